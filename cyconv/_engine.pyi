@@ -1,0 +1,57 @@
+"""Types of the compiled engine. `convolve` and `plan` rely on checked arguments."""
+
+from typing import Any, TypeAlias, TypedDict, final
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+_Pair: TypeAlias = tuple[int, int]
+_Sides: TypeAlias = tuple[int, int, int, int]
+
+class _Plan(TypedDict):
+    algorithm: str
+    reason: str
+    isa: str
+    tile: str
+    threads: int
+    scratch_bytes: int
+    flops: int
+
+@final
+class HeldWeight:
+    def __init__(self, array: NDArray[Any]) -> None: ...
+    @property
+    def array(self) -> NDArray[Any]: ...
+
+def convolve(
+    input: NDArray[Any],
+    weight: NDArray[Any] | HeldWeight,
+    bias: NDArray[Any] | None,
+    out: NDArray[Any],
+    stride: _Pair,
+    padding: _Sides,
+    dilation: _Pair,
+    groups: int,
+    padding_mode: str,
+    activation: str | None,
+    algorithm: str,
+) -> None: ...
+def plan(
+    input_shape: tuple[int, int, int, int],
+    weight_shape: tuple[int, int, int, int],
+    stride: _Pair,
+    padding: _Sides,
+    dilation: _Pair,
+    groups: int,
+    padding_mode: str,
+    dtype: np.dtype[Any],
+    algorithm: str,
+    held: bool,
+) -> _Plan: ...
+def set_num_threads(n: int) -> None: ...
+def get_num_threads() -> int: ...
+def isa_name() -> str: ...
+def available_isas() -> list[str]: ...
+def use_isa(name: str) -> None: ...
+def openmp_runtime() -> str: ...
+def fma_peak(dtype: DTypeLike = "float32") -> float: ...

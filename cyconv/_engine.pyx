@@ -1,0 +1,393 @@
+"""The compiled engine as Python sees it: arrays in, checked geometry, no errors but MemoryError.
+
+Everything that can be wrong with a call is found before, in ``_arguments`` and ``_operands``.
+"""
+
+import os
+import sys
+import threading
+import time
+
+cimport cython
+cimport numpy as np
+from libc.stdlib cimport calloc, free, malloc
+
+from cyconv._kernels cimport *
+from cyconv._plan cimport (
+    ALGORITHMS,
+    AUTO,
+    ROWS,
+    TILE,
+    TURNED_TILE,
+
+    Plan,
+    Problem,
+    free_plan,
+    make_plan,
+)
+from cyconv._run cimport Operands, pack_panels, panels_bytes, run_plan
+from cyconv._threads cimport thread_limit
+from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS
+
+from cyconv._threads import get_num_threads, openmp_runtime, set_num_threads
+
+__all__ = [
+    "HeldWeight",
+    "available_isas",
+    "convolve",
+    "fma_peak",
+    "get_num_threads",
+    "isa_name",
+    "openmp_runtime",
+    "plan",
+    "set_num_threads",
+    "use_isa",
+]
+
+np.import_array()
+
+
+cdef enum:
+    # Waking threads costs some 5 microseconds; one core does this many multiply-adds meanwhile.
+    MIN_MULTIPLY_ADDS_PER_THREAD = 500_000
+    MAX_HELD_FORMS = 8
+
+cdef const cyc_isa *isa = NULL
+
+PADDING_MODES = {"zeros": ZEROS, "reflect": REFLECT, "replicate": REPLICATE, "circular": CIRCULAR}
+ACTIVATIONS = {None: CYC_NO_ACTIVATION, "relu": CYC_RELU, "relu6": CYC_RELU6}
+ALGORITHM_NAMES = {ROWS: "rows", TURNED_TILE: "turned tile", TILE: "tile"}
+REASONS = {
+    ROWS: "each input row in registers serves every output row that covers it",
+    TURNED_TILE: "vectors over output channels waste fewer lanes than rows of pixels this short",
+    TILE: "vectors over pixels, output channels broadcast",
+}
+
+# result dtype: (compute dtype, dtype of an element in memory, elements of a value)
+RESULT_DTYPES = {
+    "float16": (CYC_F32, CYC_FLOAT16, 1),
+    "bfloat16": (CYC_F32, CYC_BFLOAT16, 1),
+    "float32": (CYC_F32, CYC_FLOAT32, 1),
+    "float64": (CYC_F64, CYC_FLOAT64, 1),
+    "complex64": (CYC_F32, CYC_FLOAT32, 2),
+    "complex128": (CYC_F64, CYC_FLOAT64, 2),
+    "int8": (CYC_U32, CYC_INT8, 1),
+    "uint8": (CYC_U32, CYC_UINT8, 1),
+    "int16": (CYC_U32, CYC_INT16, 1),
+    "uint16": (CYC_U32, CYC_UINT16, 1),
+    "int32": (CYC_U32, CYC_INT32, 1),
+    "uint32": (CYC_U32, CYC_UINT32, 1),
+    "int64": (CYC_U64, CYC_INT64, 1),
+    "uint64": (CYC_U64, CYC_UINT64, 1),
+}
+
+
+# ---------------------------------------------------------------------------------------------
+# Instruction sets
+
+
+def available_isas():
+    """Names of the instruction sets that this CPU can run, slowest first."""
+    cdef Py_ssize_t index = 0
+    names = []
+    while cyc_isas[index] != NULL:
+        if cyc_isas[index].available():
+            names.append(cyc_isas[index].name.decode("ascii"))
+        index += 1
+    return names
+
+
+def use_isa(str name):
+    """Use the kernels of one instruction set from now on; ValueError if the CPU has it not."""
+    global isa
+    cdef Py_ssize_t index = 0
+    while cyc_isas[index] != NULL:
+        if cyc_isas[index].name.decode("ascii") == name and cyc_isas[index].available():
+            isa = cyc_isas[index]
+            return
+        index += 1
+    raise ValueError(f"instruction set {name!r} is not available; this CPU has {', '.join(available_isas())}")
+
+
+def isa_name():
+    """Name of the instruction set in use."""
+    return isa.name.decode("ascii")
+
+
+def _choose_isa():
+    wish = os.environ.get("CYCONV_ISA")
+    try:
+        use_isa(wish if wish else available_isas().pop())
+    except ValueError as error:
+        raise ImportError(f"CYCONV_ISA: {error}") from None
+
+
+_choose_isa()
+
+
+def fma_peak(str dtype="float32"):
+    """Measure the multiply-add peak of one core.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+
+    Returns
+    -------
+    float
+        GFLOP/s in the instruction set in use, a multiply-add counting as two operations.
+    """
+    cdef double best = 0, operations
+    for _ in range(20):
+        start = time.perf_counter()
+        operations = isa.fma_loop(200_000)
+        best = max(best, operations / (time.perf_counter() - start))
+    return best / 1e9 / {"float32": 1, "float64": 2}[dtype]
+
+
+# ---------------------------------------------------------------------------------------------
+# Weights held ready
+
+
+cdef struct HeldForm:
+    const cyc_isa *isa
+    Py_ssize_t width
+    char *panels
+
+
+cdef class HeldWeight:
+    """A weight of the compute dtype with its packed panels, made when first needed.
+
+    Parameters
+    ----------
+    array : ndarray
+        C-contiguous, of the compute dtype, (out_channels, in_channels / groups, kH, kW).
+        Neither copied nor to be changed afterwards.
+    """
+
+    cdef readonly np.ndarray array
+    cdef HeldForm forms[MAX_HELD_FORMS]
+    cdef int form_count
+    cdef object lock
+
+    def __cinit__(self, np.ndarray array not None):
+        self.array = array
+        self.form_count = 0
+        self.lock = threading.Lock()
+
+    def __dealloc__(self):
+        cdef int index
+        for index in range(self.form_count):
+            free(self.forms[index].panels)
+
+    def __reduce__(self):
+        raise TypeError("a HeldWeight cannot be pickled; pickle its array")
+
+    cdef const char *panels(self, const Plan *plan, int threads) except? NULL:
+        """The panels that `plan` reads, or NULL where it needs its own."""
+        cdef int index
+        cdef char *panels
+        with self.lock:
+            for index in range(self.form_count):
+                if self.forms[index].isa == plan.isa and self.forms[index].width == plan.panel_width:
+                    return self.forms[index].panels
+            if self.form_count == MAX_HELD_FORMS:
+                return NULL
+            panels = <char *>malloc(panels_bytes(plan))
+            if panels == NULL:
+                raise MemoryError(f"cannot allocate {panels_bytes(plan)} bytes for packed weights")
+            with nogil:
+                pack_panels(plan, np.PyArray_BYTES(self.array), panels, threads)
+            self.forms[self.form_count] = HeldForm(plan.isa, plan.panel_width, panels)
+            self.form_count += 1
+            return panels
+
+
+# ---------------------------------------------------------------------------------------------
+# Prepare and run
+
+
+cdef int array_dtype(np.ndarray array) except -1:
+    """The dtype of an element in memory; of a complex array, that of its parts."""
+    cdef int number = np.PyArray_TYPE(array)
+    if number == np.NPY_FLOAT32 or number == np.NPY_COMPLEX64:
+        return CYC_FLOAT32
+    if number == np.NPY_FLOAT64 or number == np.NPY_COMPLEX128:
+        return CYC_FLOAT64
+    return RESULT_DTYPES[array.dtype.name][1]
+
+
+cdef void set_geometry(Problem *problem, stride, padding, dilation, padding_mode) except *:
+    problem.stride[0], problem.stride[1] = stride
+    problem.before[0] = padding[0]
+    problem.before[1] = padding[2]
+    problem.dilation[0], problem.dilation[1] = dilation
+    problem.padding_mode = PADDING_MODES[padding_mode]
+
+
+cdef int useful_threads(double multiply_adds, int limit) noexcept nogil:
+    return <int>max(1.0, min(<double>limit, multiply_adds / MIN_MULTIPLY_ADDS_PER_THREAD))
+
+
+cdef double count_multiply_adds(const Problem *problem) noexcept nogil:
+    return (
+        <double>problem.batch * problem.groups * problem.out_channels * problem.in_channels
+        * problem.kernel[0] * problem.kernel[1] * problem.out_size[0] * problem.out_size[1]
+    )
+
+
+def convolve(
+    np.ndarray input not None, weight, np.ndarray bias, np.ndarray out not None,
+    stride, padding, dilation, Py_ssize_t groups, padding_mode, activation, algorithm,
+):
+    """Convolve checked operands into `out`.
+
+    Parameters
+    ----------
+    input : ndarray, (N, C, H, W)
+        Any strides, native byte order.
+    weight : ndarray or HeldWeight
+        C-contiguous, of the compute dtype, (out_channels, C / groups, kH, kW) in real channels:
+        complex ones count twice.
+    bias : ndarray or None
+        C-contiguous, of the compute dtype, (out_channels,).
+    out : ndarray, (N, out_channels, H', W')
+        Any writable strides, native byte order, sharing no memory with the other arrays.
+    stride, dilation : tuple of int
+        Vertical, horizontal.
+    padding : tuple of int
+        Top, bottom, left, right.
+    groups : int
+    padding_mode, activation, algorithm : str or None
+
+    Raises
+    ------
+    MemoryError
+        When scratch or packed weights cannot be allocated.
+    """
+    cdef HeldWeight held = weight if isinstance(weight, HeldWeight) else None
+    cdef np.ndarray array = held.array if held is not None else weight
+    cdef Problem problem
+    cdef Plan plan
+    cdef Operands operands
+    cdef char *owned = NULL
+    cdef char *no_bias = NULL
+    cdef int status, threads, dtype = array_dtype(out)
+    cdef bint complex_result = np.PyArray_ISCOMPLEX(out)
+    cdef Py_ssize_t outputs = np.PyArray_DIM(array, 0), item
+
+    if np.PyArray_SIZE(out) == 0:
+        return
+    set_geometry(&problem, stride, padding, dilation, padding_mode)
+    problem.batch = np.PyArray_DIM(input, 0)
+    problem.groups = groups
+    problem.in_channels = np.PyArray_DIM(array, 1)
+    problem.out_channels = outputs // groups
+    problem.in_size[0] = np.PyArray_DIM(input, 2)
+    problem.in_size[1] = np.PyArray_DIM(input, 3)
+    problem.kernel[0] = np.PyArray_DIM(array, 2)
+    problem.kernel[1] = np.PyArray_DIM(array, 3)
+    problem.out_size[0] = np.PyArray_DIM(out, 2)
+    problem.out_size[1] = np.PyArray_DIM(out, 3)
+    problem.dtype = RESULT_DTYPES[out.dtype.name][0]
+
+    operands.source.data = np.PyArray_BYTES(input)
+    operands.source.batch_bytes = np.PyArray_STRIDE(input, 0)
+    operands.source.channel_bytes = np.PyArray_STRIDE(input, 1)
+    operands.source.row_bytes = np.PyArray_STRIDE(input, 2)
+    operands.source.column_bytes = np.PyArray_STRIDE(input, 3)
+    operands.source.parts = 2 if complex_result else 1
+    operands.source.part_bytes = np.PyArray_ITEMSIZE(input) // 2
+    operands.source.load = isa.dtype[problem.dtype].load[array_dtype(input)]
+
+    item = isa.dtype[problem.dtype].item
+    operands.destination.data = np.PyArray_BYTES(out)
+    operands.destination.batch_bytes = np.PyArray_STRIDE(out, 0)
+    operands.destination.channel_bytes = np.PyArray_STRIDE(out, 1)
+    operands.destination.row_bytes = np.PyArray_STRIDE(out, 2)
+    operands.destination.column_bytes = np.PyArray_STRIDE(out, 3)
+    operands.destination.parts = operands.source.parts
+    operands.destination.part_bytes = np.PyArray_ITEMSIZE(out) // 2
+    operands.destination.activation = ACTIVATIONS[activation]
+    operands.destination.store = isa.dtype[problem.dtype].store[dtype]
+    operands.destination.out_pitch = np.PyArray_STRIDE(out, 1) // item
+    operands.destination.direct = (
+        np.PyArray_ITEMSIZE(out) == item
+        and not complex_result
+        and (np.PyArray_STRIDE(out, 3) == item or np.PyArray_DIM(out, 3) == 1)
+        and np.PyArray_STRIDE(out, 1) % item == 0
+        and np.PyArray_ISALIGNED(out)
+        and (activation is None or problem.dtype == CYC_F32 or problem.dtype == CYC_F64)
+        and dtype != CYC_FLOAT16 and dtype != CYC_BFLOAT16
+    )
+    operands.weight = np.PyArray_BYTES(array)
+    operands.bias = np.PyArray_BYTES(bias) if bias is not None else NULL
+    operands.panels = NULL
+
+    threads = useful_threads(count_multiply_adds(&problem), thread_limit())
+    status = make_plan(&plan, &problem, isa, AUTO, threads)
+    try:
+        if status == 0 and held is not None and panels_bytes(&plan):
+            operands.panels = held.panels(&plan, threads)
+        with nogil:
+            if status == 0 and operands.bias == NULL:
+                no_bias = <char *>calloc(outputs, item)
+                operands.bias = no_bias
+                status = -1 if no_bias == NULL else 0
+            if status == 0 and operands.panels == NULL and panels_bytes(&plan):
+                owned = <char *>malloc(panels_bytes(&plan))
+                operands.panels = owned
+                status = -1 if owned == NULL else 0
+                if status == 0:
+                    pack_panels(&plan, operands.weight, owned, threads)
+            if status == 0:
+                status = run_plan(&plan, &operands, threads)
+            free(no_bias)
+            free(owned)
+    finally:
+        free_plan(&plan)
+    if status != 0:
+        raise MemoryError("cannot allocate scratch memory for conv2d")
+
+
+def plan(
+    input_shape, weight_shape, stride, padding, dilation, Py_ssize_t groups, padding_mode, dtype, algorithm, held
+):
+    """What ``convolve`` would do for these shapes, as a dict; arguments as there, checked."""
+    cdef Problem problem
+    cdef Plan plan
+    cdef int threads
+    compute, _, parts = RESULT_DTYPES[dtype.name]
+    set_geometry(&problem, stride, padding, dilation, padding_mode)
+    problem.batch = input_shape[0]
+    problem.groups = groups
+    problem.in_channels = weight_shape[1] * parts
+    problem.out_channels = weight_shape[0] // groups * parts
+    for axis in range(2):
+        extent = dilation[axis] * (weight_shape[2 + axis] - 1) + 1
+        padded = input_shape[2 + axis] + padding[2 * axis] + padding[2 * axis + 1]
+        problem.in_size[axis] = input_shape[2 + axis]
+        problem.kernel[axis] = weight_shape[2 + axis]
+        problem.out_size[axis] = (padded - extent) // stride[axis] + 1
+    problem.dtype = compute
+    threads = useful_threads(count_multiply_adds(&problem), thread_limit())
+    if make_plan(&plan, &problem, isa, AUTO, threads) != 0:
+        raise MemoryError("cannot allocate the tables of a plan")
+    lanes = plan.kernels.lanes
+    names = {
+        ROWS: f"{plan.tile_rows} rows x {plan.tile_vectors * lanes} columns",
+        TURNED_TILE: f"{plan.tile_rows} pixels x {plan.tile_vectors * lanes} outputs",
+        TILE: f"{plan.tile_rows} outputs x {plan.tile_vectors * lanes} pixels",
+    }
+    try:
+        return {
+            "algorithm": ALGORITHM_NAMES[plan.algorithm],
+            "reason": REASONS[plan.algorithm],
+            "isa": isa_name(),
+            "tile": names[plan.algorithm],
+            "threads": threads,
+            "scratch_bytes": plan.scratch_bytes,
+            "flops": int(2 * plan.multiply_adds),
+        }
+    finally:
+        free_plan(&plan)

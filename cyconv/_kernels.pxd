@@ -1,0 +1,115 @@
+"""The C inner loops as Cython sees them; kernels/kernels.h has the contract of each."""
+
+cdef extern from "kernels/kernels.h" nogil:
+    const Py_ssize_t CYC_CHUNK
+    const Py_ssize_t CYC_ROW_BLOCK
+    const Py_ssize_t CYC_MAX_TILE_ROWS
+    const Py_ssize_t CYC_MAX_TILE_VECTORS
+
+    const int CYC_F32
+    const int CYC_F64
+    const int CYC_U32
+    const int CYC_U64
+
+    const int CYC_FLOAT16
+    const int CYC_BFLOAT16
+    const int CYC_FLOAT32
+    const int CYC_FLOAT64
+    const int CYC_INT8
+    const int CYC_UINT8
+    const int CYC_INT16
+    const int CYC_UINT16
+    const int CYC_INT32
+    const int CYC_UINT32
+    const int CYC_INT64
+    const int CYC_UINT64
+
+    const int CYC_NO_ACTIVATION
+    const int CYC_RELU
+    const int CYC_RELU6
+
+    ctypedef struct cyc_tap:
+        Py_ssize_t broadcast
+        Py_ssize_t vector
+
+    ctypedef struct cyc_tile_args:
+        const void *broadcast
+        const void *vector
+        const cyc_tap *taps
+        const Py_ssize_t *chunk_ends
+        Py_ssize_t begin
+        Py_ssize_t chunks
+        void *totals
+        int carry
+        void *out
+        Py_ssize_t out_pitch
+        const void *bias
+        const void *clamp
+
+    ctypedef struct cyc_rows_args:
+        const void *window
+        const Py_ssize_t *row_offsets
+        const Py_ssize_t *column_offsets
+        Py_ssize_t channel_pitch
+        Py_ssize_t window_pitch
+        const void *weight
+        Py_ssize_t channels
+        Py_ssize_t kernel_h
+        Py_ssize_t kernel_w
+        Py_ssize_t stride
+        Py_ssize_t rows
+        Py_ssize_t columns
+        void *out
+        Py_ssize_t out_pitch
+        const void *bias
+        const void *clamp
+
+    ctypedef struct cyc_load_args:
+        const char *src
+        Py_ssize_t row_bytes
+        Py_ssize_t column_bytes
+        void *dst
+        Py_ssize_t pitch
+        Py_ssize_t rows
+        Py_ssize_t columns
+        Py_ssize_t before
+        Py_ssize_t after
+
+    ctypedef struct cyc_store_args:
+        const void *src
+        Py_ssize_t row_step
+        Py_ssize_t column_step
+        const void *bias
+        Py_ssize_t bias_step
+        int activation
+        char *dst
+        Py_ssize_t row_bytes
+        Py_ssize_t column_bytes
+        Py_ssize_t rows
+        Py_ssize_t columns
+
+    ctypedef void (*cyc_tile_fn)(const cyc_tile_args *) noexcept
+    ctypedef void (*cyc_rows_fn)(const cyc_rows_args *) noexcept
+    ctypedef void (*cyc_load_fn)(const cyc_load_args *) noexcept
+    ctypedef void (*cyc_store_fn)(const cyc_store_args *) noexcept
+    ctypedef void (*cyc_pack_fn)(
+        const void *weight, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t terms, void *panel
+    ) noexcept
+
+    ctypedef struct cyc_kernels:
+        Py_ssize_t lanes
+        Py_ssize_t item
+        cyc_tile_fn tile[4][14]
+        cyc_rows_fn rows
+        cyc_load_fn load[12]
+        cyc_store_fn store[12]
+        cyc_pack_fn pack
+
+    ctypedef struct cyc_isa:
+        const char *name
+        int (*available)() noexcept
+        Py_ssize_t registers
+        double (*fma_loop)(Py_ssize_t rounds) noexcept
+        const cyc_kernels *dtype[4]
+
+    const cyc_isa *cyc_isas[]

@@ -1,0 +1,3 @@
+"""How many threads a call may use."""
+
+cdef int thread_limit() noexcept nogil

@@ -1,0 +1,94 @@
+"""How many threads a call may use.
+
+The smaller of ``set_num_threads`` and what OpenMP allows the calling thread (``OMP_NUM_THREADS``,
+threadpoolctl). Where neither was said, the CPUs that the process may run on and its cgroup's quota.
+One in a forked child, whose OpenMP threads are gone, and inside another parallel region.
+"""
+
+import math
+import os
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #include <omp.h>
+    #else
+    #define omp_get_max_threads() 1
+    #define omp_in_parallel() 0
+    #endif
+    #ifdef _WIN32
+    #include <process.h>
+    #define cyc_process_id() ((long)_getpid())
+    #else
+    #include <unistd.h>
+    #define cyc_process_id() ((long)getpid())
+    #endif
+    #if defined(_OPENMP) && defined(__GNUC__) && !defined(__clang__)
+    #define CYC_OPENMP_RUNTIME "libgomp"
+    #elif defined(_OPENMP) && defined(_MSC_VER) && !defined(__clang__)
+    #define CYC_OPENMP_RUNTIME "vcomp"
+    #elif defined(_OPENMP)
+    #define CYC_OPENMP_RUNTIME "libomp"
+    #else
+    #define CYC_OPENMP_RUNTIME "none"
+    #endif
+    """
+    int omp_get_max_threads() nogil
+    int omp_in_parallel() nogil
+    long cyc_process_id() nogil
+    const char *CYC_OPENMP_RUNTIME
+
+
+def cgroup_cpus(root="/sys/fs/cgroup"):
+    """CPUs that the cgroup's quota allows, at least 1; None without a quota."""
+    try:
+        with open(os.path.join(root, "cpu.max")) as file:  # version 2
+            quota, period = file.read().split()
+    except (OSError, ValueError):
+        try:
+            with open(os.path.join(root, "cpu/cpu.cfs_quota_us")) as file:  # version 1
+                quota = file.read()
+            with open(os.path.join(root, "cpu/cpu.cfs_period_us")) as file:
+                period = file.read()
+        except OSError:
+            return None
+    try:
+        cpus = int(quota) / int(period)
+    except (ValueError, ZeroDivisionError):  # "max"
+        return None
+    return max(1, math.ceil(cpus)) if cpus > 0 else None
+
+
+def _usable_cpus():
+    try:
+        cpus = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        cpus = os.cpu_count() or 1
+    return min(cpus, cgroup_cpus() or cpus)
+
+
+cdef int usable_cpus = 1 << 30 if os.environ.get("OMP_NUM_THREADS") else _usable_cpus()
+cdef int wanted = 1 << 30
+cdef long home_process = cyc_process_id()
+
+
+cdef int thread_limit() noexcept nogil:
+    if cyc_process_id() != home_process or omp_in_parallel():
+        return 1
+    return max(1, min(min(wanted, usable_cpus), omp_get_max_threads()))
+
+
+def set_num_threads(int n):
+    """Let later calls use at most `n` threads; `n` is at least 1."""
+    global wanted
+    wanted = n
+
+
+def get_num_threads():
+    """The number of threads that a large call from this thread would use."""
+    return thread_limit()
+
+
+def openmp_runtime():
+    """Name of the OpenMP runtime that the engine was built for, or "none"."""
+    return CYC_OPENMP_RUNTIME.decode("ascii")

@@ -1,0 +1,63 @@
+"""Window preparation: the strip of input that a block of outputs reads, padded and converted."""
+
+from cyconv._kernels cimport cyc_load_fn
+
+
+cdef enum PaddingMode:
+    ZEROS
+    REFLECT
+    REPLICATE
+    CIRCULAR
+
+
+cdef struct Run:
+    # Window positions that lie `stride` padded coordinates apart, for the taps that share them.
+    Py_ssize_t first  # padded coordinate of position 0, counted from the block's first output
+    Py_ssize_t length  # positions, for a block of full size
+    Py_ssize_t start  # where the run begins among all positions of the axis
+
+
+cdef struct Axis:
+    Py_ssize_t size  # input coordinates
+    Py_ssize_t before  # padding in front
+    Py_ssize_t stride
+    Py_ssize_t dilation
+    Py_ssize_t taps
+    Py_ssize_t out  # output coordinates
+    Py_ssize_t block  # output coordinates of a block of full size
+    Py_ssize_t blocks
+    int mode
+    Py_ssize_t run_count
+    Py_ssize_t length  # positions of all runs
+    Py_ssize_t longest  # positions of the longest run
+    Run *runs  # [taps], owned by the plan
+    Py_ssize_t *tap_run  # [taps]
+    Py_ssize_t *tap_position  # [taps], counted from the start of its run
+
+
+cdef struct Source:
+    # Where the input lies; strides in bytes, of any sign.
+    const char *data
+    Py_ssize_t batch_bytes
+    Py_ssize_t channel_bytes
+    Py_ssize_t row_bytes
+    Py_ssize_t column_bytes
+    Py_ssize_t part_bytes  # from the real to the imaginary part
+    Py_ssize_t parts  # 2 for complex input, whose parts are channels of their own; else 1
+    cyc_load_fn load
+
+
+cdef struct Window:
+    # The layout in scratch: [channel][column run][row position][column position], in elements.
+    Py_ssize_t row_pitch
+    Py_ssize_t plane_pitch
+    Py_ssize_t channel_pitch
+    Py_ssize_t item
+
+
+cdef void layout_axis(Axis *axis, Py_ssize_t block) noexcept nogil
+cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil
+cdef void prepare_channel(
+    const Window *window, const Axis *rows, const Axis *columns, const Source *source, const char *image,
+    Py_ssize_t channel, Py_ssize_t row, Py_ssize_t row_count, Py_ssize_t column, Py_ssize_t column_count, char *dst
+) noexcept nogil

@@ -1,0 +1,185 @@
+"""Window preparation: the strip of input that a block of outputs reads, padded and converted.
+
+A tap k of output coordinate x reads padded coordinate ``x * stride + k * dilation``. Split by its
+remainder modulo the stride (its phase), consecutive outputs read consecutive positions:
+
+    padded coordinate     0  1  2  3  4  5  6  7      stride 2, taps at 0, 1, 2
+    phase 0               0     1     2     3         taps 0 and 2 share a run, one position apart
+    phase 1                  0     1     2     3      tap 1 has its own
+
+so that stride and dilation end here, and a kernel sees nothing but contiguous runs. Padding ends
+here too: of a run, the coordinates before, inside and after the input are three spans, and in every
+padding mode each span is an equally spaced walk through the input, or zeros.
+"""
+
+from libc.string cimport memset
+
+from cyconv._kernels cimport cyc_load_args
+
+
+cdef enum:
+    ZERO_SPAN = -1
+
+
+cdef struct Span:
+    Py_ssize_t start  # first position
+    Py_ssize_t count
+    Py_ssize_t source  # input coordinate of the first position, or ZERO_SPAN
+    Py_ssize_t step  # input coordinates per position
+
+
+cdef void layout_axis(Axis *axis, Py_ssize_t block) noexcept nogil:
+    """Group the taps of an axis into runs, for blocks of `block` outputs.
+
+    Taps of one phase whose positions touch or overlap share a run; a tap further away starts
+    another, so that a large dilation does not make a large window.
+    """
+    cdef Py_ssize_t tap, other, position, phase, run
+    axis.block = block
+    axis.blocks = (axis.out + block - 1) // block
+    axis.run_count = 0
+    for tap in range(axis.taps):
+        phase = tap * axis.dilation % axis.stride
+        run = -1
+        for other in range(tap - 1, -1, -1):  # the nearest earlier tap of this phase
+            if other * axis.dilation % axis.stride == phase:
+                position = (tap - other) * axis.dilation // axis.stride
+                if position <= block:
+                    run = axis.tap_run[other]
+                    position += axis.tap_position[other]
+                break
+        if run < 0:
+            run = axis.run_count
+            position = 0
+            axis.run_count += 1
+            axis.runs[run].first = tap * axis.dilation
+        axis.tap_run[tap] = run
+        axis.tap_position[tap] = position
+        axis.runs[run].length = position + block
+    axis.length = 0
+    axis.longest = 0
+    for run in range(axis.run_count):
+        axis.runs[run].start = axis.length
+        axis.length += axis.runs[run].length
+        axis.longest = max(axis.longest, axis.runs[run].length)
+
+
+cdef int split_run(const Axis *axis, const Run *run, Py_ssize_t first_output, Py_ssize_t count, Span *spans) noexcept nogil:
+    """The spans of a run for the outputs ``first_output .. first_output + count``; how many."""
+    cdef Py_ssize_t size = axis.size, stride = axis.stride
+    cdef Py_ssize_t length = run.length - axis.block + count
+    cdef Py_ssize_t first = first_output * stride + run.first - axis.before
+    cdef Py_ssize_t low = 0, high = length  # positions inside the input: low .. high
+    cdef Py_ssize_t at
+    cdef int spans_used = 0
+    if first < 0:
+        low = min(length, (-first + stride - 1) // stride)
+    if first + (length - 1) * stride >= size:
+        high = max(low, (size - first + stride - 1) // stride if size > first else 0)
+    if low > 0:
+        spans[0] = Span(0, low, ZERO_SPAN, 0)
+        if axis.mode == REFLECT:
+            spans[0].source = -first
+            spans[0].step = -stride
+        elif axis.mode == REPLICATE:
+            spans[0].source = 0
+        elif axis.mode == CIRCULAR:
+            spans[0].source = first + size
+            spans[0].step = stride
+        spans_used = 1
+    if high > low:
+        spans[spans_used] = Span(low, high - low, first + low * stride, stride)
+        spans_used += 1
+    if length > high:
+        at = first + high * stride
+        spans[spans_used] = Span(high, length - high, ZERO_SPAN, 0)
+        if axis.mode == REFLECT:
+            spans[spans_used].source = 2 * (size - 1) - at
+            spans[spans_used].step = -stride
+        elif axis.mode == REPLICATE:
+            spans[spans_used].source = size - 1
+        elif axis.mode == CIRCULAR:
+            spans[spans_used].source = at - size
+            spans[spans_used].step = stride
+        spans_used += 1
+    return spans_used
+
+
+cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil:
+    """The shortest distance between window rows.
+
+    With zero padding, the zeros after one row may be the zeros before the next: a row of L
+    positions with values in low .. high needs a pitch of max(high, L - low), not L.
+    """
+    cdef Py_ssize_t run, low, high, pitch = columns.block
+    cdef Span spans[3]
+    cdef int index, used
+    if columns.mode != ZEROS or columns.blocks > 1:
+        return columns.longest
+    for run in range(columns.run_count):
+        low = 0
+        high = columns.runs[run].length
+        used = split_run(columns, &columns.runs[run], 0, columns.block, spans)
+        for index in range(used):
+            if spans[index].source == ZERO_SPAN:
+                if spans[index].start == 0:
+                    low = spans[index].count
+                else:
+                    high = spans[index].start
+        if low < columns.runs[run].length:
+            pitch = max(pitch, high, columns.runs[run].length - low)
+    return pitch
+
+
+cdef void prepare_channel(
+    const Window *window, const Axis *rows, const Axis *columns, const Source *source, const char *image,
+    Py_ssize_t channel, Py_ssize_t row, Py_ssize_t row_count, Py_ssize_t column, Py_ssize_t column_count, char *dst
+) noexcept nogil:
+    """Write one channel's window for the outputs at (row, column), row_count by column_count.
+
+    `image` is the input of one batch entry, `channel` counts real channels (the parts of a complex
+    channel apart), `dst` the channel's place in scratch.
+    """
+    cdef Span row_spans[3]
+    cdef Span column_spans[3]
+    cdef cyc_load_args args
+    cdef Py_ssize_t row_run, column_run, length, item = window.item
+    cdef int row_index, column_index, row_used, column_used
+    cdef bint only_zeros
+    cdef const char *plane = image + channel // source.parts * source.channel_bytes
+    cdef char *run_rows
+    cdef char *span_rows
+    plane += channel % source.parts * source.part_bytes
+    args.pitch = window.row_pitch
+    for column_run in range(columns.run_count):
+        column_used = split_run(columns, &columns.runs[column_run], column, column_count, column_spans)
+        length = columns.runs[column_run].length - columns.block + column_count
+        only_zeros = True
+        for column_index in range(column_used):
+            only_zeros = only_zeros and column_spans[column_index].source == ZERO_SPAN
+        for row_run in range(rows.run_count):
+            row_used = split_run(rows, &rows.runs[row_run], row, row_count, row_spans)
+            run_rows = dst + (column_run * window.plane_pitch + rows.runs[row_run].start * window.row_pitch) * item
+            for row_index in range(row_used):
+                span_rows = run_rows + row_spans[row_index].start * window.row_pitch * item
+                args.rows = row_spans[row_index].count
+                if only_zeros or row_spans[row_index].source == ZERO_SPAN:
+                    memset(span_rows, 0, ((args.rows - 1) * window.row_pitch + length) * item)
+                    continue
+                args.row_bytes = row_spans[row_index].step * source.row_bytes
+                for column_index in range(column_used):
+                    if column_spans[column_index].source == ZERO_SPAN:
+                        continue  # written by load, as the zeros around the values
+                    args.before = args.after = 0
+                    args.columns = column_spans[column_index].count
+                    if columns.mode == ZEROS:
+                        args.before = column_spans[column_index].start
+                        args.after = length - args.before - args.columns
+                    args.column_bytes = column_spans[column_index].step * source.column_bytes
+                    args.src = (
+                        plane
+                        + row_spans[row_index].source * source.row_bytes
+                        + column_spans[column_index].source * source.column_bytes
+                    )
+                    args.dst = span_rows + (column_spans[column_index].start - args.before) * item
+                    source.load(&args)

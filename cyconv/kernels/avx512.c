@@ -1,0 +1,16 @@
+/* The kernels for x86-64-v4. */
+#include "half.h"
+#include "isas.h"
+#include "tile_shapes.h"
+
+#if CYC_HAVE_AVX512
+#include <immintrin.h>
+
+CYC_TARGET_BEGIN("avx512f,avx512cd,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
+#include "simd/avx512.h"
+
+#include "bodies.inc.h"
+CYC_TARGET_END
+
+const cyc_isa cyc_avx512 = CYC_ISA_TABLE("avx512", cyc_cpu_has_avx512, 32);
+#endif

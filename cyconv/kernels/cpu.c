@@ -1,0 +1,72 @@
+/* Which instruction sets are compiled in, and which of them this CPU and operating system can run. */
+#include "isas.h"
+
+const cyc_isa *const cyc_isas[] = {
+    &cyc_scalar,
+#if CYC_X86_64
+    &cyc_sse2,
+    &cyc_avx2,
+#endif
+#if CYC_HAVE_AVX512
+    &cyc_avx512,
+#endif
+#if CYC_AARCH64
+    &cyc_neon,
+#endif
+    NULL,
+};
+
+int cyc_always(void) { return 1; }
+
+#if CYC_X86_64
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+static void cpuid(int leaf, unsigned registers[4]) { __cpuidex((int *)registers, leaf, 0); }
+static uint64_t enabled_states(void) { return _xgetbv(0); }
+#else
+#include <cpuid.h>
+static void cpuid(int leaf, unsigned registers[4]) {
+    __cpuid_count(leaf, 0, registers[0], registers[1], registers[2], registers[3]);
+}
+static uint64_t enabled_states(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+#endif
+
+enum { EAX, EBX, ECX, EDX };
+
+static int has_bits(unsigned value, unsigned bits) { return (value & bits) == bits; }
+
+/* The operating system must save the wider registers too: xgetbv tells which states it saves. */
+static int states_are_saved(uint64_t states) {
+    unsigned leaf1[4];
+    const unsigned osxsave = 1u << 27;
+    cpuid(1, leaf1);
+    return has_bits(leaf1[ECX], osxsave) && (enabled_states() & states) == states;
+}
+
+int cyc_cpu_has_avx2(void) {
+    const unsigned fma = 1u << 12, avx = 1u << 28, f16c = 1u << 29; /* leaf 1, ECX */
+    const unsigned avx2 = 1u << 5;                                  /* leaf 7, EBX */
+    const uint64_t sse_and_avx_states = 0x6;
+    unsigned leaf0[4], leaf1[4], leaf7[4];
+    cpuid(0, leaf0);
+    if (leaf0[EAX] < 7) return 0;
+    cpuid(1, leaf1);
+    cpuid(7, leaf7);
+    return has_bits(leaf1[ECX], fma | avx | f16c) && has_bits(leaf7[EBX], avx2) && states_are_saved(sse_and_avx_states);
+}
+
+int cyc_cpu_has_avx512(void) {
+    const unsigned f = 1u << 16, dq = 1u << 17, cd = 1u << 28, bw = 1u << 30, vl = 1u << 31; /* leaf 7, EBX */
+    const uint64_t sse_avx_and_avx512_states = 0xe6;
+    unsigned leaf7[4];
+    if (!cyc_cpu_has_avx2()) return 0;
+    cpuid(7, leaf7);
+    return has_bits(leaf7[EBX], f | dq | cd | bw | vl) && states_are_saved(sse_avx_and_avx512_states);
+}
+
+#endif

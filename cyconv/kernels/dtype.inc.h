@@ -1,0 +1,79 @@
+/* All kernels of one instruction set for one compute dtype, and the initialiser of their table.
+ * Expects CYC_DTYPE, CYC_ELEMENT, CYC_FLOATING and CYC_SUFFIX; undefines them. */
+
+#define CYC_JOIN_(a, b) a##_##b
+#define CYC_JOIN(a, b) CYC_JOIN_(a, b)
+#define CYC_NAME(name) CYC_JOIN(name, CYC_SUFFIX) /* a kernel of this dtype */
+#define CYC_OP(name) CYC_JOIN(vec_##name, CYC_SUFFIX) /* a word of the vocabulary */
+#define CYC_VECTOR CYC_JOIN(vec, CYC_SUFFIX)
+#define CYC_LANES ((ptrdiff_t)(sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)))
+
+#ifndef CYC_MASKED_STORES
+/* Store the first `count` lanes, for instruction sets without masks. */
+CYC_INLINE void CYC_OP(store_first)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t count) {
+    CYC_ELEMENT lanes[sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)];
+    CYC_OP(store)(lanes, v);
+    for (ptrdiff_t i = 0; i < count; i++) p[i] = lanes[i];
+}
+#endif
+
+#include "tile.inc.h"
+#include "rows.inc.h"
+#include "move.inc.h"
+
+#define CYC_TILE_ENTRY(R, V) [V - 1][R - 1] = CYC_NAME(tile_##R##x##V),
+#define CYC_LOAD_ENTRY(DTYPE, NAME) [DTYPE] = CYC_NAME(load_##NAME),
+#define CYC_STORE_ENTRY(DTYPE, NAME) [DTYPE] = CYC_NAME(store_##NAME),
+
+static const cyc_kernels CYC_NAME(kernels) = {
+    .lanes = CYC_LANES,
+    .item = sizeof(CYC_ELEMENT),
+    .tile = {CYC_TILE_SHAPES(CYC_TILE_ENTRY)},
+    .rows = CYC_NAME(rows_kernel),
+    .load = {
+        CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8)
+        CYC_LOAD_ENTRY(CYC_INT16, int16) CYC_LOAD_ENTRY(CYC_UINT16, uint16)
+#if CYC_FLOATING
+        CYC_LOAD_ENTRY(CYC_FLOAT16, float16) CYC_LOAD_ENTRY(CYC_BFLOAT16, bfloat16)
+        CYC_LOAD_ENTRY(CYC_FLOAT32, float32)
+#endif
+#if CYC_DTYPE != CYC_DTYPE_F32
+        CYC_LOAD_ENTRY(CYC_INT32, int32) CYC_LOAD_ENTRY(CYC_UINT32, uint32)
+#endif
+#if CYC_DTYPE == CYC_DTYPE_F64
+        CYC_LOAD_ENTRY(CYC_FLOAT64, float64)
+#endif
+#if CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64
+        CYC_LOAD_ENTRY(CYC_INT64, int64) CYC_LOAD_ENTRY(CYC_UINT64, uint64)
+#endif
+    },
+    .store = {
+#if CYC_DTYPE == CYC_DTYPE_F32
+        CYC_STORE_ENTRY(CYC_FLOAT16, float16) CYC_STORE_ENTRY(CYC_BFLOAT16, bfloat16)
+        CYC_STORE_ENTRY(CYC_FLOAT32, float32)
+#elif CYC_DTYPE == CYC_DTYPE_F64
+        CYC_STORE_ENTRY(CYC_FLOAT64, float64)
+#elif CYC_DTYPE == CYC_DTYPE_U32
+        CYC_STORE_ENTRY(CYC_INT8, int8) CYC_STORE_ENTRY(CYC_UINT8, uint8)
+        CYC_STORE_ENTRY(CYC_INT16, int16) CYC_STORE_ENTRY(CYC_UINT16, uint16)
+        CYC_STORE_ENTRY(CYC_INT32, int32) CYC_STORE_ENTRY(CYC_UINT32, uint32)
+#else
+        CYC_STORE_ENTRY(CYC_INT64, int64) CYC_STORE_ENTRY(CYC_UINT64, uint64)
+#endif
+    },
+    .pack = CYC_NAME(pack),
+};
+
+#undef CYC_TILE_ENTRY
+#undef CYC_LOAD_ENTRY
+#undef CYC_STORE_ENTRY
+#undef CYC_JOIN_
+#undef CYC_JOIN
+#undef CYC_NAME
+#undef CYC_OP
+#undef CYC_VECTOR
+#undef CYC_LANES
+#undef CYC_DTYPE
+#undef CYC_ELEMENT
+#undef CYC_FLOATING
+#undef CYC_SUFFIX

@@ -1,0 +1,18 @@
+/* The table of each instruction set, and whether this CPU can run it (cpu.c). */
+#ifndef CYC_ISAS_H
+#define CYC_ISAS_H
+
+#include "kernels.h"
+#include "target.h"
+
+int cyc_always(void);
+int cyc_cpu_has_avx2(void);
+int cyc_cpu_has_avx512(void);
+
+extern const cyc_isa cyc_scalar;
+extern const cyc_isa cyc_sse2;
+extern const cyc_isa cyc_avx2;
+extern const cyc_isa cyc_avx512;
+extern const cyc_isa cyc_neon;
+
+#endif

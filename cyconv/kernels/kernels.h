@@ -1,0 +1,151 @@
+/* The C inner loops: what every instruction set provides, and the contract of each.
+ *
+ * Nothing here knows of Python, of strides, padding or dilation: those end in the window that the
+ * caller prepares and in the offsets that it passes. No function allocates, keeps a pointer or
+ * touches global state; the caller owns all memory. Offsets and pitches count elements, unless a
+ * name says bytes. Element pointers are aligned to their element, nothing more.
+ */
+#ifndef CYC_KERNELS_H
+#define CYC_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Every sum over k runs in chunks of this many terms; a chunk starts at zero, the chunk sums add up
+ * in order. It bounds the rounding error (docs/architecture.md) and is part of every result: a
+ * different length gives different bits. */
+#define CYC_CHUNK 128
+
+#define CYC_MAX_TILE_ROWS 14
+#define CYC_MAX_TILE_VECTORS 4
+#define CYC_ROW_BLOCK 4 /* output rows that the row kernel keeps in registers */
+
+/* Compute dtypes. Integers are computed modulo 2^32 or 2^64, which serves signed and unsigned. */
+enum { CYC_F32, CYC_F64, CYC_U32, CYC_U64, CYC_COMPUTE_DTYPES };
+
+/* Dtypes of arrays in memory. Complex arrays are pairs of CYC_FLOAT32 or CYC_FLOAT64. */
+enum {
+    CYC_FLOAT16, CYC_BFLOAT16, CYC_FLOAT32, CYC_FLOAT64,
+    CYC_INT8, CYC_UINT8, CYC_INT16, CYC_UINT16, CYC_INT32, CYC_UINT32, CYC_INT64, CYC_UINT64,
+    CYC_ARRAY_DTYPES
+};
+
+enum { CYC_NO_ACTIVATION, CYC_RELU, CYC_RELU6 };
+
+/* One term k of a tile: where its two operands lie. */
+typedef struct {
+    ptrdiff_t broadcast;
+    ptrdiff_t vector;
+} cyc_tap;
+
+/* Tile kernel, R rows by V vectors of L lanes:
+ *
+ *     total[i][j] = sum over k of broadcast[taps[k].broadcast + i] * vector[taps[k].vector + j]
+ *                   for i < R and j < V * L,
+ *
+ * k running from `begin` to chunk_ends[chunks - 1] in chunks that end at chunk_ends[0], [1], ...
+ * `carry`: totals hold the sums of earlier chunks, to be continued.
+ * Without `out`, the sums go to totals (R rows of V * L elements). With `out`, row i becomes
+ * clamp(total + bias[i], clamp[0], clamp[1]) at out + i * out_pitch; integers are not clamped.
+ * Reads V * L elements of `vector` at each tap, and R of `broadcast`. `out` and totals alias nothing.
+ */
+typedef struct {
+    const void *broadcast;
+    const void *vector;
+    const cyc_tap *taps;
+    const ptrdiff_t *chunk_ends;
+    ptrdiff_t begin;
+    ptrdiff_t chunks;
+    void *totals;
+    int carry;
+    void *out;
+    ptrdiff_t out_pitch;
+    const void *bias;
+    const void *clamp;
+} cyc_tile_args;
+
+/* Row kernel: rows by columns of one output channel,
+ *
+ *     out[r][x] = clamp(bias + sum over (c, kh, kw) of weight[c][kh][kw] *
+ *                 window[c * channel_pitch + r * window_pitch + row_offsets[kh] + column_offsets[kw] + x])
+ *
+ * with the chunks of the tile kernel, for out[r][x] at out + r * out_pitch + x. row_offsets has an
+ * entry for every input row of CYC_ROW_BLOCK output rows, which lie `stride` input rows apart:
+ * row_offsets[r * stride + kh] is row_offsets[kh] + r * window_pitch. An input row is loaded once for
+ * all output rows that use it. Reads up to a multiple of the lanes, writes no more than columns.
+ */
+typedef struct {
+    const void *window;
+    const ptrdiff_t *row_offsets;
+    const ptrdiff_t *column_offsets;
+    ptrdiff_t channel_pitch;
+    ptrdiff_t window_pitch; /* between the windows of two output rows */
+    const void *weight;
+    ptrdiff_t channels, kernel_h, kernel_w;
+    ptrdiff_t stride;
+    ptrdiff_t rows, columns;
+    void *out;
+    ptrdiff_t out_pitch;
+    const void *bias;
+    const void *clamp;
+} cyc_rows_args;
+
+/* Copy a rectangle of an array into a window, converted to the compute dtype. Each of `rows` rows
+ * of dst (`pitch` apart) gets `before` zeros, `columns` values, `after` zeros. Source steps are in
+ * bytes and may be zero or negative; the source may be unaligned. */
+typedef struct {
+    const char *src;
+    ptrdiff_t row_bytes, column_bytes;
+    void *dst;
+    ptrdiff_t pitch;
+    ptrdiff_t rows, columns;
+    ptrdiff_t before, after;
+} cyc_load_args;
+
+/* Finish sums and write them to an array: for r < rows and x < columns,
+ * dst[r][x] = convert(activation(src[r * row_step + x * column_step] + bias[r * bias_step])).
+ * Destination steps are in bytes and may be negative; the destination may be unaligned. */
+typedef struct {
+    const void *src;
+    ptrdiff_t row_step, column_step;
+    const void *bias;
+    ptrdiff_t bias_step;
+    int activation;
+    char *dst;
+    ptrdiff_t row_bytes, column_bytes;
+    ptrdiff_t rows, columns;
+} cyc_store_args;
+
+typedef void (*cyc_tile_fn)(const cyc_tile_args *);
+typedef void (*cyc_rows_fn)(const cyc_rows_args *);
+typedef void (*cyc_load_fn)(const cyc_load_args *);
+typedef void (*cyc_store_fn)(const cyc_store_args *);
+
+/* Transpose weights into a panel: panel[k * width + i] = weight[i * pitch + k] for i < rows and
+ * k < terms, zero for rows <= i < width. */
+typedef void (*cyc_pack_fn)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width,
+                            ptrdiff_t terms, void *panel);
+
+typedef struct {
+    ptrdiff_t lanes;
+    ptrdiff_t item; /* bytes of an element */
+    /* [V - 1][R - 1]; NULL: too many registers. What is there is there for every smaller V and R. */
+    cyc_tile_fn tile[CYC_MAX_TILE_VECTORS][CYC_MAX_TILE_ROWS];
+    cyc_rows_fn rows;
+    cyc_load_fn load[CYC_ARRAY_DTYPES];                        /* NULL: the caller converts first */
+    cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */
+    cyc_pack_fn pack;
+} cyc_kernels;
+
+typedef struct {
+    const char *name;
+    int (*available)(void); /* the CPU and the operating system can run it */
+    ptrdiff_t registers;    /* vector registers, which bound the tiles */
+    double (*fma_loop)(ptrdiff_t rounds); /* float32 operations of an FMA-only loop, to be timed */
+    const cyc_kernels *dtype[CYC_COMPUTE_DTYPES];
+} cyc_isa;
+
+/* Every instruction set compiled in, slowest first; ends with NULL. */
+extern const cyc_isa *const cyc_isas[];
+
+#endif

@@ -1,0 +1,174 @@
+/* Loading windows, storing results and packing weights, for one compute dtype of one instruction
+ * set (see kernels.h). One load per source dtype, one store per destination dtype.
+ *
+ * Elements of arrays go through memcpy: they may be unaligned. The inner loops are written so that
+ * the compiler vectorises the contiguous case.
+ */
+
+#define CYC_LOAD_COLUMNS(STEP)                                                       \
+    for (ptrdiff_t x = 0; x < columns; x++) {                                        \
+        memcpy(&value, src + x * (STEP), sizeof value);                              \
+        dst[x] = CYC_FROM(value);                                                    \
+    }
+
+#define CYC_LOAD_FUNCTION(SOURCE, TYPE)                                              \
+    static void CYC_NAME(load_##SOURCE)(const cyc_load_args *args) {                 \
+        const ptrdiff_t columns = args->columns, step = args->column_bytes;          \
+        CYC_ELEMENT *restrict dst = (CYC_ELEMENT *)args->dst + args->before;         \
+        for (ptrdiff_t r = 0; r < args->rows; r++, dst += args->pitch) {             \
+            const char *restrict src = args->src + r * args->row_bytes;              \
+            TYPE value;                                                              \
+            for (ptrdiff_t x = -args->before; x < 0; x++) dst[x] = 0;                \
+            if (step == sizeof value)                                                \
+                CYC_LOAD_CONTIGUOUS                                                  \
+            else if (step == 2 * sizeof value)                                       \
+                CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)                        \
+            else                                                                     \
+                CYC_LOAD_COLUMNS(step)                                               \
+            for (ptrdiff_t x = columns; x < columns + args->after; x++) dst[x] = 0;  \
+        }                                                                            \
+    }
+
+#define CYC_STORE_FUNCTION(DESTINATION, TYPE)                                        \
+    static void CYC_NAME(store_##DESTINATION)(const cyc_store_args *args) {          \
+        const ptrdiff_t columns = args->columns, step = args->column_bytes;          \
+        for (ptrdiff_t r = 0; r < args->rows; r++) {                                 \
+            const CYC_ELEMENT *restrict src = (const CYC_ELEMENT *)args->src + r * args->row_step; \
+            const CYC_ELEMENT bias = ((const CYC_ELEMENT *)args->bias)[r * args->bias_step]; \
+            char *restrict dst = args->dst + r * args->row_bytes;                    \
+            if (args->column_step == 1 && step == sizeof(TYPE))                      \
+                CYC_STORE_CONTIGUOUS(TYPE)                                           \
+            else                                                                     \
+                CYC_STORE_COLUMNS(TYPE, args->column_step, step)                     \
+        }                                                                            \
+    }
+
+#define CYC_STORE_COLUMNS(TYPE, SRC_STEP, DST_STEP)                                  \
+    for (ptrdiff_t x = 0; x < columns; x++) {                                        \
+        const TYPE value = CYC_FINISH(TYPE, src[x * (SRC_STEP)] + bias, args->activation); \
+        memcpy(dst + x * (DST_STEP), &value, sizeof value);                          \
+    }
+
+/* Floats are clamped in the compute dtype and rounded once; the comparisons keep NaN. Integers wrap
+ * to the destination first, so that its sign is what the activation sees. */
+#if CYC_FLOATING
+CYC_INLINE CYC_ELEMENT CYC_NAME(activate)(CYC_ELEMENT value, int activation) {
+    if (activation != CYC_NO_ACTIVATION && value < 0) value = 0;
+    if (activation == CYC_RELU6 && value > 6) value = 6;
+    return value;
+}
+#define CYC_FINISH(TYPE, VALUE, ACTIVATION) CYC_TO(TYPE, CYC_NAME(activate)(VALUE, ACTIVATION))
+#else
+#define CYC_FINISH(TYPE, VALUE, ACTIVATION)                                          \
+    ((ACTIVATION) == CYC_NO_ACTIVATION         ? (TYPE)(VALUE)                       \
+     : (TYPE)(VALUE) <= 0                      ? (TYPE)0                             \
+     : (ACTIVATION) == CYC_RELU6 && (TYPE)(VALUE) > 6 ? (TYPE)6                      \
+                                               : (TYPE)(VALUE))
+#endif
+
+/* Dtypes that need only a cast. */
+#define CYC_LOAD_CONTIGUOUS CYC_LOAD_COLUMNS((ptrdiff_t)sizeof value)
+#define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_COLUMNS(TYPE, 1, (ptrdiff_t)sizeof(TYPE))
+#define CYC_FROM(VALUE) ((CYC_ELEMENT)(VALUE))
+#define CYC_TO(TYPE, VALUE) ((TYPE)(VALUE))
+CYC_LOAD_FUNCTION(int8, int8_t)
+CYC_LOAD_FUNCTION(uint8, uint8_t)
+CYC_LOAD_FUNCTION(int16, int16_t)
+CYC_LOAD_FUNCTION(uint16, uint16_t)
+#if CYC_FLOATING
+CYC_LOAD_FUNCTION(float32, float)
+#endif
+#if CYC_DTYPE != CYC_DTYPE_F32 /* wider sources would round twice on the way to a narrower result */
+CYC_LOAD_FUNCTION(int32, int32_t)
+CYC_LOAD_FUNCTION(uint32, uint32_t)
+#endif
+#if CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64
+CYC_LOAD_FUNCTION(int64, int64_t)
+CYC_LOAD_FUNCTION(uint64, uint64_t)
+#endif
+#if CYC_DTYPE == CYC_DTYPE_F32
+CYC_STORE_FUNCTION(float32, float)
+#elif CYC_DTYPE == CYC_DTYPE_F64
+CYC_LOAD_FUNCTION(float64, double)
+CYC_STORE_FUNCTION(float64, double)
+#elif CYC_DTYPE == CYC_DTYPE_U32
+CYC_STORE_FUNCTION(int8, int8_t)
+CYC_STORE_FUNCTION(uint8, uint8_t)
+CYC_STORE_FUNCTION(int16, int16_t)
+CYC_STORE_FUNCTION(uint16, uint16_t)
+CYC_STORE_FUNCTION(int32, int32_t)
+CYC_STORE_FUNCTION(uint32, uint32_t)
+#else
+CYC_STORE_FUNCTION(int64, int64_t)
+CYC_STORE_FUNCTION(uint64, uint64_t)
+#endif
+#undef CYC_FROM
+#undef CYC_TO
+
+/* bfloat16 is the upper half of a float32; the compiler vectorises the shifts. */
+#if CYC_FLOATING
+#define CYC_FROM(VALUE) ((CYC_ELEMENT)cyc_float_from_bfloat(VALUE))
+#define CYC_TO(TYPE, VALUE) cyc_bfloat_from_float(VALUE)
+CYC_LOAD_FUNCTION(bfloat16, uint16_t)
+#if CYC_DTYPE == CYC_DTYPE_F32
+CYC_STORE_FUNCTION(bfloat16, uint16_t)
+#endif
+#undef CYC_FROM
+#undef CYC_TO
+
+/* float16, by the instruction set's own conversion where it has one. */
+#define CYC_FROM(VALUE) ((CYC_ELEMENT)cyc_float_from_half(VALUE))
+#define CYC_TO(TYPE, VALUE) cyc_half_from_float(VALUE)
+#if CYC_DTYPE == CYC_DTYPE_F32 && defined(CYC_HALF_LANES)
+#undef CYC_LOAD_CONTIGUOUS
+#define CYC_LOAD_CONTIGUOUS                                                          \
+    {                                                                                \
+        ptrdiff_t x = 0;                                                             \
+        for (; x + CYC_HALF_LANES <= columns; x += CYC_HALF_LANES)                   \
+            load_halves(dst + x, src + x * sizeof value);                            \
+        for (; x < columns; x++) {                                                   \
+            memcpy(&value, src + x * sizeof value, sizeof value);                    \
+            dst[x] = CYC_FROM(value);                                                \
+        }                                                                            \
+    }
+#undef CYC_STORE_CONTIGUOUS
+#define CYC_STORE_CONTIGUOUS(TYPE)                                                   \
+    {                                                                                \
+        ptrdiff_t x = 0;                                                             \
+        for (; x + CYC_HALF_LANES <= columns; x += CYC_HALF_LANES) {                 \
+            float block[CYC_HALF_LANES];                                             \
+            for (int i = 0; i < CYC_HALF_LANES; i++)                                 \
+                block[i] = CYC_NAME(activate)(src[x + i] + bias, args->activation);  \
+            store_halves(dst + x * sizeof(TYPE), block);                             \
+        }                                                                            \
+        for (; x < columns; x++) {                                                   \
+            const TYPE value = CYC_FINISH(TYPE, src[x] + bias, args->activation);    \
+            memcpy(dst + x * sizeof(TYPE), &value, sizeof value);                    \
+        }                                                                            \
+    }
+#endif
+CYC_LOAD_FUNCTION(float16, uint16_t)
+#if CYC_DTYPE == CYC_DTYPE_F32
+CYC_STORE_FUNCTION(float16, uint16_t)
+#endif
+#undef CYC_FROM
+#undef CYC_TO
+#endif
+
+static void CYC_NAME(pack)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t terms,
+                           void *panel) {
+    const CYC_ELEMENT *restrict src = (const CYC_ELEMENT *)weight;
+    CYC_ELEMENT *restrict dst = (CYC_ELEMENT *)panel;
+    for (ptrdiff_t k = 0; k < terms; k++, dst += width) {
+        for (ptrdiff_t i = 0; i < rows; i++) dst[i] = src[i * pitch + k];
+        for (ptrdiff_t i = rows; i < width; i++) dst[i] = 0;
+    }
+}
+
+#undef CYC_LOAD_FUNCTION
+#undef CYC_LOAD_COLUMNS
+#undef CYC_LOAD_CONTIGUOUS
+#undef CYC_STORE_FUNCTION
+#undef CYC_STORE_COLUMNS
+#undef CYC_STORE_CONTIGUOUS
+#undef CYC_FINISH

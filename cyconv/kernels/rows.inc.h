@@ -1,0 +1,168 @@
+/* The row microkernel, for one compute dtype of one instruction set (see kernels.h).
+ *
+ * A single output channel gives a tile only one weight per loaded vector. Here the reuse comes from
+ * the rows instead: an input row serves every output row whose kernel covers it, so a 3x3 filter
+ * loads half as often as it multiplies. CYC_ROW_BLOCK rows by V vectors of sums stay in registers.
+ *
+ * The sizes that networks use most are compiled with constant bounds, which unrolls the input rows;
+ * all others take the same code with the bounds as variables.
+ */
+
+#define CYC_ROWS CYC_ROW_BLOCK
+
+/* The taps [from, to) of one input row, for the output rows first..last. */
+CYC_INLINE void CYC_NAME(row_taps)(CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS], const CYC_ELEMENT *row,
+                                   const ptrdiff_t *column_offsets, const CYC_ELEMENT *weight,
+                                   ptrdiff_t weight_step, ptrdiff_t from, ptrdiff_t to, const int first,
+                                   const int last, const int vectors) {
+    for (ptrdiff_t kw = from; kw < to; kw++) {
+        CYC_VECTOR column[CYC_MAX_TILE_VECTORS];
+        CYC_UNROLL for (int j = 0; j < vectors; j++)
+            column[j] = CYC_OP(load)(row + column_offsets[kw] + j * CYC_LANES);
+        CYC_UNROLL for (int r = first; r <= last; r++) {
+            const CYC_VECTOR scalar = CYC_OP(broadcast)(weight - r * weight_step + kw);
+            CYC_UNROLL for (int j = 0; j < vectors; j++)
+                sum[r][j] = CYC_OP(multiply_add)(scalar, column[j], sum[r][j]);
+        }
+    }
+}
+
+/* The same with `first` and `last` known only at run time. */
+CYC_INLINE void CYC_NAME(row_taps_of)(CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS], const CYC_ELEMENT *row,
+                                      const ptrdiff_t *column_offsets, const CYC_ELEMENT *weight,
+                                      ptrdiff_t weight_step, ptrdiff_t from, ptrdiff_t to, int first, int last,
+                                      const int vectors) {
+#define CYC_CASE(A, B)                                                                                      \
+    case A * CYC_ROWS + B:                                                                                  \
+        CYC_NAME(row_taps)(sum, row, column_offsets, weight, weight_step, from, to, A, B, vectors);         \
+        break;
+    switch (first * CYC_ROWS + last) {
+        CYC_CASE(0, 0) CYC_CASE(0, 1) CYC_CASE(0, 2) CYC_CASE(0, 3) CYC_CASE(1, 1)
+        CYC_CASE(1, 2) CYC_CASE(1, 3) CYC_CASE(2, 2) CYC_CASE(2, 3) CYC_CASE(3, 3)
+    }
+#undef CYC_CASE
+}
+
+/* Up to CYC_ROWS output rows by V vectors: sums of all terms, in `sum`. */
+CYC_INLINE void CYC_NAME(row_sums)(const cyc_rows_args *args, const CYC_ELEMENT *window, const int rows,
+                                   CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS], const int vectors) {
+    const ptrdiff_t kernel_h = args->kernel_h, kernel_w = args->kernel_w, stride = args->stride;
+    const ptrdiff_t input_rows = (rows - 1) * stride + kernel_h;
+    CYC_VECTOR total[CYC_ROWS][CYC_MAX_TILE_VECTORS]; /* of earlier chunks */
+    ptrdiff_t room[CYC_ROWS];                         /* terms left in the chunk of each output row */
+
+    CYC_UNROLL for (int r = 0; r < CYC_ROWS; r++) {
+        CYC_UNROLL for (int j = 0; j < vectors; j++) total[r][j] = sum[r][j] = CYC_OP(zero)();
+        room[r] = CYC_CHUNK;
+    }
+    for (ptrdiff_t c = 0; c < args->channels; c++) {
+        const CYC_ELEMENT *channel = window + c * args->channel_pitch;
+        const CYC_ELEMENT *weight = (const CYC_ELEMENT *)args->weight + c * kernel_h * kernel_w;
+        int first = 0, last = 0; /* output rows whose kernel covers input row i */
+        for (ptrdiff_t i = 0; i < input_rows; i++, weight += kernel_w) {
+            const CYC_ELEMENT *row = channel + args->row_offsets[i];
+            if (last + 1 < rows && (last + 1) * stride <= i) last++;
+            while (first * stride + kernel_h <= i) first++;
+            if (first > last) continue; /* stride above kernel_h: a row that no output uses */
+            for (ptrdiff_t from = 0, to; from < kernel_w; from = to) {
+                to = kernel_w;
+                for (int r = first; r <= last; r++)
+                    if (room[r] < to - from) to = from + room[r];
+                CYC_NAME(row_taps_of)(sum, row, args->column_offsets, weight, stride * kernel_w, from, to, first, last,
+                                      vectors);
+                CYC_UNROLL for (int r = 0; r < CYC_ROWS; r++) {
+                    if (r < first || r > last) continue;
+                    room[r] -= to - from;
+                    if (room[r]) continue;
+                    CYC_UNROLL for (int j = 0; j < vectors; j++) {
+                        total[r][j] = CYC_OP(add)(total[r][j], sum[r][j]);
+                        sum[r][j] = CYC_OP(zero)();
+                    }
+                    room[r] = CYC_CHUNK;
+                }
+            }
+        }
+    }
+    CYC_UNROLL for (int r = 0; r < CYC_ROWS; r++) {
+        CYC_UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = CYC_OP(add)(total[r][j], sum[r][j]);
+    }
+}
+
+/* The same for one channel and constant sizes that stay within a chunk. */
+CYC_INLINE void CYC_NAME(row_sums_of)(const cyc_rows_args *args, const CYC_ELEMENT *window,
+                                      CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS], const int vectors,
+                                      const int kernel_h, const int kernel_w, const int stride) {
+    const CYC_ELEMENT *weight = (const CYC_ELEMENT *)args->weight;
+    CYC_UNROLL for (int r = 0; r < CYC_ROWS; r++) {
+        CYC_UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = CYC_OP(zero)();
+    }
+    CYC_UNROLL for (int i = 0; i < (CYC_ROWS - 1) * stride + kernel_h; i++) {
+        const int first = i < kernel_h ? 0 : (i - kernel_h) / stride + 1;
+        const int last = i / stride < CYC_ROWS ? i / stride : CYC_ROWS - 1;
+        CYC_NAME(row_taps)(sum, window + args->row_offsets[i], args->column_offsets, weight + i * kernel_w,
+                           stride * kernel_w, 0, kernel_w, first, last, vectors);
+    }
+}
+
+/* All output rows and columns; kernel_h 0 stands for sizes known at run time. */
+CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, const int kernel_w, const int stride) {
+    const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
+    const CYC_VECTOR low = CYC_OP(broadcast)(clamp), high = CYC_OP(broadcast)(clamp + 1);
+    const CYC_VECTOR bias = CYC_OP(broadcast)((const CYC_ELEMENT *)args->bias);
+    const int fixed = kernel_h > 0;
+    CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS];
+    for (ptrdiff_t y = 0; y < args->rows; y += CYC_ROWS) {
+        int rows = args->rows - y < CYC_ROWS ? (int)(args->rows - y) : CYC_ROWS;
+        if (fixed && rows < CYC_ROWS) { /* the last rows once more, with the ones that miss */
+            y = args->rows - CYC_ROWS;
+            rows = CYC_ROWS;
+        }
+        const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + y * args->window_pitch;
+        CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + y * args->out_pitch;
+        ptrdiff_t x = 0;
+#define CYC_ROW_TILE(V)                                                                                     \
+    for (; args->columns - x > (V - 1) * CYC_LANES; x += V * CYC_LANES) {                                   \
+        const ptrdiff_t left = args->columns - x - (V - 1) * CYC_LANES; /* columns of the last vector */    \
+        if (fixed)                                                                                          \
+            CYC_NAME(row_sums_of)(args, window + x, sum, V, kernel_h, kernel_w, stride);                    \
+        else                                                                                                \
+            CYC_NAME(row_sums)(args, window + x, rows, sum, V);                                             \
+        CYC_UNROLL for (int r = 0; r < CYC_ROWS; r++) {                                                     \
+            CYC_ELEMENT *row = out + r * args->out_pitch + x;                                               \
+            if (r >= rows) break;                                                                           \
+            CYC_UNROLL for (int j = 0; j < V; j++) {                                                        \
+                sum[r][j] = CYC_OP(clamp)(CYC_OP(add)(sum[r][j], bias), low, high);                         \
+                if (j < V - 1 || left >= CYC_LANES)                                                         \
+                    CYC_OP(store)(row + j * CYC_LANES, sum[r][j]);                                          \
+                else                                                                                        \
+                    CYC_OP(store_first)(row + j * CYC_LANES, sum[r][j], left);                              \
+            }                                                                                               \
+        }                                                                                                   \
+    }
+        CYC_ROW_VECTORS(CYC_ROW_TILE)
+#undef CYC_ROW_TILE
+    }
+}
+
+static void CYC_NAME(rows_any)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 0, 0, 0); }
+static void CYC_NAME(rows_3x3)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 3, 3, 1); }
+static void CYC_NAME(rows_3x3_stride_2)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 3, 3, 2); }
+static void CYC_NAME(rows_5x5)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 5, 5, 1); }
+static void CYC_NAME(rows_7x7)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 7, 7, 1); }
+
+/* Entry point: the fastest of the above for these sizes. */
+static void CYC_NAME(rows_kernel)(const cyc_rows_args *args) {
+    const ptrdiff_t size = args->kernel_h == args->kernel_w && args->channels == 1 && args->rows >= CYC_ROWS
+                               ? args->kernel_h : 0;
+    if (size == 3 && args->stride == 1)
+        CYC_NAME(rows_3x3)(args);
+    else if (size == 3 && args->stride == 2)
+        CYC_NAME(rows_3x3_stride_2)(args);
+    else if (size == 5 && args->stride == 1)
+        CYC_NAME(rows_5x5)(args);
+    else if (size == 7 && args->stride == 1)
+        CYC_NAME(rows_7x7)(args);
+    else
+        CYC_NAME(rows_any)(args);
+}
+#undef CYC_ROWS

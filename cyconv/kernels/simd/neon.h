@@ -1,0 +1,60 @@
+/* The vocabulary of NEON (the aarch64 baseline): 32 registers of 16 bytes. */
+
+/* R * V sums, V columns and a broadcast: R * V + V + 1 <= 32. */
+#define CYC_TILE_SHAPES(X) \
+    CYC_ROWS_UP_TO_14(X, 1) CYC_ROWS_UP_TO_14(X, 2) CYC_ROWS_UP_TO_9(X, 3) CYC_ROWS_UP_TO_6(X, 4)
+#define CYC_ROW_VECTORS(X) X(4) X(2) X(1)
+
+typedef float32x4_t vec_f32;
+CYC_INLINE vec_f32 vec_zero_f32(void) { return vdupq_n_f32(0); }
+CYC_INLINE vec_f32 vec_load_f32(const float *p) { return vld1q_f32(p); }
+CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { vst1q_f32(p, v); }
+CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return vld1q_dup_f32(p); }
+CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return vaddq_f32(a, b); }
+CYC_INLINE vec_f32 vec_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmaq_f32(c, a, b); }
+/* vmax and vmin keep NaN */
+CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) {
+    return vminq_f32(high, vmaxq_f32(low, v));
+}
+
+typedef float64x2_t vec_f64;
+CYC_INLINE vec_f64 vec_zero_f64(void) { return vdupq_n_f64(0); }
+CYC_INLINE vec_f64 vec_load_f64(const double *p) { return vld1q_f64(p); }
+CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { vst1q_f64(p, v); }
+CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return vld1q_dup_f64(p); }
+CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return vaddq_f64(a, b); }
+CYC_INLINE vec_f64 vec_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmaq_f64(c, a, b); }
+CYC_INLINE vec_f64 vec_clamp_f64(vec_f64 v, vec_f64 low, vec_f64 high) {
+    return vminq_f64(high, vmaxq_f64(low, v));
+}
+
+typedef uint32x4_t vec_u32;
+CYC_INLINE vec_u32 vec_zero_u32(void) { return vdupq_n_u32(0); }
+CYC_INLINE vec_u32 vec_load_u32(const uint32_t *p) { return vld1q_u32(p); }
+CYC_INLINE void vec_store_u32(uint32_t *p, vec_u32 v) { vst1q_u32(p, v); }
+CYC_INLINE vec_u32 vec_broadcast_u32(const uint32_t *p) { return vld1q_dup_u32(p); }
+CYC_INLINE vec_u32 vec_add_u32(vec_u32 a, vec_u32 b) { return vaddq_u32(a, b); }
+CYC_INLINE vec_u32 vec_multiply_add_u32(vec_u32 a, vec_u32 b, vec_u32 c) { return vmlaq_u32(c, a, b); }
+CYC_INLINE vec_u32 vec_clamp_u32(vec_u32 v, vec_u32 low, vec_u32 high) { return (void)low, (void)high, v; }
+
+typedef uint64x2_t vec_u64;
+CYC_INLINE vec_u64 vec_zero_u64(void) { return vdupq_n_u64(0); }
+CYC_INLINE vec_u64 vec_load_u64(const uint64_t *p) { return vld1q_u64(p); }
+CYC_INLINE void vec_store_u64(uint64_t *p, vec_u64 v) { vst1q_u64(p, v); }
+CYC_INLINE vec_u64 vec_broadcast_u64(const uint64_t *p) { return vld1q_dup_u64(p); }
+CYC_INLINE vec_u64 vec_add_u64(vec_u64 a, vec_u64 b) { return vaddq_u64(a, b); }
+/* no 64-bit product: low * low plus the two cross products in the upper half */
+CYC_INLINE vec_u64 vec_multiply_add_u64(vec_u64 a, vec_u64 b, vec_u64 c) {
+    const uint32x2_t a_low = vmovn_u64(a), b_low = vmovn_u64(b);
+    const uint64x2_t cross = vmlal_u32(vmull_u32(vshrn_n_u64(a, 32), b_low), a_low, vshrn_n_u64(b, 32));
+    return vaddq_u64(vmlal_u32(c, a_low, b_low), vshlq_n_u64(cross, 32));
+}
+CYC_INLINE vec_u64 vec_clamp_u64(vec_u64 v, vec_u64 low, vec_u64 high) { return (void)low, (void)high, v; }
+
+#define CYC_HALF_LANES 4
+CYC_INLINE void load_halves(float *dst, const char *src) {
+    vst1q_f32(dst, vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)src))));
+}
+CYC_INLINE void store_halves(char *dst, const float *src) {
+    vst1_u8((uint8_t *)dst, vreinterpret_u8_f16(vcvt_f16_f32(vld1q_f32(src))));
+}

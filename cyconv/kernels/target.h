@@ -1,0 +1,54 @@
+/* Instruction-set brackets: code between CYC_TARGET_BEGIN and CYC_TARGET_END is compiled for the
+ * named features whatever the flags of the translation unit, so one build serves every CPU.
+ *
+ * MSVC has no such bracket: it compiles intrinsics regardless of /arch.
+ */
+#ifndef CYC_TARGET_H
+#define CYC_TARGET_H
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define CYC_X86_64 1
+#else
+#define CYC_X86_64 0
+#endif
+
+#if defined(__aarch64__) || defined(_M_ARM64)
+#define CYC_AARCH64 1
+#else
+#define CYC_AARCH64 0
+#endif
+
+/* AVX-512 code from cl.exe is known to be wrong (Highway and NumPy both disable it); clang-cl is fine. */
+#if CYC_X86_64 && !(defined(_MSC_VER) && !defined(__clang__))
+#define CYC_HAVE_AVX512 1
+#else
+#define CYC_HAVE_AVX512 0
+#endif
+
+#define CYC_STRING_(...) #__VA_ARGS__
+#define CYC_STRING(...) CYC_STRING_(__VA_ARGS__)
+
+#if defined(__clang__) /* before __GNUC__, which Clang defines too */
+#define CYC_TARGET_BEGIN(features) \
+    _Pragma(CYC_STRING(clang attribute push(__attribute__((target(features))), apply_to = function)))
+#define CYC_TARGET_END _Pragma("clang attribute pop")
+#elif defined(__GNUC__)
+#define CYC_TARGET_BEGIN(features) _Pragma("GCC push_options") _Pragma(CYC_STRING(GCC target(features)))
+#define CYC_TARGET_END _Pragma("GCC pop_options")
+#else
+#define CYC_TARGET_BEGIN(features)
+#define CYC_TARGET_END
+#endif
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define CYC_INLINE static __forceinline
+#define CYC_UNROLL
+#elif defined(__clang__)
+#define CYC_INLINE static inline __attribute__((always_inline, unused))
+#define CYC_UNROLL _Pragma("unroll")
+#else
+#define CYC_INLINE static inline __attribute__((always_inline, unused))
+#define CYC_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#endif

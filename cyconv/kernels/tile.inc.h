@@ -1,0 +1,67 @@
+/* The tile microkernel, for one compute dtype of one instruction set (see kernels.h).
+ *
+ * R * V accumulators stay in registers over a chunk; V vectors are loaded per term and the scalar
+ * operand comes as a broadcast from memory, which x86 folds into the multiply-add. Which operand is
+ * weights and which is window is the caller's choice: with outputs as rows it is the plain tile,
+ * with pixels as rows the turned one. Both round alike, multiplication being commutative.
+ */
+
+CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const int vectors) {
+    const CYC_ELEMENT *broadcast = (const CYC_ELEMENT *)args->broadcast;
+    const CYC_ELEMENT *vector = (const CYC_ELEMENT *)args->vector;
+    const cyc_tap *taps = args->taps;
+    CYC_ELEMENT *totals = (CYC_ELEMENT *)args->totals;
+    ptrdiff_t k = args->begin;
+    int carry = args->carry;
+    CYC_VECTOR sum[CYC_MAX_TILE_ROWS][CYC_MAX_TILE_VECTORS];
+
+    CYC_UNROLL for (int i = 0; i < rows; i++) {
+        CYC_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = CYC_OP(zero)();
+    }
+    for (ptrdiff_t chunk = 0; chunk < args->chunks; chunk++) {
+        const ptrdiff_t end = args->chunk_ends[chunk];
+        for (; k < end; k++) {
+            const CYC_ELEMENT *b = broadcast + taps[k].broadcast;
+            const CYC_ELEMENT *v = vector + taps[k].vector;
+            CYC_VECTOR column[CYC_MAX_TILE_VECTORS];
+            CYC_UNROLL for (int j = 0; j < vectors; j++) column[j] = CYC_OP(load)(v + j * CYC_LANES);
+            CYC_UNROLL for (int i = 0; i < rows; i++) {
+                const CYC_VECTOR scalar = CYC_OP(broadcast)(b + i);
+                CYC_UNROLL for (int j = 0; j < vectors; j++)
+                    sum[i][j] = CYC_OP(multiply_add)(scalar, column[j], sum[i][j]);
+            }
+        }
+        if (carry) {
+            CYC_UNROLL for (int i = 0; i < rows; i++) {
+                CYC_UNROLL for (int j = 0; j < vectors; j++)
+                    sum[i][j] = CYC_OP(add)(CYC_OP(load)(totals + (i * vectors + j) * CYC_LANES), sum[i][j]);
+            }
+        }
+        carry = 1;
+        if (chunk + 1 < args->chunks || !args->out) {
+            CYC_UNROLL for (int i = 0; i < rows; i++) {
+                CYC_UNROLL for (int j = 0; j < vectors; j++) {
+                    CYC_OP(store)(totals + (i * vectors + j) * CYC_LANES, sum[i][j]);
+                    sum[i][j] = CYC_OP(zero)();
+                }
+            }
+        }
+    }
+    if (args->out) {
+        CYC_ELEMENT *out = (CYC_ELEMENT *)args->out;
+        const CYC_ELEMENT *bias = (const CYC_ELEMENT *)args->bias;
+        const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
+        const CYC_VECTOR low = CYC_OP(broadcast)(clamp), high = CYC_OP(broadcast)(clamp + 1);
+        CYC_UNROLL for (int i = 0; i < rows; i++) {
+            const CYC_VECTOR b = CYC_OP(broadcast)(bias + i);
+            CYC_ELEMENT *row = out + i * args->out_pitch;
+            CYC_UNROLL for (int j = 0; j < vectors; j++)
+                CYC_OP(store)(row + j * CYC_LANES, CYC_OP(clamp)(CYC_OP(add)(sum[i][j], b), low, high));
+        }
+    }
+}
+
+#define CYC_TILE_FUNCTION(R, V) \
+    static void CYC_NAME(tile_##R##x##V)(const cyc_tile_args *args) { CYC_NAME(tile)(args, R, V); }
+CYC_TILE_SHAPES(CYC_TILE_FUNCTION)
+#undef CYC_TILE_FUNCTION
