@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 
-cimport cython
 cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
 
@@ -25,9 +24,9 @@ from cyconv._plan cimport (
     free_plan,
     make_plan,
 )
-from cyconv._run cimport Operands, pack_panels, panels_bytes, run_plan
+from cyconv._run cimport Destination, Operands, pack_panels, panels_bytes, run_plan
 from cyconv._threads cimport thread_limit
-from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS
+from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
 
 from cyconv._threads import get_num_threads, openmp_runtime, set_num_threads
 
@@ -50,7 +49,6 @@ np.import_array()
 cdef enum:
     # Waking threads costs some 5 microseconds; one core does this many multiply-adds meanwhile.
     MIN_MULTIPLY_ADDS_PER_THREAD = 500_000
-    MAX_HELD_FORMS = 8
 
 cdef const cyc_isa *isa = NULL
 
@@ -149,12 +147,6 @@ def fma_peak(str dtype="float32"):
 # Weights held ready
 
 
-cdef struct HeldForm:
-    const cyc_isa *isa
-    Py_ssize_t width
-    char *panels
-
-
 cdef class HeldWeight:
     """A weight of the compute dtype with its packed panels, made when first needed.
 
@@ -164,11 +156,6 @@ cdef class HeldWeight:
         C-contiguous, of the compute dtype, (out_channels, in_channels / groups, kH, kW).
         Neither copied nor to be changed afterwards.
     """
-
-    cdef readonly np.ndarray array
-    cdef HeldForm forms[MAX_HELD_FORMS]
-    cdef int form_count
-    cdef object lock
 
     def __cinit__(self, np.ndarray array not None):
         self.array = array
@@ -225,15 +212,115 @@ cdef void set_geometry(Problem *problem, stride, padding, dilation, padding_mode
     problem.padding_mode = PADDING_MODES[padding_mode]
 
 
-cdef int useful_threads(double multiply_adds, int limit) noexcept nogil:
-    return <int>max(1.0, min(<double>limit, multiply_adds / MIN_MULTIPLY_ADDS_PER_THREAD))
-
-
-cdef double count_multiply_adds(const Problem *problem) noexcept nogil:
-    return (
+cdef int useful_threads(const Problem *problem) noexcept nogil:
+    """Threads that the work is worth; the limit is asked for only where it matters."""
+    cdef double multiply_adds = (
         <double>problem.batch * problem.groups * problem.out_channels * problem.in_channels
         * problem.kernel[0] * problem.kernel[1] * problem.out_size[0] * problem.out_size[1]
     )
+    if multiply_adds < 2 * MIN_MULTIPLY_ADDS_PER_THREAD:
+        return 1
+    return <int>min(<double>thread_limit(), multiply_adds / MIN_MULTIPLY_ADDS_PER_THREAD)
+
+
+cdef void set_source(
+    Source *source, np.ndarray input, Py_ssize_t leading, cyc_load_fn load, int parts
+) noexcept:
+    """Describe the input; `leading` axes of four are missing, with a single entry each."""
+    source.data = np.PyArray_BYTES(input)
+    source.batch_bytes = np.PyArray_STRIDE(input, 0) if leading == 0 else 0
+    source.channel_bytes = np.PyArray_STRIDE(input, 1 - leading) if leading < 2 else 0
+    source.row_bytes = np.PyArray_STRIDE(input, 2 - leading)
+    source.column_bytes = np.PyArray_STRIDE(input, 3 - leading)
+    source.parts = parts
+    source.part_bytes = np.PyArray_ITEMSIZE(input) // 2
+    source.load = load
+
+
+cdef void set_destination(
+    Destination *to, np.ndarray out, Py_ssize_t leading, const cyc_kernels *kernels, int dtype, int parts,
+    int activation, bint floating
+) noexcept:
+    """Describe the result; a kernel writes it directly where it is laid out as kernels write."""
+    cdef Py_ssize_t item = kernels.item
+    to.data = np.PyArray_BYTES(out)
+    to.batch_bytes = np.PyArray_STRIDE(out, 0) if leading == 0 else 0
+    to.channel_bytes = np.PyArray_STRIDE(out, 1 - leading) if leading < 2 else 0
+    to.row_bytes = np.PyArray_STRIDE(out, 2 - leading)
+    to.column_bytes = np.PyArray_STRIDE(out, 3 - leading)
+    to.parts = parts
+    to.part_bytes = np.PyArray_ITEMSIZE(out) // 2
+    to.activation = activation
+    to.store = kernels.store[dtype]
+    to.out_pitch = to.channel_bytes // item
+    to.direct = (
+        np.PyArray_ITEMSIZE(out) == item
+        and parts == 1
+        and (to.column_bytes == item or np.PyArray_DIM(out, 3 - leading) == 1)
+        and to.channel_bytes % item == 0
+        and np.PyArray_ISALIGNED(out)
+        and (floating or activation == CYC_NO_ACTIVATION)
+    )
+
+
+cdef int execute(
+    Problem *problem, np.ndarray input, np.ndarray weight, HeldWeight held, np.ndarray bias, np.ndarray out,
+    Py_ssize_t leading, int input_dtype, int result_dtype, int parts, int activation,
+) except -1:
+    """Plan and run a problem whose padding, stride, dilation, groups and dtype are set.
+
+    `input` and `out` lack `leading` axes of four; their sizes and the kernel's come from the arrays.
+    """
+    cdef Plan plan
+    cdef Operands operands
+    cdef const cyc_kernels *kernels = isa.dtype[problem.dtype]
+    cdef char *owned = NULL
+    cdef char *no_bias = NULL
+    cdef Py_ssize_t kernel_axis = np.PyArray_NDIM(weight) - 2
+    cdef Py_ssize_t outputs = np.PyArray_DIM(weight, 0) if kernel_axis == 2 else 1
+    cdef int status, threads, which
+
+    problem.batch = np.PyArray_DIM(out, 0) if leading == 0 else 1
+    problem.in_channels = np.PyArray_DIM(weight, 1) if kernel_axis == 2 else 1
+    problem.out_channels = outputs // problem.groups
+    for which in range(2):
+        problem.in_size[which] = np.PyArray_DIM(input, 2 + which - leading)
+        problem.out_size[which] = np.PyArray_DIM(out, 2 + which - leading)
+        problem.kernel[which] = np.PyArray_DIM(weight, kernel_axis + which)
+    set_source(&operands.source, input, leading, kernels.load[input_dtype], parts)
+    set_destination(
+        &operands.destination, out, leading, kernels, result_dtype, parts, activation,
+        problem.dtype == CYC_F32 or problem.dtype == CYC_F64,
+    )
+    operands.weight = np.PyArray_BYTES(weight)
+    operands.bias = np.PyArray_BYTES(bias) if bias is not None else NULL
+    operands.panels = NULL
+
+    threads = useful_threads(problem)
+    status = make_plan(&plan, problem, isa, AUTO, threads)
+    try:
+        if status == 0 and held is not None and panels_bytes(&plan):
+            operands.panels = held.panels(&plan, threads)
+        with nogil:
+            if status == 0 and operands.bias == NULL:
+                no_bias = <char *>calloc(outputs, kernels.item)
+                operands.bias = no_bias
+                status = -1 if no_bias == NULL else 0
+            if status == 0 and operands.panels == NULL and panels_bytes(&plan):
+                owned = <char *>malloc(panels_bytes(&plan))
+                operands.panels = owned
+                status = -1 if owned == NULL else 0
+                if status == 0:
+                    pack_panels(&plan, operands.weight, owned, threads)
+            if status == 0:
+                status = run_plan(&plan, &operands, threads)
+            free(no_bias)
+            free(owned)
+    finally:
+        free_plan(&plan)
+    if status != 0:
+        raise MemoryError("cannot allocate scratch memory for conv2d")
+    return 0
 
 
 def convolve(
@@ -268,86 +355,15 @@ def convolve(
     cdef HeldWeight held = weight if isinstance(weight, HeldWeight) else None
     cdef np.ndarray array = held.array if held is not None else weight
     cdef Problem problem
-    cdef Plan plan
-    cdef Operands operands
-    cdef char *owned = NULL
-    cdef char *no_bias = NULL
-    cdef int status, threads, dtype = array_dtype(out)
-    cdef bint complex_result = np.PyArray_ISCOMPLEX(out)
-    cdef Py_ssize_t outputs = np.PyArray_DIM(array, 0), item
-
     if np.PyArray_SIZE(out) == 0:
         return
     set_geometry(&problem, stride, padding, dilation, padding_mode)
-    problem.batch = np.PyArray_DIM(input, 0)
     problem.groups = groups
-    problem.in_channels = np.PyArray_DIM(array, 1)
-    problem.out_channels = outputs // groups
-    problem.in_size[0] = np.PyArray_DIM(input, 2)
-    problem.in_size[1] = np.PyArray_DIM(input, 3)
-    problem.kernel[0] = np.PyArray_DIM(array, 2)
-    problem.kernel[1] = np.PyArray_DIM(array, 3)
-    problem.out_size[0] = np.PyArray_DIM(out, 2)
-    problem.out_size[1] = np.PyArray_DIM(out, 3)
-    problem.dtype = RESULT_DTYPES[out.dtype.name][0]
-
-    operands.source.data = np.PyArray_BYTES(input)
-    operands.source.batch_bytes = np.PyArray_STRIDE(input, 0)
-    operands.source.channel_bytes = np.PyArray_STRIDE(input, 1)
-    operands.source.row_bytes = np.PyArray_STRIDE(input, 2)
-    operands.source.column_bytes = np.PyArray_STRIDE(input, 3)
-    operands.source.parts = 2 if complex_result else 1
-    operands.source.part_bytes = np.PyArray_ITEMSIZE(input) // 2
-    operands.source.load = isa.dtype[problem.dtype].load[array_dtype(input)]
-
-    item = isa.dtype[problem.dtype].item
-    operands.destination.data = np.PyArray_BYTES(out)
-    operands.destination.batch_bytes = np.PyArray_STRIDE(out, 0)
-    operands.destination.channel_bytes = np.PyArray_STRIDE(out, 1)
-    operands.destination.row_bytes = np.PyArray_STRIDE(out, 2)
-    operands.destination.column_bytes = np.PyArray_STRIDE(out, 3)
-    operands.destination.parts = operands.source.parts
-    operands.destination.part_bytes = np.PyArray_ITEMSIZE(out) // 2
-    operands.destination.activation = ACTIVATIONS[activation]
-    operands.destination.store = isa.dtype[problem.dtype].store[dtype]
-    operands.destination.out_pitch = np.PyArray_STRIDE(out, 1) // item
-    operands.destination.direct = (
-        np.PyArray_ITEMSIZE(out) == item
-        and not complex_result
-        and (np.PyArray_STRIDE(out, 3) == item or np.PyArray_DIM(out, 3) == 1)
-        and np.PyArray_STRIDE(out, 1) % item == 0
-        and np.PyArray_ISALIGNED(out)
-        and (activation is None or problem.dtype == CYC_F32 or problem.dtype == CYC_F64)
-        and dtype != CYC_FLOAT16 and dtype != CYC_BFLOAT16
+    problem.dtype, result_dtype, parts = RESULT_DTYPES[out.dtype.name]
+    execute(
+        &problem, input, array, held, bias, out, 0, array_dtype(input), result_dtype, parts,
+        ACTIVATIONS[activation],
     )
-    operands.weight = np.PyArray_BYTES(array)
-    operands.bias = np.PyArray_BYTES(bias) if bias is not None else NULL
-    operands.panels = NULL
-
-    threads = useful_threads(count_multiply_adds(&problem), thread_limit())
-    status = make_plan(&plan, &problem, isa, AUTO, threads)
-    try:
-        if status == 0 and held is not None and panels_bytes(&plan):
-            operands.panels = held.panels(&plan, threads)
-        with nogil:
-            if status == 0 and operands.bias == NULL:
-                no_bias = <char *>calloc(outputs, item)
-                operands.bias = no_bias
-                status = -1 if no_bias == NULL else 0
-            if status == 0 and operands.panels == NULL and panels_bytes(&plan):
-                owned = <char *>malloc(panels_bytes(&plan))
-                operands.panels = owned
-                status = -1 if owned == NULL else 0
-                if status == 0:
-                    pack_panels(&plan, operands.weight, owned, threads)
-            if status == 0:
-                status = run_plan(&plan, &operands, threads)
-            free(no_bias)
-            free(owned)
-    finally:
-        free_plan(&plan)
-    if status != 0:
-        raise MemoryError("cannot allocate scratch memory for conv2d")
 
 
 def plan(
@@ -370,7 +386,7 @@ def plan(
         problem.kernel[axis] = weight_shape[2 + axis]
         problem.out_size[axis] = (padded - extent) // stride[axis] + 1
     problem.dtype = compute
-    threads = useful_threads(count_multiply_adds(&problem), thread_limit())
+    threads = useful_threads(&problem)
     if make_plan(&plan, &problem, isa, AUTO, threads) != 0:
         raise MemoryError("cannot allocate the tables of a plan")
     lanes = plan.kernels.lanes

@@ -66,10 +66,13 @@ cdef extern from "kernels/kernels.h" nogil:
 
     ctypedef struct cyc_load_args:
         const char *src
+        Py_ssize_t channel_bytes
         Py_ssize_t row_bytes
         Py_ssize_t column_bytes
         void *dst
-        Py_ssize_t pitch
+        Py_ssize_t channel_pitch
+        Py_ssize_t row_pitch
+        Py_ssize_t channels
         Py_ssize_t rows
         Py_ssize_t columns
         Py_ssize_t before

@@ -46,12 +46,14 @@ class HeldArray:
     dtype that the engine computes in.
     """
 
-    __slots__ = ("_forms", "array")
+    __slots__ = ("_forms", "array", "prepared")
 
     def __init__(self, array: AnyArray) -> None:
         array.flags.writeable = False
         self.array = array
         self._forms: dict[tuple[AnyDType, bool], _engine.HeldWeight] = {}
+        # The form for results of the array's own dtype, once there is one.
+        self.prepared: _engine.HeldWeight | None = None
 
     def weight_for(self, result: AnyDType) -> _engine.HeldWeight:
         """Return the weight held ready for results of dtype `result`."""
@@ -59,6 +61,8 @@ class HeldArray:
         form = self._forms.get(key)
         if form is None:
             form = self._forms[key] = _engine.HeldWeight(weight_operand(self.array, result))
+            if result == self.array.dtype:
+                self.prepared = form
         return form
 
 

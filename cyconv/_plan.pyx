@@ -219,7 +219,7 @@ cdef void choose_algorithm(Plan *plan, int wanted) noexcept nogil:
     cdef int algorithm
     plan.algorithm = wanted
     if wanted == AUTO:
-        for algorithm in range(ROWS, ALGORITHMS):
+        for algorithm in range(ROWS, <int>ALGORITHMS):
             plan.cost[algorithm] = cost_of(plan, algorithm)
             if plan.cost[algorithm] < 0:
                 continue

@@ -1,7 +1,7 @@
 """Running a plan: the loops over tasks, blocks and tiles.
 
     task = image x group x part of the outputs x block of the output image     (prange)
-      for each block of terms          window of its channels: prepare_channel  (_window)
+      for each block of terms          window of its channels: prepare_channels (_window)
         for each panel of outputs      its packed weights stay in cache
           for each tile of pixels      kernel: sums of the terms                (kernels/)
             after the last terms       epilogue: bias, activation, store
@@ -25,7 +25,7 @@ from cyconv._kernels cimport (
     cyc_tile_args,
 )
 from cyconv._plan cimport ROWS, TURNED_TILE, Plan, fill_taps, row_step, row_stride, tiles_of_block
-from cyconv._window cimport prepare_channel
+from cyconv._window cimport prepare_channels
 
 
 cdef enum:
@@ -80,14 +80,12 @@ cdef inline char *output_address(const Plan *plan, const Destination *to, const 
 cdef void prepare_window(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
 ) noexcept nogil:
-    cdef const char *image = operands.source.data + task.image * operands.source.batch_bytes
-    cdef Py_ssize_t index, pitch = plan.window.channel_pitch * plan.kernels.item
-    for index in range(channels):
-        prepare_channel(
-            &plan.window, &plan.rows, &plan.columns, &operands.source, image,
-            task.group * plan.problem.in_channels + channel + index,
-            task.row, task.row_count, task.column, task.column_count, window + index * pitch,
-        )
+    prepare_channels(
+        &plan.window, &plan.rows, &plan.columns, &operands.source,
+        operands.source.data + task.image * operands.source.batch_bytes,
+        task.group * plan.problem.in_channels + channel, channels,
+        task.row, task.row_count, task.column, task.column_count, window,
+    )
 
 
 cdef void store_tile(

@@ -57,7 +57,8 @@ cdef struct Window:
 
 cdef void layout_axis(Axis *axis, Py_ssize_t block) noexcept nogil
 cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil
-cdef void prepare_channel(
+cdef void prepare_channels(
     const Window *window, const Axis *rows, const Axis *columns, const Source *source, const char *image,
-    Py_ssize_t channel, Py_ssize_t row, Py_ssize_t row_count, Py_ssize_t column, Py_ssize_t column_count, char *dst
+    Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t row, Py_ssize_t row_count, Py_ssize_t column,
+    Py_ssize_t column_count, char *dst
 ) noexcept nogil

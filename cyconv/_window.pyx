@@ -131,26 +131,27 @@ cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil:
     return pitch
 
 
-cdef void prepare_channel(
+cdef void prepare_channels(
     const Window *window, const Axis *rows, const Axis *columns, const Source *source, const char *image,
-    Py_ssize_t channel, Py_ssize_t row, Py_ssize_t row_count, Py_ssize_t column, Py_ssize_t column_count, char *dst
+    Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t row, Py_ssize_t row_count, Py_ssize_t column,
+    Py_ssize_t column_count, char *dst
 ) noexcept nogil:
-    """Write one channel's window for the outputs at (row, column), row_count by column_count.
+    """Write the windows of some channels for the outputs at (row, column), row_count by column_count.
 
     `image` is the input of one batch entry, `channel` counts real channels (the parts of a complex
-    channel apart), `dst` the channel's place in scratch.
+    channel apart), `dst` is the first one's place in scratch.
     """
     cdef Span row_spans[3]
     cdef Span column_spans[3]
     cdef cyc_load_args args
-    cdef Py_ssize_t row_run, column_run, length, item = window.item
+    cdef Py_ssize_t row_run, column_run, length, index, part, parts = source.parts, item = window.item
     cdef int row_index, column_index, row_used, column_used
     cdef bint only_zeros
-    cdef const char *plane = image + channel // source.parts * source.channel_bytes
-    cdef char *run_rows
-    cdef char *span_rows
-    plane += channel % source.parts * source.part_bytes
-    args.pitch = window.row_pitch
+    cdef Py_ssize_t run_offset, span_offset
+    cdef const char *span_src
+    args.channel_bytes = source.channel_bytes
+    args.channel_pitch = window.channel_pitch * parts
+    args.row_pitch = window.row_pitch
     for column_run in range(columns.run_count):
         column_used = split_run(columns, &columns.runs[column_run], column, column_count, column_spans)
         length = columns.runs[column_run].length - columns.block + column_count
@@ -159,12 +160,16 @@ cdef void prepare_channel(
             only_zeros = only_zeros and column_spans[column_index].source == ZERO_SPAN
         for row_run in range(rows.run_count):
             row_used = split_run(rows, &rows.runs[row_run], row, row_count, row_spans)
-            run_rows = dst + (column_run * window.plane_pitch + rows.runs[row_run].start * window.row_pitch) * item
+            run_offset = column_run * window.plane_pitch + rows.runs[row_run].start * window.row_pitch
             for row_index in range(row_used):
-                span_rows = run_rows + row_spans[row_index].start * window.row_pitch * item
+                span_offset = run_offset + row_spans[row_index].start * window.row_pitch
                 args.rows = row_spans[row_index].count
                 if only_zeros or row_spans[row_index].source == ZERO_SPAN:
-                    memset(span_rows, 0, ((args.rows - 1) * window.row_pitch + length) * item)
+                    for index in range(channels):
+                        memset(
+                            dst + (span_offset + index * window.channel_pitch) * item, 0,
+                            ((args.rows - 1) * window.row_pitch + length) * item,
+                        )
                     continue
                 args.row_bytes = row_spans[row_index].step * source.row_bytes
                 for column_index in range(column_used):
@@ -176,10 +181,16 @@ cdef void prepare_channel(
                         args.before = column_spans[column_index].start
                         args.after = length - args.before - args.columns
                     args.column_bytes = column_spans[column_index].step * source.column_bytes
-                    args.src = (
-                        plane
+                    span_src = (
+                        image
                         + row_spans[row_index].source * source.row_bytes
                         + column_spans[column_index].source * source.column_bytes
                     )
-                    args.dst = span_rows + (column_spans[column_index].start - args.before) * item
-                    source.load(&args)
+                    span_offset += column_spans[column_index].start - args.before
+                    for part in range(min(parts, channels)):
+                        index = channel + part
+                        args.channels = (channels - part + parts - 1) // parts
+                        args.src = span_src + index // parts * source.channel_bytes + index % parts * source.part_bytes
+                        args.dst = dst + (span_offset + part * window.channel_pitch) * item
+                        source.load(&args)
+                    span_offset -= column_spans[column_index].start - args.before

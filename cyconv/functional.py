@@ -9,6 +9,7 @@ import numpy as np
 
 from ._arguments import check_bytes, integer, one_of, shown
 from ._convolve import convolve
+from ._fast import convolve_plain
 from ._operands import as_array, canonical_dtype, cast_copy, check_same_kind, scalar_array
 
 if TYPE_CHECKING:
@@ -136,6 +137,21 @@ def conv2d(
     >>> F.conv2d(images, filters, np.zeros(8), stride=2, padding=2).shape
     (2, 8, 16, 16)
     """
+    if out is None:
+        result = convolve_plain(
+            input,
+            weight,
+            bias,
+            stride,
+            padding,
+            dilation,
+            groups,
+            padding_mode,
+            activation,
+            algorithm,
+        )
+        if result is not None:
+            return result
     return convolve(
         input,
         weight,

@@ -24,6 +24,7 @@ from ._arguments import (
     shown,
 )
 from ._convolve import convolve
+from ._fast import convolve_plain
 from ._operands import HeldArray, as_array, canonical_dtype, cast_copy, check_same_kind, named_dtype
 from ._state import IncompatibleKeys, quoted
 
@@ -275,6 +276,22 @@ class Conv2d:
         >>> layer(np.ones((1, 2, 3), np.float32))
         array([[[10., 10.]]], dtype=float32)
         """
+        prepared = self._weight.prepared
+        if out is None and prepared is not None:
+            result = convolve_plain(
+                input,
+                prepared,
+                self._bias,
+                self.stride,
+                self.padding,
+                self.dilation,
+                self.groups,
+                self.padding_mode,
+                self.activation,
+                self.algorithm,
+            )
+            if result is not None:
+                return result
         return convolve(
             input,
             self._weight,

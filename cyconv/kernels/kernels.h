@@ -14,7 +14,7 @@
 /* Every sum over k runs in chunks of this many terms; a chunk starts at zero, the chunk sums add up
  * in order. It bounds the rounding error (docs/architecture.md) and is part of every result: a
  * different length gives different bits. */
-#define CYC_CHUNK 128
+#define CYC_CHUNK 64
 
 #define CYC_MAX_TILE_ROWS 14
 #define CYC_MAX_TILE_VECTORS 4
@@ -90,15 +90,15 @@ typedef struct {
     const void *clamp;
 } cyc_rows_args;
 
-/* Copy a rectangle of an array into a window, converted to the compute dtype. Each of `rows` rows
- * of dst (`pitch` apart) gets `before` zeros, `columns` values, `after` zeros. Source steps are in
- * bytes and may be zero or negative; the source may be unaligned. */
+/* Copy a rectangle of each channel into a window, converted to the compute dtype. In each channel
+ * (channel_pitch apart in dst) each row (row_pitch apart) gets `before` zeros, `columns` values,
+ * `after` zeros. Source steps are in bytes and may be zero or negative; the source may be unaligned. */
 typedef struct {
     const char *src;
-    ptrdiff_t row_bytes, column_bytes;
+    ptrdiff_t channel_bytes, row_bytes, column_bytes;
     void *dst;
-    ptrdiff_t pitch;
-    ptrdiff_t rows, columns;
+    ptrdiff_t channel_pitch, row_pitch;
+    ptrdiff_t channels, rows, columns;
     ptrdiff_t before, after;
 } cyc_load_args;
 

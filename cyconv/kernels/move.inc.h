@@ -14,18 +14,22 @@
 #define CYC_LOAD_FUNCTION(SOURCE, TYPE)                                              \
     static void CYC_NAME(load_##SOURCE)(const cyc_load_args *args) {                 \
         const ptrdiff_t columns = args->columns, step = args->column_bytes;          \
-        CYC_ELEMENT *restrict dst = (CYC_ELEMENT *)args->dst + args->before;         \
-        for (ptrdiff_t r = 0; r < args->rows; r++, dst += args->pitch) {             \
-            const char *restrict src = args->src + r * args->row_bytes;              \
-            TYPE value;                                                              \
-            for (ptrdiff_t x = -args->before; x < 0; x++) dst[x] = 0;                \
-            if (step == sizeof value)                                                \
-                CYC_LOAD_CONTIGUOUS                                                  \
-            else if (step == 2 * sizeof value)                                       \
-                CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)                        \
-            else                                                                     \
-                CYC_LOAD_COLUMNS(step)                                               \
-            for (ptrdiff_t x = columns; x < columns + args->after; x++) dst[x] = 0;  \
+        for (ptrdiff_t c = 0; c < args->channels; c++) {                             \
+            const char *rows = args->src + c * args->channel_bytes;                  \
+            CYC_ELEMENT *restrict dst =                                              \
+                (CYC_ELEMENT *)args->dst + c * args->channel_pitch + args->before;   \
+            for (ptrdiff_t r = 0; r < args->rows; r++, dst += args->row_pitch) {     \
+                const char *restrict src = rows + r * args->row_bytes;               \
+                TYPE value;                                                          \
+                for (ptrdiff_t x = -args->before; x < 0; x++) dst[x] = 0;            \
+                if (step == sizeof value)                                            \
+                    CYC_LOAD_CONTIGUOUS                                              \
+                else if (step == 2 * sizeof value)                                   \
+                    CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)                    \
+                else                                                                 \
+                    CYC_LOAD_COLUMNS(step)                                           \
+                for (ptrdiff_t x = columns; x < columns + args->after; x++) dst[x] = 0; \
+            }                                                                        \
         }                                                                            \
     }
 
@@ -155,13 +159,22 @@ CYC_STORE_FUNCTION(float16, uint16_t)
 #undef CYC_TO
 #endif
 
+/* Four terms of four rows at a time: as many lines are read at once as a panel has rows, each to its
+ * end, which is what hides their latency. */
 static void CYC_NAME(pack)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t terms,
                            void *panel) {
-    const CYC_ELEMENT *restrict src = (const CYC_ELEMENT *)weight;
-    CYC_ELEMENT *restrict dst = (CYC_ELEMENT *)panel;
-    for (ptrdiff_t k = 0; k < terms; k++, dst += width) {
-        for (ptrdiff_t i = 0; i < rows; i++) dst[i] = src[i * pitch + k];
-        for (ptrdiff_t i = rows; i < width; i++) dst[i] = 0;
+    const CYC_ELEMENT *src = (const CYC_ELEMENT *)weight;
+    CYC_ELEMENT *dst = (CYC_ELEMENT *)panel;
+    ptrdiff_t k = 0;
+    for (; k + 4 <= terms; k += 4, dst += 4 * width) {
+        ptrdiff_t i = 0;
+        for (; i + 4 <= rows; i += 4) CYC_OP(transpose)(src + i * pitch + k, pitch, dst + i, width);
+        for (; i < width; i++) {
+            for (ptrdiff_t t = 0; t < 4; t++) dst[t * width + i] = i < rows ? src[i * pitch + k + t] : 0;
+        }
+    }
+    for (; k < terms; k++, dst += width) {
+        for (ptrdiff_t i = 0; i < width; i++) dst[i] = i < rows ? src[i * pitch + k] : 0;
     }
 }
 

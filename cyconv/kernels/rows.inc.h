@@ -4,8 +4,8 @@
  * the rows instead: an input row serves every output row whose kernel covers it, so a 3x3 filter
  * loads half as often as it multiplies. CYC_ROW_BLOCK rows by V vectors of sums stay in registers.
  *
- * The sizes that networks use most are compiled with constant bounds, which unrolls the input rows;
- * all others take the same code with the bounds as variables.
+ * The kernel heights that networks use most are compiled as constants, which unrolls the input rows;
+ * all others take the same taps under variable bounds.
  */
 
 #define CYC_ROWS CYC_ROW_BLOCK
@@ -15,7 +15,8 @@ CYC_INLINE void CYC_NAME(row_taps)(CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS
                                    const ptrdiff_t *column_offsets, const CYC_ELEMENT *weight,
                                    ptrdiff_t weight_step, ptrdiff_t from, ptrdiff_t to, const int first,
                                    const int last, const int vectors) {
-    for (ptrdiff_t kw = from; kw < to; kw++) {
+    /* rolled: unrolled taps would keep all their weights and addresses in registers, and spill */
+    CYC_NO_UNROLL for (ptrdiff_t kw = from; kw < to; kw++) {
         CYC_VECTOR column[CYC_MAX_TILE_VECTORS];
         CYC_UNROLL for (int j = 0; j < vectors; j++)
             column[j] = CYC_OP(load)(row + column_offsets[kw] + j * CYC_LANES);
@@ -88,10 +89,11 @@ CYC_INLINE void CYC_NAME(row_sums)(const cyc_rows_args *args, const CYC_ELEMENT 
     }
 }
 
-/* The same for one channel and constant sizes that stay within a chunk. */
+/* The same for one channel, a constant height and stride, and terms that stay within a chunk. */
 CYC_INLINE void CYC_NAME(row_sums_of)(const cyc_rows_args *args, const CYC_ELEMENT *window,
                                       CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS], const int vectors,
-                                      const int kernel_h, const int kernel_w, const int stride) {
+                                      const int kernel_h, const int stride) {
+    const ptrdiff_t kernel_w = args->kernel_w;
     const CYC_ELEMENT *weight = (const CYC_ELEMENT *)args->weight;
     CYC_UNROLL for (int r = 0; r < CYC_ROWS; r++) {
         CYC_UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = CYC_OP(zero)();
@@ -105,7 +107,7 @@ CYC_INLINE void CYC_NAME(row_sums_of)(const cyc_rows_args *args, const CYC_ELEME
 }
 
 /* All output rows and columns; kernel_h 0 stands for sizes known at run time. */
-CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, const int kernel_w, const int stride) {
+CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, const int stride) {
     const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
     const CYC_VECTOR low = CYC_OP(broadcast)(clamp), high = CYC_OP(broadcast)(clamp + 1);
     const CYC_VECTOR bias = CYC_OP(broadcast)((const CYC_ELEMENT *)args->bias);
@@ -124,7 +126,7 @@ CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, co
     for (; args->columns - x > (V - 1) * CYC_LANES; x += V * CYC_LANES) {                                   \
         const ptrdiff_t left = args->columns - x - (V - 1) * CYC_LANES; /* columns of the last vector */    \
         if (fixed)                                                                                          \
-            CYC_NAME(row_sums_of)(args, window + x, sum, V, kernel_h, kernel_w, stride);                    \
+            CYC_NAME(row_sums_of)(args, window + x, sum, V, kernel_h, stride);                              \
         else                                                                                                \
             CYC_NAME(row_sums)(args, window + x, rows, sum, V);                                             \
         CYC_UNROLL for (int r = 0; r < CYC_ROWS; r++) {                                                     \
@@ -144,24 +146,28 @@ CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, co
     }
 }
 
-static void CYC_NAME(rows_any)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 0, 0, 0); }
-static void CYC_NAME(rows_3x3)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 3, 3, 1); }
-static void CYC_NAME(rows_3x3_stride_2)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 3, 3, 2); }
-static void CYC_NAME(rows_5x5)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 5, 5, 1); }
-static void CYC_NAME(rows_7x7)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 7, 7, 1); }
+static void CYC_NAME(rows_any)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 0, 0); }
+static void CYC_NAME(rows_3)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 3, 1); }
+static void CYC_NAME(rows_3_stride_2)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 3, 2); }
+static void CYC_NAME(rows_5)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 5, 1); }
+static void CYC_NAME(rows_5_stride_2)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 5, 2); }
+static void CYC_NAME(rows_7)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 7, 1); }
 
 /* Entry point: the fastest of the above for these sizes. */
 static void CYC_NAME(rows_kernel)(const cyc_rows_args *args) {
-    const ptrdiff_t size = args->kernel_h == args->kernel_w && args->channels == 1 && args->rows >= CYC_ROWS
-                               ? args->kernel_h : 0;
-    if (size == 3 && args->stride == 1)
-        CYC_NAME(rows_3x3)(args);
-    else if (size == 3 && args->stride == 2)
-        CYC_NAME(rows_3x3_stride_2)(args);
-    else if (size == 5 && args->stride == 1)
-        CYC_NAME(rows_5x5)(args);
-    else if (size == 7 && args->stride == 1)
-        CYC_NAME(rows_7x7)(args);
+    const ptrdiff_t terms = args->channels * args->kernel_h * args->kernel_w;
+    const int simple = args->channels == 1 && terms <= CYC_CHUNK && args->rows >= CYC_ROWS;
+    const ptrdiff_t height = simple ? args->kernel_h : 0, stride = args->stride;
+    if (height == 3 && stride == 1)
+        CYC_NAME(rows_3)(args);
+    else if (height == 3 && stride == 2)
+        CYC_NAME(rows_3_stride_2)(args);
+    else if (height == 5 && stride == 1)
+        CYC_NAME(rows_5)(args);
+    else if (height == 5 && stride == 2)
+        CYC_NAME(rows_5_stride_2)(args);
+    else if (height == 7 && stride == 1)
+        CYC_NAME(rows_7)(args);
     else
         CYC_NAME(rows_any)(args);
 }

@@ -43,12 +43,15 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #define CYC_INLINE static __forceinline
 #define CYC_UNROLL
+#define CYC_NO_UNROLL
 #elif defined(__clang__)
 #define CYC_INLINE static inline __attribute__((always_inline, unused))
 #define CYC_UNROLL _Pragma("unroll")
+#define CYC_NO_UNROLL _Pragma("nounroll")
 #else
 #define CYC_INLINE static inline __attribute__((always_inline, unused))
 #define CYC_UNROLL _Pragma("GCC unroll 16")
+#define CYC_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
 #endif

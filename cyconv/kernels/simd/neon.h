@@ -58,3 +58,13 @@ CYC_INLINE void load_halves(float *dst, const char *src) {
 CYC_INLINE void store_halves(char *dst, const float *src) {
     vst1_u8((uint8_t *)dst, vreinterpret_u8_f16(vcvt_f16_f32(vld1q_f32(src))));
 }
+
+#define CYC_TRANSPOSE_32 1
+CYC_INLINE void transpose_32(const float *src, ptrdiff_t src_pitch, float *dst, ptrdiff_t dst_pitch) {
+    const float32x4x2_t ab = vtrnq_f32(vld1q_f32(src), vld1q_f32(src + src_pitch));
+    const float32x4x2_t cd = vtrnq_f32(vld1q_f32(src + 2 * src_pitch), vld1q_f32(src + 3 * src_pitch));
+    vst1q_f32(dst, vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0])));
+    vst1q_f32(dst + dst_pitch, vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1])));
+    vst1q_f32(dst + 2 * dst_pitch, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));
+    vst1q_f32(dst + 3 * dst_pitch, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
+}

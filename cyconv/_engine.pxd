@@ -1,0 +1,31 @@
+"""What the compiled modules share of the engine."""
+
+cimport numpy as np
+
+from cyconv._kernels cimport cyc_isa
+from cyconv._plan cimport Plan, Problem
+
+
+cdef struct HeldForm:
+    const cyc_isa *isa
+    Py_ssize_t width
+    char *panels
+
+
+cdef enum:
+    MAX_HELD_FORMS = 8
+
+
+cdef class HeldWeight:
+    cdef readonly np.ndarray array
+    cdef HeldForm forms[MAX_HELD_FORMS]
+    cdef int form_count
+    cdef object lock
+
+    cdef const char *panels(self, const Plan *plan, int threads) except? NULL
+
+
+cdef int execute(
+    Problem *problem, np.ndarray input, np.ndarray weight, HeldWeight held, np.ndarray bias, np.ndarray out,
+    Py_ssize_t leading, int input_dtype, int result_dtype, int parts, int activation,
+) except -1

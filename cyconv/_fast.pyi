@@ -1,0 +1,16 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+def convolve_plain(
+    input: object,
+    weight: object,
+    bias: object,
+    stride: object,
+    padding: object,
+    dilation: object,
+    groups: object,
+    padding_mode: object,
+    activation: object,
+    algorithm: object,
+) -> NDArray[Any] | None: ...

@@ -1,0 +1,166 @@
+"""The short way through a call: arguments that are plainly right go to the engine at once.
+
+``convolve_plain`` answers None for everything that it cannot prove right; the caller then takes the
+long way through ``_arguments`` and ``_operands``, which raises all errors. So nothing is checked
+twice and no message is written here.
+"""
+
+cimport numpy as np
+from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_CheckExact
+from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from libc.string cimport memset
+
+from cyconv._engine cimport HeldWeight, execute
+from cyconv._kernels cimport *
+from cyconv._plan cimport Problem
+from cyconv._window cimport ZEROS
+
+np.import_array()
+
+
+cdef enum:
+    LARGEST = 1 << 20  # of a size or a parameter: products of two are far from overflow
+
+cdef double MOST_ELEMENTS = 2.0**40  # of a result: its bytes are
+
+
+cdef inline bint small_int(object value, Py_ssize_t *result) noexcept:
+    """Whether `value` is an int, no subclass, from 0 to LARGEST."""
+    cdef int overflow = 0
+    if not PyLong_CheckExact(value):
+        return False
+    result[0] = PyLong_AsLongAndOverflow(value, &overflow)
+    return overflow == 0 and 0 <= result[0] <= LARGEST
+
+
+cdef inline bint small_pair(object value, Py_ssize_t *pair) noexcept:
+    """Whether `value` is such an int, or a tuple of two."""
+    if PyTuple_CheckExact(value):
+        if PyTuple_GET_SIZE(value) != 2:
+            return False
+        return small_int(<object>PyTuple_GET_ITEM(value, 0), pair) and small_int(
+            <object>PyTuple_GET_ITEM(value, 1), pair + 1
+        )
+    if not small_int(value, pair):
+        return False
+    pair[1] = pair[0]
+    return True
+
+
+cdef inline bint plain_array(object value, int dtype) noexcept:
+    """Whether `value` is a contiguous native ndarray, no subclass, of this type number."""
+    return (
+        np.PyArray_CheckExact(value)
+        and np.PyArray_TYPE(<np.ndarray>value) == dtype
+        and np.PyArray_ISCARRAY_RO(<np.ndarray>value)
+    )
+
+
+def convolve_plain(
+    object input, object weight, object bias, object stride, object padding, object dilation, object groups,
+    object padding_mode, object activation, object algorithm,
+):
+    """Convolve, if the arguments are plainly right.
+
+    Parameters
+    ----------
+    input : object
+        An ndarray of float32 or float64, of 4, 3 or 2 axes.
+    weight : object
+        A contiguous ndarray of the same dtype, or a HeldWeight of one.
+    bias : object
+        A contiguous ndarray of the same dtype, or None.
+    stride, padding, dilation : object
+        Ints or pairs of ints.
+    groups, padding_mode, activation, algorithm : object
+        As for ``conv2d``.
+
+    Returns
+    -------
+    ndarray or None
+        None if an argument is anything else, or anything is wrong.
+    """
+    cdef HeldWeight held = None
+    cdef np.ndarray x, w, b = None, out
+    cdef Problem problem
+    cdef Py_ssize_t strides[2]
+    cdef Py_ssize_t paddings[2]
+    cdef Py_ssize_t dilations[2]
+    cdef np.npy_intp shape[4]
+    cdef Py_ssize_t group_count, channels, outputs, extent, padded, leading, kernel_axis, size
+    cdef int number, which, code = CYC_NO_ACTIVATION
+    cdef double elements = 1
+
+    if padding_mode is not "zeros" or (algorithm is not "auto" and algorithm is not "direct"):
+        return None
+    if activation is not None:
+        if activation is "relu":
+            code = CYC_RELU
+        elif activation is "relu6":
+            code = CYC_RELU6
+        else:
+            return None
+    if not np.PyArray_CheckExact(input):
+        return None
+    x = input
+    number = np.PyArray_TYPE(x)
+    if (number != np.NPY_FLOAT32 and number != np.NPY_FLOAT64) or not np.PyArray_ISNOTSWAPPED(x):
+        return None
+    if type(weight) is HeldWeight:
+        held = weight
+        weight = held.array
+    if not plain_array(weight, number):
+        return None
+    w = weight
+    if not (
+        small_pair(stride, strides) and small_pair(padding, paddings) and small_pair(dilation, dilations)
+        and small_int(groups, &group_count)
+    ):
+        return None
+    if strides[0] == 0 or strides[1] == 0 or dilations[0] == 0 or dilations[1] == 0 or group_count == 0:
+        return None
+
+    leading = 4 - np.PyArray_NDIM(x)
+    kernel_axis = np.PyArray_NDIM(w) - 2
+    if not (kernel_axis == 2 and 0 <= leading <= 1) and not (kernel_axis == 0 and leading == 2 and group_count == 1):
+        return None
+    channels = np.PyArray_DIM(x, 1 - leading) if leading < 2 else 1
+    outputs = np.PyArray_DIM(w, 0) if kernel_axis == 2 else 1
+    size = np.PyArray_DIM(w, 1) if kernel_axis == 2 else 1
+    if size == 0 or outputs == 0 or outputs % group_count or channels != size * group_count:
+        return None
+    shape[0] = np.PyArray_DIM(x, 0) if leading == 0 else 1
+    shape[1] = outputs
+    for which in range(2):
+        size = np.PyArray_DIM(x, 2 + which - leading)
+        extent = np.PyArray_DIM(w, kernel_axis + which)
+        if not (0 < size <= LARGEST and 0 < extent <= LARGEST):
+            return None
+        padded = size + 2 * paddings[which]
+        extent = dilations[which] * (extent - 1) + 1
+        if extent > padded:
+            return None
+        shape[2 + which] = (padded - extent) // strides[which] + 1
+    for which in range(4):
+        elements *= shape[which]
+    if not 0 < elements <= MOST_ELEMENTS:
+        return None
+    if bias is not None:
+        if not plain_array(bias, number):
+            return None
+        b = bias
+        if np.PyArray_NDIM(b) != 1 or np.PyArray_DIM(b, 0) != outputs:
+            return None
+
+    memset(&problem, 0, sizeof(problem))
+    problem.groups = group_count
+    problem.padding_mode = ZEROS
+    problem.dtype = CYC_F32 if number == np.NPY_FLOAT32 else CYC_F64
+    for which in range(2):
+        problem.stride[which] = strides[which]
+        problem.dilation[which] = dilations[which]
+        problem.before[which] = paddings[which]
+    number = CYC_FLOAT32 if problem.dtype == CYC_F32 else CYC_FLOAT64
+    out = np.PyArray_EMPTY(<int>(4 - leading), shape + leading, np.PyArray_TYPE(x), 0)
+    execute(&problem, x, w, held, b, out, leading, number, number, 1, code)
+    return out
