@@ -283,6 +283,7 @@ cdef int execute(
     problem.batch = np.PyArray_DIM(out, 0) if leading == 0 else 1
     problem.in_channels = np.PyArray_DIM(weight, 1) if kernel_axis == 2 else 1
     problem.out_channels = outputs // problem.groups
+    problem.held = held is not None
     for which in range(2):
         problem.in_size[which] = np.PyArray_DIM(input, 2 + which - leading)
         problem.out_size[which] = np.PyArray_DIM(out, 2 + which - leading)
@@ -386,6 +387,7 @@ def plan(
         problem.kernel[axis] = weight_shape[2 + axis]
         problem.out_size[axis] = (padded - extent) // stride[axis] + 1
     problem.dtype = compute
+    problem.held = held
     threads = useful_threads(&problem)
     if make_plan(&plan, &problem, isa, AUTO, threads) != 0:
         raise MemoryError("cannot allocate the tables of a plan")

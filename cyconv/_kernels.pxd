@@ -32,13 +32,17 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t broadcast
         Py_ssize_t vector
 
+    ctypedef struct cyc_span:
+        int begin
+        int end
+        int ends_chunk
+
     ctypedef struct cyc_tile_args:
         const void *broadcast
         const void *vector
         const cyc_tap *taps
-        const Py_ssize_t *chunk_ends
-        Py_ssize_t begin
-        Py_ssize_t chunks
+        const cyc_span *spans
+        Py_ssize_t span_count
         void *totals
         int carry
         void *out
@@ -99,6 +103,8 @@ cdef extern from "kernels/kernels.h" nogil:
         const void *weight, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t terms, void *panel
     ) noexcept
 
+    ctypedef int (*cyc_finite_fn)(const void *values, Py_ssize_t count) noexcept
+
     ctypedef struct cyc_kernels:
         Py_ssize_t lanes
         Py_ssize_t item
@@ -107,6 +113,7 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_load_fn load[12]
         cyc_store_fn store[12]
         cyc_pack_fn pack
+        cyc_finite_fn finite
 
     ctypedef struct cyc_isa:
         const char *name

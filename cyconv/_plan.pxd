@@ -26,6 +26,7 @@ cdef struct Problem:
     Py_ssize_t before[2]
     int padding_mode
     int dtype  # compute dtype
+    bint held  # the weights are packed already
 
 
 cdef struct Plan:
@@ -33,7 +34,6 @@ cdef struct Plan:
     const cyc_isa *isa
     const cyc_kernels *kernels
     int algorithm
-    double cost[ALGORITHMS]  # vector multiply-adds of one group, -1 where an entry does not apply
 
     Axis rows
     Axis columns
@@ -43,10 +43,12 @@ cdef struct Plan:
     # pixels depends on the algorithm.
     Py_ssize_t tile_rows
     Py_ssize_t tile_vectors
-    Py_ssize_t pixel_tile  # pixels of a tile
+    Py_ssize_t pixel_tile  # pixels of a tile, at most
     Py_ssize_t panel_width  # outputs of a tile, and of a panel of packed weights
     Py_ssize_t panels  # of a group
     bint flat  # tiles run across the ends of rows, through the columns between them
+    bint cut  # tiles end where a tap begins or ceases to read padding
+    bint skips  # taps of a tile that read only zero padding are left out
 
     Py_ssize_t terms  # k: in_channels * kernel[0] * kernel[1]
     Py_ssize_t term_block  # terms of one pass over the window, a multiple of the chunk
@@ -54,29 +56,29 @@ cdef struct Plan:
     Py_ssize_t channel_block  # channels that a pass can touch
     Py_ssize_t panel_block  # panels of one task
     Py_ssize_t panel_blocks
-    Py_ssize_t tiles  # pixel tiles of a full block, at most
+    bint packs_in_task  # each panel is used by one task, which packs it in its own cache
+    Py_ssize_t spots  # tiles of a block, at most
+    Py_ssize_t span_lists  # at most
+    Py_ssize_t spans  # of a list, at most
 
     Py_ssize_t tasks
+    # Scratch of one thread, in bytes and in this order.
     Py_ssize_t window_bytes
     Py_ssize_t totals_bytes
-    Py_ssize_t table_bytes
-    Py_ssize_t scratch_bytes  # of one thread
+    Py_ssize_t panel_bytes
+    Py_ssize_t taps_bytes
+    Py_ssize_t spots_bytes
+    Py_ssize_t spans_bytes
+    Py_ssize_t scratch_bytes  # their sum
 
-    # Tables, in one allocation
-    void *memory
+    void *memory  # of the tables
     cyc_tap *taps  # [terms] where there is one term block
-    Py_ssize_t *chunk_ends
     Py_ssize_t *row_offsets  # row kernel
     Py_ssize_t *column_offsets  # row kernel
 
     double multiply_adds  # of the whole convolution
 
 
-cdef int make_plan(
-    Plan *plan, const Problem *problem, const cyc_isa *isa, int wanted, Py_ssize_t threads
-) noexcept nogil
-cdef Py_ssize_t row_stride(const Axis *rows) noexcept nogil
-cdef Py_ssize_t row_step(const Axis *rows) noexcept nogil
+cdef int make_plan(Plan *plan, const Problem *problem, const cyc_isa *isa, int wanted, Py_ssize_t threads) noexcept nogil
 cdef void free_plan(Plan *plan) noexcept nogil
-cdef void fill_taps(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, cyc_tap *taps, Py_ssize_t *chunk_ends) noexcept nogil
-cdef Py_ssize_t tiles_of_block(const Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
+cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil

@@ -1,32 +1,18 @@
-"""The plan of a convolution: its geometry, algorithm, blocks and tables.
+"""The plan of a convolution: geometry, algorithm, blocks and tables.
 
-The choice of algorithm, in order; the cheapest that applies wins and order breaks ties:
-
-    shape, dtype, instruction set
-      |
-      |-- rows          one output channel per input: an input row in registers serves every output
-      |                 row that covers it (depthwise, single images, few channels)
-      |-- turned tile   vectors over output channels, pixels broadcast: small images, where rows of
-      |                 pixels would waste lanes
-      '-- tile          vectors over pixels, output channels broadcast: everything, last resort
-
-The choice looks at one group of one image, never at the batch size, the threads or the layout, and
-all three sum in the same order, so that their results agree bit for bit.
+A task takes a block of the output image and a range of output channels; inside it, the terms go by
+in blocks too, so that what is in use stays in cache whatever the shape. Blocks never change a
+result: sums have the same order in all of them.
 """
 
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from cyconv._kernels cimport (
-    CYC_CHUNK,
-    CYC_MAX_TILE_ROWS,
-    CYC_MAX_TILE_VECTORS,
-    CYC_ROW_BLOCK,
-    cyc_isa,
-    cyc_kernels,
-    cyc_tap,
-)
-from cyconv._window cimport Axis, Run, layout_axis, shared_row_pitch
+from cyconv._cost cimport choose_algorithm
+from cyconv._integers cimport balanced, ceil_div, round_up
+from cyconv._kernels cimport CYC_CHUNK, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK, cyc_isa, cyc_span, cyc_tap
+from cyconv._tiles cimport Spot, SpanList, count_spots, fill_taps
+from cyconv._window cimport Axis, Run, layout_axis, row_step, row_stride, shared_row_pitch
 
 
 cdef enum:
@@ -37,73 +23,17 @@ cdef enum:
     TOTALS_BUDGET = 256 * 1024
     # The row kernel uses each row a few times only: its window stays in the first level.
     ROWS_WINDOW_BUDGET = 48 * 1024
-    # The row kernel takes all channels at once; elements beyond this would not leave it a window.
-    MAX_ROWS_WINDOW = 64 * 1024
     # Below this many pixels in a block, reading the panels costs more than using them.
     MIN_BLOCK_PIXELS = 128
     MIN_BLOCK_COLUMNS = 32
+    # Lists of the terms that different tiles take: at most so many, and so large.
+    MAX_SPAN_LISTS = 32
+    SPANS_BUDGET = 256 * 1024
     ALIGNMENT = 64
-    CACHE_LINE = 64
 
 
-cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    return (a + b - 1) // b
-
-
-cdef inline Py_ssize_t round_up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    return ceil_div(a, b) * b
-
-
-cdef inline Py_ssize_t greatest_common_divisor(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    while b:
-        a, b = b, a % b
-    return a
-
-
-cdef inline double load_slots(const cyc_kernels *kernels) noexcept nogil:
-    """Time of an unaligned vector load: a second one where it crosses a cache line."""
-    return 1.0 + <double>(kernels.lanes * kernels.item) / CACHE_LINE
-
-
-cdef inline double slots(const cyc_kernels *kernels, Py_ssize_t rows, Py_ssize_t vectors) noexcept nogil:
-    """Time of one term of a tile, in multiply-adds of a core that starts and loads two a cycle.
-
-    Loads bound small tiles, and fewer than eight sums cannot hide the four cycles that a
-    multiply-add takes.
-    """
-    return max(max(<double>(rows * vectors), rows + load_slots(kernels) * vectors + 1), 8.0)
-
-
-cdef inline double vectors_time(
-    const cyc_kernels *kernels, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t most
-) noexcept nogil:
-    """Time of `vectors` vectors in tiles of up to `most`."""
-    cdef double time = vectors // most * slots(kernels, rows, most)
-    if vectors % most:
-        time += slots(kernels, rows, vectors % most)
-    return time
-
-
-cdef Py_ssize_t row_stride(const Axis *rows) noexcept nogil:
-    """Input rows, counted in dilations, between two output rows that the row kernel takes together."""
-    return rows.stride // greatest_common_divisor(rows.stride, rows.dilation)
-
-
-cdef Py_ssize_t row_step(const Axis *rows) noexcept nogil:
-    """Output rows between two output rows that the row kernel takes together."""
-    return rows.dilation // greatest_common_divisor(rows.stride, rows.dilation)
-
-
-cdef inline Py_ssize_t most_rows(const cyc_kernels *kernels, Py_ssize_t vectors) noexcept nogil:
-    cdef Py_ssize_t rows = CYC_MAX_TILE_ROWS
-    while rows > 0 and not kernels.tile[vectors - 1][rows - 1]:
-        rows -= 1
-    return rows
-
-
-cdef inline Py_ssize_t balanced(Py_ssize_t total, Py_ssize_t most) noexcept nogil:
-    """The size of equal parts of `total`, none above `most`."""
-    return ceil_div(total, ceil_div(total, most))
+cdef inline Py_ssize_t channel_bytes(const Plan *plan) noexcept nogil:
+    return plan.window.channel_pitch * plan.kernels.item
 
 
 cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil:
@@ -114,122 +44,6 @@ cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_colu
     window.row_pitch = shared_row_pitch(&plan.columns)
     window.plane_pitch = plan.rows.length * window.row_pitch + plan.columns.longest - window.row_pitch
     window.channel_pitch = plan.columns.run_count * window.plane_pitch
-
-
-cdef inline Py_ssize_t channel_bytes(const Plan *plan) noexcept nogil:
-    return plan.window.channel_pitch * plan.kernels.item
-
-
-# ---------------------------------------------------------------------------------------------
-# The cost of each algorithm for one group of one image, in multiply-add slots; its tile as well.
-
-
-cdef double tile_cost(Plan *plan) noexcept nogil:
-    cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, full, rest, pixel_vectors
-    cdef Py_ssize_t columns = problem.out_size[1]
-    cdef Py_ssize_t by_row = problem.out_size[0] * ceil_div(columns, lanes)
-    cdef Py_ssize_t across = ceil_div((problem.out_size[0] - 1) * plan.window.row_pitch + columns, lanes)
-    cdef double cost, best = -1
-    plan.flat = across < by_row
-    for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
-        rows = most_rows(plan.kernels, vectors)
-        if rows == 0:
-            continue
-        rows = balanced(problem.out_channels, rows)
-        full = problem.out_channels // rows
-        rest = problem.out_channels % rows
-        if plan.flat:
-            cost = full * vectors_time(plan.kernels, rows, across, vectors)
-            cost += vectors_time(plan.kernels, rest, across, vectors) if rest else 0
-        else:
-            pixel_vectors = ceil_div(columns, lanes)
-            cost = full * vectors_time(plan.kernels, rows, pixel_vectors, vectors)
-            cost += vectors_time(plan.kernels, rest, pixel_vectors, vectors) if rest else 0
-            cost *= problem.out_size[0]
-        if best < 0 or cost < best:
-            best = cost
-            plan.tile_rows = rows
-            plan.tile_vectors = vectors
-    plan.pixel_tile = plan.tile_vectors * lanes
-    plan.panel_width = plan.tile_rows
-    return best * plan.terms
-
-
-cdef double turned_tile_cost(Plan *plan) noexcept nogil:
-    cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, columns = problem.out_size[1]
-    cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes)
-    cdef double cost, best = -1
-    plan.flat = False
-    for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
-        rows = most_rows(plan.kernels, vectors)
-        if rows == 0 or vectors > out_vectors:
-            continue
-        rows = balanced(columns, rows)
-        cost = columns // rows * vectors_time(plan.kernels, rows, out_vectors, vectors)
-        if columns % rows:
-            cost += vectors_time(plan.kernels, columns % rows, out_vectors, vectors)
-        if best < 0 or cost < best:
-            best = cost
-            plan.tile_rows = rows
-            plan.tile_vectors = vectors
-    plan.pixel_tile = plan.tile_rows
-    plan.panel_width = plan.tile_vectors * lanes
-    # a result is written transposed, element by element
-    return problem.out_size[0] * (best * plan.terms + 2.0 * columns * problem.out_channels)
-
-
-cdef double rows_cost(Plan *plan) noexcept nogil:
-    """-1 where output rows share no input row, or where all channels would not fit a window."""
-    cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t lanes = plan.kernels.lanes, pixel_vectors = ceil_div(problem.out_size[1], lanes)
-    cdef Py_ssize_t height = problem.kernel[0]
-    cdef Py_ssize_t stride = row_stride(&plan.rows), rows = min(problem.out_size[0], CYC_ROW_BLOCK)
-    cdef double loads, products, row_time
-    if stride > height:
-        return -1
-    if problem.in_channels * height * (problem.kernel[1] + MIN_BLOCK_COLUMNS) > MAX_ROWS_WINDOW:
-        return -1
-    plan.flat = False
-    plan.tile_rows = CYC_ROW_BLOCK
-    plan.tile_vectors = min(pixel_vectors, CYC_MAX_TILE_VECTORS)
-    plan.pixel_tile = problem.out_size[1]
-    plan.panel_width = 1
-    # per kernel column of CYC_ROW_BLOCK rows: each input row is loaded once, each product made once
-    loads = ((rows - 1) * stride + height) * pixel_vectors * load_slots(plan.kernels)
-    products = rows * height * pixel_vectors
-    row_time = max(products, loads + rows * height * ceil_div(pixel_vectors, CYC_MAX_TILE_VECTORS))
-    return (
-        row_time * problem.kernel[1] * problem.in_channels * problem.out_channels
-        * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
-    )
-
-
-cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:
-    """The cost of one entry of the list, whose tile the plan then has."""
-    if algorithm == ROWS:
-        return rows_cost(plan)
-    if algorithm == TURNED_TILE:
-        return turned_tile_cost(plan)
-    return tile_cost(plan)
-
-
-cdef void choose_algorithm(Plan *plan, int wanted) noexcept nogil:
-    cdef int algorithm
-    plan.algorithm = wanted
-    if wanted == AUTO:
-        for algorithm in range(ROWS, <int>ALGORITHMS):
-            plan.cost[algorithm] = cost_of(plan, algorithm)
-            if plan.cost[algorithm] < 0:
-                continue
-            if plan.algorithm == AUTO or plan.cost[algorithm] < plan.cost[plan.algorithm]:
-                plan.algorithm = algorithm
-    plan.cost[plan.algorithm] = cost_of(plan, plan.algorithm)
-
-
-# ---------------------------------------------------------------------------------------------
-# Blocks: how much of the image, the terms and the outputs one task takes at a time.
 
 
 cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
@@ -249,7 +63,7 @@ cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         columns = max(MIN_BLOCK_COLUMNS, ceil_div(columns, 2))
         layout_window(plan, 1, columns)
     if columns < problem.out_size[1]:
-        plan.flat = False
+        plan.flat = plan.cut = False
 
     # Rows: as many as the window budget holds, with all channels if one row does.
     least_rows = min(rows, ceil_div(MIN_BLOCK_PIXELS, columns))
@@ -297,56 +111,54 @@ cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
 
     # Outputs: all panels of a group, unless the threads need parts or the totals are too large.
     plan.panels = ceil_div(problem.out_channels, plan.panel_width)
-    plan.tiles = tiles_of_block(plan, plan.rows.block, plan.columns.block)
+    plan.spots = count_spots(plan, plan.rows.block, plan.columns.block)
     plan.panel_block = plan.panels
     if whole_image * plan.rows.blocks * plan.columns.blocks < threads:
         plan.panel_block = ceil_div(plan.panels, threads)
     if plan.term_blocks > 1:
-        low = plan.tiles * plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * item
+        low = plan.spots * plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * item
         plan.panel_block = max(1, min(plan.panel_block, TOTALS_BUDGET // low))
     plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)
+    plan.packs_in_task = (
+        plan.algorithm != ROWS
+        and not problem.held
+        and problem.batch * plan.rows.blocks * plan.columns.blocks == 1
+    )
 
 
-cdef Py_ssize_t tiles_of_block(const Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
-    """How many pixel tiles cover a block of this size."""
-    if plan.flat:
-        return ceil_div((rows - 1) * plan.window.row_pitch + columns, plan.pixel_tile)
-    return rows * ceil_div(columns, plan.pixel_tile)
+cdef void size_scratch(Plan *plan) noexcept nogil:
+    """Bytes of each part of a thread's scratch."""
+    cdef Py_ssize_t item = plan.kernels.item, list_bytes, totals
+    cdef Py_ssize_t slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # read past the last pixel
+    plan.window_bytes = round_up(plan.channel_block * channel_bytes(plan) + slack, ALIGNMENT)
+    if plan.algorithm == ROWS:
+        plan.totals_bytes = round_up(plan.rows.block * plan.columns.block * item, ALIGNMENT)
+        plan.scratch_bytes = plan.window_bytes + plan.totals_bytes
+        return
+    totals = plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * item
+    if plan.term_blocks > 1:
+        totals *= plan.spots * plan.panel_block
+    plan.totals_bytes = round_up(totals, ALIGNMENT)
+    if plan.packs_in_task:
+        plan.panel_bytes = round_up(plan.term_block * plan.panel_width * item, ALIGNMENT)
+    if plan.term_blocks > 1:  # otherwise the plan has the taps of all terms
+        plan.taps_bytes = round_up(plan.term_block * sizeof(cyc_tap), ALIGNMENT)
+    plan.spots_bytes = round_up(plan.spots * sizeof(Spot), ALIGNMENT)
 
-
-# ---------------------------------------------------------------------------------------------
-# Tables
-
-
-cdef void fill_taps(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, cyc_tap *taps, Py_ssize_t *chunk_ends) noexcept nogil:
-    """Offsets of the terms ``first_term .. first_term + terms``, from the first channel that they touch.
-
-    `first_term` is a multiple of the chunk.
-    """
-    cdef Py_ssize_t kernel_w = plan.columns.taps, kernel_h = plan.rows.taps
-    cdef Py_ssize_t index, pixel, panel, row_run
-    cdef Py_ssize_t kw = first_term % kernel_w, kh = first_term // kernel_w % kernel_h, channel = 0
-    cdef bint turned = plan.algorithm == TURNED_TILE
-    for index in range(terms):
-        row_run = plan.rows.tap_run[kh]
-        pixel = (
-            channel * plan.window.channel_pitch
-            + plan.columns.tap_run[kw] * plan.window.plane_pitch
-            + (plan.rows.runs[row_run].start + plan.rows.tap_position[kh]) * plan.window.row_pitch
-            + plan.columns.tap_position[kw]
-        )
-        panel = index * plan.panel_width
-        taps[index].broadcast = pixel if turned else panel
-        taps[index].vector = panel if turned else pixel
-        kw += 1
-        if kw == kernel_w:
-            kw = 0
-            kh += 1
-            if kh == kernel_h:
-                kh = 0
-                channel += 1
-    for index in range(ceil_div(terms, CYC_CHUNK)):
-        chunk_ends[index] = min(terms, (index + 1) * CYC_CHUNK)
+    # the list of all terms has a span for each chunk, the others one for each kernel row as well
+    plan.span_lists = 1
+    plan.spans = ceil_div(plan.term_block, CYC_CHUNK) + 1
+    if plan.skips:
+        plan.spans += (plan.channel_block + 1) * plan.rows.taps
+        list_bytes = plan.spans * sizeof(cyc_span)
+        plan.span_lists = min(<Py_ssize_t>MAX_SPAN_LISTS, SPANS_BUDGET // list_bytes)
+        plan.skips = plan.span_lists > 1
+        plan.span_lists = max(<Py_ssize_t>1, plan.span_lists)
+    plan.spans_bytes = round_up(plan.span_lists * (sizeof(SpanList) + plan.spans * sizeof(cyc_span)), ALIGNMENT)
+    plan.scratch_bytes = (
+        plan.window_bytes + plan.totals_bytes + plan.panel_bytes + plan.taps_bytes
+        + plan.spots_bytes + plan.spans_bytes
+    )
 
 
 cdef void fill_row_offsets(Plan *plan) noexcept nogil:
@@ -373,12 +185,9 @@ cdef void set_axis(Axis *axis, const Problem *problem, int which) noexcept nogil
     axis.dilation = problem.dilation[which]
 
 
-cdef int make_plan(
-    Plan *plan, const Problem *problem, const cyc_isa *isa, int wanted, Py_ssize_t threads
-) noexcept nogil:
+cdef int make_plan(Plan *plan, const Problem *problem, const cyc_isa *isa, int wanted, Py_ssize_t threads) noexcept nogil:
     """Fill `plan`; 0, or -1 without memory. The problem has output pixels and output channels."""
-    cdef Py_ssize_t kernel_h = problem.kernel[0], kernel_w = problem.kernel[1], chunks, offset = 0
-    cdef Py_ssize_t item, slack, totals
+    cdef Py_ssize_t kernel_h = problem.kernel[0], kernel_w = problem.kernel[1], table_bytes
     cdef char *memory
     cdef int which
     memset(plan, 0, sizeof(Plan))
@@ -412,28 +221,15 @@ cdef int make_plan(
     layout_window(plan, problem.out_size[0], problem.out_size[1])
     choose_algorithm(plan, wanted)
     choose_blocks(plan, threads)
+    size_scratch(plan)
+    plan.tasks = problem.batch * problem.groups * plan.panel_blocks * plan.rows.blocks * plan.columns.blocks
 
-    item = plan.kernels.item
-    slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # vectors read past the last pixel
-    plan.window_bytes = round_up(plan.channel_block * channel_bytes(plan) + slack, ALIGNMENT)
-    totals = plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * item
-    if plan.term_blocks > 1:
-        totals *= plan.tiles * plan.panel_block
+    table_bytes = plan.terms * <Py_ssize_t>sizeof(cyc_tap) if plan.term_blocks == 1 else 0
     if plan.algorithm == ROWS:
-        totals = plan.rows.block * plan.columns.block * item
-    plan.totals_bytes = round_up(totals, ALIGNMENT)
-    chunks = ceil_div(plan.term_block, CYC_CHUNK)
-    plan.table_bytes = round_up(plan.term_block * sizeof(cyc_tap) + chunks * sizeof(Py_ssize_t), ALIGNMENT)
-    if plan.algorithm == ROWS:
-        plan.table_bytes = (
+        table_bytes = (
             (CYC_ROW_BLOCK - 1) * row_stride(&plan.rows) + kernel_h + kernel_w
         ) * <Py_ssize_t>sizeof(Py_ssize_t)
-    plan.scratch_bytes = plan.window_bytes + plan.totals_bytes + ALIGNMENT
-    plan.tasks = (
-        problem.batch * problem.groups * plan.panel_blocks * plan.rows.blocks * plan.columns.blocks
-    )
-
-    plan.taps = <cyc_tap *>malloc(max(<Py_ssize_t>ALIGNMENT, plan.table_bytes))
+    plan.taps = <cyc_tap *>malloc(max(<Py_ssize_t>ALIGNMENT, table_bytes))
     if plan.taps == NULL:
         free_plan(plan)
         return -1
@@ -441,12 +237,8 @@ cdef int make_plan(
         plan.column_offsets = <Py_ssize_t *>plan.taps
         plan.row_offsets = plan.column_offsets + kernel_w
         fill_row_offsets(plan)
-    elif plan.term_blocks > 1:
-        # one table per thread, filled anew for each block of terms
-        plan.scratch_bytes += plan.table_bytes
-    else:
-        plan.chunk_ends = <Py_ssize_t *>(plan.taps + plan.term_block)
-        fill_taps(plan, 0, plan.terms, plan.taps, plan.chunk_ends)
+    elif plan.term_blocks == 1:
+        fill_taps(plan, 0, plan.terms, plan.taps)
     return 0
 
 

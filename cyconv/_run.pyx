@@ -14,18 +14,20 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
+from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport (
-    CYC_CHUNK,
     CYC_F32,
     CYC_NO_ACTIVATION,
     CYC_RELU6,
     cyc_rows_args,
+    cyc_span,
     cyc_store_args,
     cyc_tap,
     cyc_tile_args,
 )
-from cyconv._plan cimport ROWS, TURNED_TILE, Plan, fill_taps, row_step, row_stride, tiles_of_block
-from cyconv._window cimport prepare_channels
+from cyconv._plan cimport ROWS, TURNED_TILE, Plan
+from cyconv._tiles cimport Spot, SpanList, fill_spans, fill_taps, place_spots
+from cyconv._window cimport prepare_channels, row_step, row_stride
 
 
 cdef enum:
@@ -46,8 +48,10 @@ cdef struct Task:
 cdef struct Scratch:
     char *window
     char *totals
+    char *panel  # packed weights of one panel, where the task packs them
     cyc_tap *taps
-    Py_ssize_t *chunk_ends
+    Spot *spots
+    SpanList *lists
 
 
 cdef inline Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil:
@@ -90,36 +94,35 @@ cdef void prepare_window(
 
 cdef void store_tile(
     const Plan *plan, const Operands *operands, const Task *task, const char *totals, Py_ssize_t output,
-    Py_ssize_t outputs, Py_ssize_t pixel, Py_ssize_t pixels, Py_ssize_t output_step, Py_ssize_t pixel_step
+    Py_ssize_t outputs, const Spot *spot, Py_ssize_t output_step, Py_ssize_t pixel_step
 ) noexcept nogil:
     """The epilogue of one tile: write the pixels that are valid columns of a row, row by row.
 
-    `pixel` counts window positions of the block; those beyond the block's columns are gaps
-    between rows. Steps are in elements of `totals`.
+    Steps are in elements of `totals`. Columns beyond the block's are gaps between window rows.
     """
     cdef const Destination *to = &operands.destination
     cdef cyc_store_args args
     cdef Py_ssize_t pitch = plan.window.row_pitch, item = plan.kernels.item
-    cdef Py_ssize_t row = pixel // pitch, column = pixel % pitch, done = 0, run
+    cdef Py_ssize_t row = spot.row, column = spot.column, done = 0, run
     cdef Py_ssize_t part, parts = to.parts
-    cdef char *base
     args.activation = to.activation
     args.bias_step = parts
     args.row_step = output_step * parts
     args.column_step = pixel_step
     args.row_bytes = to.channel_bytes
     args.column_bytes = to.column_bytes
-    while done < pixels and row < task.row_count:
-        run = min(pixels - done, task.column_count - column)
+    while done < spot.pixels and row < task.row_count:
+        run = min(spot.pixels - done, task.column_count - column)
         if run > 0:
             args.columns = run
             # an output is a row of the store; of a complex result, every other one
             for part in range(min(parts, outputs)):
-                base = output_address(plan, to, task, output + part)
                 args.src = totals + (done * pixel_step + part * output_step) * item
                 args.bias = operands.bias + (task.group * plan.problem.out_channels + output + part) * item
-                args.rows = (outputs - part + parts - 1) // parts
-                args.dst = base + row * to.row_bytes + column * to.column_bytes
+                args.rows = ceil_div(outputs - part, parts)
+                args.dst = (
+                    output_address(plan, to, task, output + part) + row * to.row_bytes + column * to.column_bytes
+                )
                 to.store(&args)
         done += pitch - column
         column = 0
@@ -147,87 +150,100 @@ cdef void store_block(
     to.store(&args)
 
 
-cdef void run_tiles(const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch) noexcept nogil:
-    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, taps = plan.rows.taps * plan.columns.taps
-    cdef Py_ssize_t width = plan.panel_width, pitch = plan.window.row_pitch
-    cdef Py_ssize_t tile_item = plan.tile_rows * plan.tile_vectors * lanes * item
-    cdef Py_ssize_t block, term, terms, channel, panel, output, outputs, tile, per_row, pixel, pixels, valid, vectors
-    cdef Py_ssize_t tiles = tiles_of_block(plan, task.row_count, task.column_count)
-    cdef Py_ssize_t row, column, group_output = task.group * plan.problem.out_channels
-    cdef bint turned = plan.algorithm == TURNED_TILE, last, whole
+cdef bint lies_whole(const Plan *plan, const Destination *to, const Task *task, const Spot *spot) noexcept nogil:
+    """Whether the pixels of a tile lie side by side in the result, so that a kernel may store them."""
+    if not to.direct or spot.pixels % plan.kernels.lanes:
+        return False
+    return spot.column + spot.pixels <= task.column_count or (
+        plan.window.row_pitch == task.column_count and to.row_bytes == task.column_count * plan.kernels.item
+    )
+
+
+cdef void run_panel(
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, Py_ssize_t panel,
+    const char *packed, bint finite, Py_ssize_t spot_count, bint first, bint last
+) noexcept nogil:
+    """All tiles of a block for one panel and one block of terms."""
+    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, index, vectors, rows
+    cdef Py_ssize_t output = panel * plan.panel_width
+    cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - output)
+    cdef Py_ssize_t tile_bytes = plan.tile_rows * plan.tile_vectors * lanes * item
+    cdef bint turned = plan.algorithm == TURNED_TILE, whole
     cdef const Destination *to = &operands.destination
+    cdef const Spot *spot
+    cdef const SpanList *terms
+    cdef const char *pixels
     cdef double clamps[2]
     cdef cyc_tile_args args
-    cdef const char *panel_terms
-    cdef const char *pixels_base
     args.taps = scratch.taps
-    args.chunk_ends = scratch.chunk_ends
-    args.begin = 0
+    args.carry = not first
+    args.bias = operands.bias + (task.group * plan.problem.out_channels + output) * item
     args.clamp = clamp_bounds(plan, to.activation, clamps)
     args.out_pitch = to.out_pitch
-    per_row = tiles if plan.flat else tiles // task.row_count
+    args.totals = scratch.totals
+    for index in range(spot_count):
+        spot = scratch.spots + index
+        terms = scratch.lists + (spot.list if finite else 0)
+        args.spans = terms.spans
+        args.span_count = terms.count
+        if plan.term_blocks > 1:
+            args.totals = scratch.totals + ((panel - task.panel) * spot_count + index) * tile_bytes
+        pixels = scratch.window + spot.position * item
+        if turned:
+            args.broadcast = pixels
+            args.vector = packed
+            rows = spot.pixels
+            vectors = ceil_div(outputs, lanes)
+        else:
+            args.broadcast = packed
+            args.vector = pixels
+            rows = outputs
+            vectors = ceil_div(spot.pixels, lanes)
+        whole = last and not turned and lies_whole(plan, to, task, spot)
+        args.out = NULL
+        if whole:
+            args.out = (
+                output_address(plan, to, task, output) + spot.row * to.row_bytes + spot.column * to.column_bytes
+            )
+        plan.kernels.tile[vectors - 1][rows - 1](&args)
+        if last and not whole:
+            store_tile(
+                plan, operands, task, <const char *>args.totals, output, outputs, spot,
+                1 if turned else vectors * lanes, vectors * lanes if turned else 1,
+            )
+
+
+cdef void run_tiles(const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch) noexcept nogil:
+    cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps, list_count
+    cdef Py_ssize_t block, term, terms, channel, panel, index, panel_index, panel_elements
+    cdef Py_ssize_t spot_count = place_spots(
+        plan, task.row, task.row_count, task.column, task.column_count, scratch.spots, scratch.lists, &list_count
+    )
+    cdef const char *packed
+    cdef bint finite
     for block in range(plan.term_blocks):
         term = block * plan.term_block
         terms = min(plan.term_block, plan.terms - term)
-        last = block == plan.term_blocks - 1
-        channel = term // taps if taps else 0
-        prepare_window(plan, operands, task, channel, (term + terms + taps - 1) // taps - channel, scratch.window)
+        panel_elements = terms * plan.panel_width
+        channel = term // taps
+        prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
         if plan.term_blocks > 1:
-            fill_taps(plan, term, terms, scratch.taps, scratch.chunk_ends)
-        args.chunks = (terms + CYC_CHUNK - 1) // CYC_CHUNK
-        args.carry = block > 0
+            fill_taps(plan, term, terms, scratch.taps)
+        for index in range(list_count):
+            fill_spans(plan, term, terms, scratch.lists + index)
         for panel in range(task.panel, task.panel + task.panel_count):
-            output = panel * width
-            outputs = min(width, plan.problem.out_channels - output)
-            panel_terms = operands.panels + ((task.group * plan.panels + panel) * plan.terms + term) * width * item
-            args.bias = operands.bias + (group_output + output) * item
-            for tile in range(tiles):
-                row = tile // per_row
-                pixel = tile % per_row * plan.pixel_tile
-                if plan.flat:
-                    pixels = (task.row_count - 1) * pitch + task.column_count - pixel
-                else:
-                    pixels = task.column_count - pixel
-                pixels = min(pixels, plan.pixel_tile)
-                column = pixel
-                pixel += row * pitch
-                pixels_base = scratch.window + pixel * item
-                args.totals = scratch.totals
-                if plan.term_blocks > 1:
-                    args.totals = scratch.totals + ((panel - task.panel) * tiles + tile) * tile_item
-                args.out = NULL
-                if turned:
-                    args.broadcast = pixels_base
-                    args.vector = panel_terms
-                    vectors = (outputs + lanes - 1) // lanes
-                    plan.kernels.tile[vectors - 1][pixels - 1](&args)
-                    if last:
-                        store_tile(
-                            plan, operands, task, <const char *>args.totals, output, outputs, pixel, pixels,
-                            1, vectors * lanes,
-                        )
-                    continue
-                args.broadcast = panel_terms
-                args.vector = pixels_base
-                vectors = (pixels + lanes - 1) // lanes
-                if last and to.direct and pixels == vectors * lanes:
-                    whole = column + pixels <= task.column_count
-                    if plan.flat:
-                        row = pixel // pitch
-                        column = pixel % pitch
-                        whole = column + pixels <= task.column_count or (
-                            pitch == task.column_count and to.row_bytes == pitch * item
-                        )
-                    if whole:
-                        args.out = (
-                            output_address(plan, to, task, output) + row * to.row_bytes + column * item
-                        )
-                plan.kernels.tile[vectors - 1][outputs - 1](&args)
-                if last and args.out == NULL:
-                    store_tile(
-                        plan, operands, task, <const char *>args.totals, output, outputs, pixel, pixels,
-                        vectors * lanes, 1,
-                    )
+            panel_index = task.group * plan.panels + panel
+            if plan.packs_in_task:
+                pack_panel(plan, operands.weight, panel_index, term, terms, scratch.panel)
+                packed = scratch.panel
+                finite = not plan.skips or plan.kernels.finite(packed, panel_elements)
+            else:
+                packed = operands.panels + (panel_index * plan.terms + term) * plan.panel_width * item
+                finite = not plan.skips or finite_flags(plan, operands.panels)[panel_index]
+            run_panel(
+                plan, operands, task, scratch, panel, packed, finite, spot_count,
+                block == 0, block == plan.term_blocks - 1,
+            )
 
 
 cdef void run_rows(const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch) noexcept nogil:
@@ -280,37 +296,61 @@ cdef inline const void *clamp_bounds(const Plan *plan, int activation, double *s
 cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index, char *memory) noexcept nogil:
     cdef Task task = find_task(plan, index)
     cdef Scratch scratch
-    scratch.window = <char *>((<size_t>memory + ALIGNMENT - 1) & ~<size_t>(ALIGNMENT - 1))
+    cdef Py_ssize_t list_index
+    cdef cyc_span *spans
+    memory = <char *>((<size_t>memory + ALIGNMENT - 1) & ~<size_t>(ALIGNMENT - 1))
+    scratch.window = memory
     scratch.totals = scratch.window + plan.window_bytes
-    scratch.taps = plan.taps
-    scratch.chunk_ends = plan.chunk_ends
     if plan.algorithm == ROWS:
         run_rows(plan, operands, &task, &scratch)
         return
-    if plan.term_blocks > 1:
-        scratch.taps = <cyc_tap *>(scratch.totals + plan.totals_bytes)
-        scratch.chunk_ends = <Py_ssize_t *>(scratch.taps + plan.term_block)
+    scratch.panel = scratch.totals + plan.totals_bytes
+    memory = scratch.panel + plan.panel_bytes
+    scratch.taps = <cyc_tap *>memory if plan.term_blocks > 1 else plan.taps
+    scratch.spots = <Spot *>(memory + plan.taps_bytes)
+    scratch.lists = <SpanList *>(memory + plan.taps_bytes + plan.spots_bytes)
+    spans = <cyc_span *>(scratch.lists + plan.span_lists)
+    for list_index in range(plan.span_lists):
+        scratch.lists[list_index].spans = spans + list_index * plan.spans
     run_tiles(plan, operands, &task, &scratch)
 
 
+cdef void pack_panel(
+    const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *panel
+) noexcept nogil:
+    """Pack some terms of panel number `index` of all groups."""
+    cdef Py_ssize_t output = index % plan.panels * plan.panel_width
+    cdef Py_ssize_t row = index // plan.panels * plan.problem.out_channels + output
+    plan.kernels.pack(
+        weight + (row * plan.terms + term) * plan.kernels.item, plan.terms,
+        min(plan.panel_width, plan.problem.out_channels - output), plan.panel_width, terms, panel,
+    )
+
+
+cdef inline Py_ssize_t panel_count(const Plan *plan) noexcept nogil:
+    return plan.problem.groups * plan.panels
+
+
+cdef inline char *finite_flags(const Plan *plan, const char *panels) noexcept nogil:
+    """A byte for each panel, behind the panels: its weights are finite."""
+    return <char *>panels + panel_count(plan) * plan.panel_width * plan.terms * plan.kernels.item
+
+
 cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil:
-    """Size of all packed weights; 0 where the algorithm reads them as they are."""
-    if plan.algorithm == ROWS:
+    """Size of all packed weights; 0 where they are read as they are, or packed by the tasks."""
+    if plan.algorithm == ROWS or plan.packs_in_task:
         return 0
-    return plan.problem.groups * plan.panels * plan.terms * plan.panel_width * plan.kernels.item
+    return panel_count(plan) * (plan.panel_width * plan.terms * plan.kernels.item + 1)
 
 
 cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int threads) noexcept nogil:
-    cdef Py_ssize_t index, output, item = plan.kernels.item
-    for index in prange(
-        plan.problem.groups * plan.panels, num_threads=threads, use_threads_if=threads > 1, schedule="static"
-    ):
-        output = index % plan.panels * plan.panel_width
-        plan.kernels.pack(
-            weight + (index // plan.panels * plan.problem.out_channels + output) * plan.terms * item,
-            plan.terms, min(plan.panel_width, plan.problem.out_channels - output), plan.panel_width, plan.terms,
-            panels + index * plan.panel_width * plan.terms * item,
-        )
+    """Pack all weights."""
+    cdef Py_ssize_t index, elements = plan.panel_width * plan.terms
+    cdef char *panel
+    for index in prange(panel_count(plan), num_threads=threads, use_threads_if=threads > 1, schedule="static"):
+        panel = panels + index * elements * plan.kernels.item
+        pack_panel(plan, weight, index, 0, plan.terms, panel)
+        finite_flags(plan, panels)[index] = plan.kernels.finite(panel, elements)
 
 
 cdef int run_plan(const Plan *plan, const Operands *operands, int threads) noexcept nogil:

@@ -55,6 +55,12 @@ cdef struct Window:
     Py_ssize_t item
 
 
+cdef Py_ssize_t row_stride(const Axis *rows) noexcept nogil
+cdef Py_ssize_t row_step(const Axis *rows) noexcept nogil
+cdef void reading_outputs(const Axis *axis, Py_ssize_t tap, Py_ssize_t *first, Py_ssize_t *last) noexcept nogil
+cdef void reading_taps(
+    const Axis *axis, Py_ssize_t output, Py_ssize_t end, Py_ssize_t *first, Py_ssize_t *last
+) noexcept nogil
 cdef void layout_axis(Axis *axis, Py_ssize_t block) noexcept nogil
 cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil
 cdef void prepare_channels(

@@ -14,6 +14,7 @@ padding mode each span is an equally spaced walk through the input, or zeros.
 
 from libc.string cimport memset
 
+from cyconv._integers cimport ceil_div, greatest_common_divisor
 from cyconv._kernels cimport cyc_load_args
 
 
@@ -26,6 +27,39 @@ cdef struct Span:
     Py_ssize_t count
     Py_ssize_t source  # input coordinate of the first position, or ZERO_SPAN
     Py_ssize_t step  # input coordinates per position
+
+
+cdef Py_ssize_t row_stride(const Axis *rows) noexcept nogil:
+    """Input rows, counted in dilations, between two output rows that the row kernel takes together."""
+    return rows.stride // greatest_common_divisor(rows.stride, rows.dilation)
+
+
+cdef Py_ssize_t row_step(const Axis *rows) noexcept nogil:
+    """Output rows between two output rows that the row kernel takes together."""
+    return rows.dilation // greatest_common_divisor(rows.stride, rows.dilation)
+
+
+cdef void reading_outputs(const Axis *axis, Py_ssize_t tap, Py_ssize_t *first, Py_ssize_t *last) noexcept nogil:
+    """The outputs ``first .. last`` for which a tap reads the input and not padding."""
+    cdef Py_ssize_t lead = axis.before - tap * axis.dilation  # x * stride - lead is the input coordinate
+    first[0] = min(axis.out, ceil_div(lead, axis.stride)) if lead > 0 else 0
+    last[0] = min(axis.out, (axis.size - 1 + lead) // axis.stride + 1) if axis.size - 1 + lead >= 0 else 0
+
+
+cdef void reading_taps(
+    const Axis *axis, Py_ssize_t output, Py_ssize_t end, Py_ssize_t *first, Py_ssize_t *last
+) noexcept nogil:
+    """The taps ``first .. last`` outside of which no output of ``output .. end`` reads the input."""
+    cdef Py_ssize_t tap, begin, stop
+    first[0] = axis.taps
+    last[0] = 0
+    for tap in range(axis.taps):
+        reading_outputs(axis, tap, &begin, &stop)
+        if begin < end and stop > output:
+            first[0] = min(first[0], tap)
+            last[0] = tap + 1
+    if last[0] == 0:
+        first[0] = 0
 
 
 cdef void layout_axis(Axis *axis, Py_ssize_t block) noexcept nogil:

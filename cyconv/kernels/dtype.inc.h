@@ -75,6 +75,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
 #endif
     },
     .pack = CYC_NAME(pack),
+    .finite = CYC_NAME(finite),
 };
 
 #undef CYC_TILE_ENTRY

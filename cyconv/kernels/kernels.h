@@ -38,12 +38,19 @@ typedef struct {
     ptrdiff_t vector;
 } cyc_tap;
 
+/* A run of terms; with ends_chunk, the sum of the chunk that they complete goes to the totals. */
+typedef struct {
+    int32_t begin, end;
+    int32_t ends_chunk;
+} cyc_span;
+
 /* Tile kernel, R rows by V vectors of L lanes:
  *
  *     total[i][j] = sum over k of broadcast[taps[k].broadcast + i] * vector[taps[k].vector + j]
  *                   for i < R and j < V * L,
  *
- * k running from `begin` to chunk_ends[chunks - 1] in chunks that end at chunk_ends[0], [1], ...
+ * k running through the spans, of which there is at least one and the last ends a chunk. A chunk is
+ * CYC_CHUNK terms counted from the first of all; terms that are left out leave its ends where they are.
  * `carry`: totals hold the sums of earlier chunks, to be continued.
  * Without `out`, the sums go to totals (R rows of V * L elements). With `out`, row i becomes
  * clamp(total + bias[i], clamp[0], clamp[1]) at out + i * out_pitch; integers are not clamped.
@@ -53,9 +60,8 @@ typedef struct {
     const void *broadcast;
     const void *vector;
     const cyc_tap *taps;
-    const ptrdiff_t *chunk_ends;
-    ptrdiff_t begin;
-    ptrdiff_t chunks;
+    const cyc_span *spans;
+    ptrdiff_t span_count;
     void *totals;
     int carry;
     void *out;
@@ -126,6 +132,9 @@ typedef void (*cyc_store_fn)(const cyc_store_args *);
 typedef void (*cyc_pack_fn)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width,
                             ptrdiff_t terms, void *panel);
 
+/* Whether `count` elements are all finite; integers are. */
+typedef int (*cyc_finite_fn)(const void *values, ptrdiff_t count);
+
 typedef struct {
     ptrdiff_t lanes;
     ptrdiff_t item; /* bytes of an element */
@@ -135,6 +144,7 @@ typedef struct {
     cyc_load_fn load[CYC_ARRAY_DTYPES];                        /* NULL: the caller converts first */
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */
     cyc_pack_fn pack;
+    cyc_finite_fn finite;
 } cyc_kernels;
 
 typedef struct {

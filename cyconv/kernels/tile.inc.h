@@ -11,18 +11,18 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const CYC_ELEMENT *vector = (const CYC_ELEMENT *)args->vector;
     const cyc_tap *taps = args->taps;
     CYC_ELEMENT *totals = (CYC_ELEMENT *)args->totals;
-    ptrdiff_t k = args->begin;
     int carry = args->carry;
     CYC_VECTOR sum[CYC_MAX_TILE_ROWS][CYC_MAX_TILE_VECTORS];
 
     CYC_UNROLL for (int i = 0; i < rows; i++) {
         CYC_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = CYC_OP(zero)();
     }
-    for (ptrdiff_t chunk = 0; chunk < args->chunks; chunk++) {
-        const ptrdiff_t end = args->chunk_ends[chunk];
-        for (; k < end; k++) {
-            const CYC_ELEMENT *b = broadcast + taps[k].broadcast;
-            const CYC_ELEMENT *v = vector + taps[k].vector;
+    const cyc_span *const last = args->spans + args->span_count - 1;
+    for (const cyc_span *span = args->spans; span <= last; span++) {
+        const cyc_tap *const end = taps + span->end;
+        for (const cyc_tap *tap = taps + span->begin; tap < end; tap++) {
+            const CYC_ELEMENT *b = broadcast + tap->broadcast;
+            const CYC_ELEMENT *v = vector + tap->vector;
             CYC_VECTOR column[CYC_MAX_TILE_VECTORS];
             CYC_UNROLL for (int j = 0; j < vectors; j++) column[j] = CYC_OP(load)(v + j * CYC_LANES);
             CYC_UNROLL for (int i = 0; i < rows; i++) {
@@ -31,6 +31,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
                     sum[i][j] = CYC_OP(multiply_add)(scalar, column[j], sum[i][j]);
             }
         }
+        if (!span->ends_chunk) continue;
         if (carry) {
             CYC_UNROLL for (int i = 0; i < rows; i++) {
                 CYC_UNROLL for (int j = 0; j < vectors; j++)
@@ -38,7 +39,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
             }
         }
         carry = 1;
-        if (chunk + 1 < args->chunks || !args->out) {
+        if (span < last || !args->out) {
             CYC_UNROLL for (int i = 0; i < rows; i++) {
                 CYC_UNROLL for (int j = 0; j < vectors; j++) {
                     CYC_OP(store)(totals + (i * vectors + j) * CYC_LANES, sum[i][j]);

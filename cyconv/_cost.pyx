@@ -1,0 +1,215 @@
+"""The cost model: what each algorithm would take for one group of one image, and the choice.
+
+The list, in order; the cheapest that applies wins and order breaks ties:
+
+    shape, dtype, instruction set
+      |
+      |-- rows          one output channel per input: an input row in registers serves every output
+      |                 row that covers it (depthwise, single images, few channels)
+      |-- turned tile   vectors over output channels, pixels broadcast: small images, where rows of
+      |                 pixels would waste lanes, and dilated ones, where it leaves out most padding
+      '-- tile          vectors over pixels, output channels broadcast: everything, last resort
+
+The choice never looks at the batch size, the threads or the layout; and all three sum in the same
+order, so that their results agree bit for bit.
+
+Time is counted in slots: a vector multiply-add on a core that starts two a cycle and loads two
+vectors a cycle. Cores that do one of each have the same ratios.
+"""
+
+from cyconv._integers cimport balanced, ceil_div
+from cyconv._kernels cimport CYC_MAX_TILE_ROWS, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK, cyc_kernels
+from cyconv._plan cimport ALGORITHMS, AUTO, ROWS, TURNED_TILE, Plan, Problem
+from cyconv._tiles cimport piece_end
+from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps, row_stride
+
+
+cdef enum:
+    CACHE_LINE = 64
+    # Fewer sums than this cannot hide the four cycles that a multiply-add takes.
+    LATENCY_SLOTS = 8
+    # The row kernel takes all channels at once; elements beyond this would not leave it a window.
+    MAX_ROWS_WINDOW = 64 * 1024
+    MIN_BLOCK_COLUMNS = 32
+    # Packing and the tile loops cost this before the first product.
+    TILE_START_SLOTS = 1500
+
+cdef double PACK_SLOTS = 1.0  # of an element of the weight
+cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
+cdef double SKIP_THRESHOLD = 0.98  # share of taps from which on leaving out the others pays
+
+
+cdef inline double load_slots(const cyc_kernels *kernels) noexcept nogil:
+    """An unaligned vector load: one more where it crosses a cache line."""
+    return 1.0 + <double>(kernels.lanes * kernels.item) / CACHE_LINE
+
+
+cdef inline double tile_slots(const cyc_kernels *kernels, Py_ssize_t rows, Py_ssize_t vectors) noexcept nogil:
+    """One term of a tile: its products, or what it loads."""
+    return max(max(<double>(rows * vectors), rows + load_slots(kernels) * vectors + 1), LATENCY_SLOTS)
+
+
+cdef inline double vectors_slots(
+    const cyc_kernels *kernels, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t most
+) noexcept nogil:
+    """One term of `vectors` vectors in tiles of up to `most`."""
+    cdef double slots = vectors // most * tile_slots(kernels, rows, most)
+    if vectors % most:
+        slots += tile_slots(kernels, rows, vectors % most)
+    return slots
+
+
+cdef inline Py_ssize_t most_rows(const cyc_kernels *kernels, Py_ssize_t vectors) noexcept nogil:
+    cdef Py_ssize_t rows = CYC_MAX_TILE_ROWS
+    while rows > 0 and not kernels.tile[vectors - 1][rows - 1]:
+        rows -= 1
+    return rows
+
+
+cdef inline double start_slots(const Plan *plan) noexcept nogil:
+    if plan.problem.held:
+        return TILE_START_SLOTS
+    return TILE_START_SLOTS + PACK_SLOTS * plan.terms * plan.problem.out_channels
+
+
+cdef double read_share(const Axis *axis) noexcept nogil:
+    """The share of taps that read the input, not zero padding, over all outputs of an axis."""
+    cdef Py_ssize_t tap, first, last, reads = 0
+    if axis.mode != ZEROS:
+        return 1.0
+    for tap in range(axis.taps):
+        reading_outputs(axis, tap, &first, &last)
+        reads += max(0, last - first)
+    return <double>reads / axis.taps / axis.out
+
+
+cdef double tile_cost(Plan *plan) noexcept nogil:
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, full, rest, pixel_vectors
+    cdef Py_ssize_t columns = problem.out_size[1], row_count = problem.out_size[0]
+    cdef double cost, best = -1
+    pixel_vectors = ceil_div((row_count - 1) * plan.window.row_pitch + columns, lanes)
+    plan.cut = False
+    plan.flat = pixel_vectors < row_count * ceil_div(columns, lanes)
+    if not plan.flat:
+        pixel_vectors = ceil_div(columns, lanes)
+    for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
+        rows = most_rows(plan.kernels, vectors)
+        if rows == 0:
+            continue
+        rows = balanced(problem.out_channels, rows)
+        full = problem.out_channels // rows
+        rest = problem.out_channels % rows
+        cost = full * vectors_slots(plan.kernels, rows, pixel_vectors, vectors)
+        if rest:
+            cost += vectors_slots(plan.kernels, rest, pixel_vectors, vectors)
+        if not plan.flat:
+            cost *= row_count
+        if best < 0 or cost < best:
+            best = cost
+            plan.tile_rows = rows
+            plan.tile_vectors = vectors
+    plan.pixel_tile = plan.tile_vectors * lanes
+    plan.panel_width = plan.tile_rows
+    plan.skips = read_share(&plan.rows) < SKIP_THRESHOLD
+    return best * plan.terms + start_slots(plan)
+
+
+cdef double turned_columns_slots(const Plan *plan, Py_ssize_t most, Py_ssize_t vectors, bint cut) noexcept nogil:
+    """One channel and kernel row of one row of pixels, in tiles of up to `most` pixels."""
+    cdef Py_ssize_t columns = plan.problem.out_size[1], taps = plan.columns.taps
+    cdef Py_ssize_t out_vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
+    cdef Py_ssize_t column = 0, end, rows, first, last
+    cdef double slots, sum = 0
+    while column < columns:
+        end = piece_end(&plan.columns, column) if cut else columns
+        rows = balanced(end - column, most)
+        slots = (end - column) // rows * vectors_slots(plan.kernels, rows, out_vectors, vectors)
+        if (end - column) % rows:
+            slots += vectors_slots(plan.kernels, (end - column) % rows, out_vectors, vectors)
+        first = 0
+        last = taps
+        if cut:
+            reading_taps(&plan.columns, column, end, &first, &last)
+        sum += slots * (last - first)
+        column = end
+    return sum
+
+
+cdef double turned_tile_cost(Plan *plan) noexcept nogil:
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows
+    cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes)
+    cdef double cost, best = -1, row_share = read_share(&plan.rows)
+    cdef bint can_cut = read_share(&plan.columns) < SKIP_THRESHOLD
+    cdef int cut
+    plan.flat = False
+    plan.skips = can_cut or row_share < SKIP_THRESHOLD
+    for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
+        rows = most_rows(plan.kernels, vectors)
+        if rows == 0 or vectors > out_vectors:
+            continue
+        for cut in range(2 if can_cut else 1):
+            cost = turned_columns_slots(plan, rows, vectors, cut)
+            if best < 0 or cost < best:
+                best = cost
+                plan.cut = cut
+                plan.pixel_tile = rows
+                plan.tile_vectors = vectors
+    if not plan.cut:
+        plan.pixel_tile = balanced(problem.out_size[1], plan.pixel_tile)
+    plan.tile_rows = plan.pixel_tile
+    plan.panel_width = plan.tile_vectors * lanes
+    return start_slots(plan) + problem.out_size[0] * (
+        best * row_share * problem.in_channels * problem.kernel[0]
+        + TRANSPOSED_STORE_SLOTS * problem.out_size[1] * problem.out_channels
+    )
+
+
+cdef double rows_cost(Plan *plan) noexcept nogil:
+    """-1 where output rows share no input row, or where all channels would not fit a window."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t lanes = plan.kernels.lanes, pixel_vectors = ceil_div(problem.out_size[1], lanes)
+    cdef Py_ssize_t height = problem.kernel[0]
+    cdef Py_ssize_t stride = row_stride(&plan.rows), rows = min(problem.out_size[0], CYC_ROW_BLOCK)
+    cdef double loads, products, slots
+    if stride > height:
+        return -1
+    if problem.in_channels * height * (problem.kernel[1] + MIN_BLOCK_COLUMNS) > MAX_ROWS_WINDOW:
+        return -1
+    plan.flat = plan.cut = plan.skips = False
+    plan.tile_rows = CYC_ROW_BLOCK
+    plan.tile_vectors = min(pixel_vectors, CYC_MAX_TILE_VECTORS)
+    plan.pixel_tile = problem.out_size[1]
+    plan.panel_width = 1
+    # per kernel column of CYC_ROW_BLOCK rows: each input row is loaded once, each product made once
+    loads = ((rows - 1) * stride + height) * pixel_vectors * load_slots(plan.kernels)
+    products = rows * height * pixel_vectors
+    slots = max(products, loads + rows * height * ceil_div(pixel_vectors, CYC_MAX_TILE_VECTORS))
+    return (
+        slots * problem.kernel[1] * problem.in_channels * problem.out_channels
+        * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
+    )
+
+
+cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:
+    """The cost of one entry of the list, whose tile the plan then has; negative: does not apply."""
+    if algorithm == ROWS:
+        return rows_cost(plan)
+    if algorithm == TURNED_TILE:
+        return turned_tile_cost(plan)
+    return tile_cost(plan)
+
+
+cdef void choose_algorithm(Plan *plan, int wanted) noexcept nogil:
+    """Set the algorithm and its tile; the window is laid out for the whole image."""
+    cdef int algorithm
+    cdef double cost, best = -1
+    plan.algorithm = wanted
+    if wanted == AUTO:
+        for algorithm in range(ROWS, <int>ALGORITHMS):
+            cost = cost_of(plan, algorithm)
+            if cost >= 0 and (best < 0 or cost < best):
+                best = cost
+                plan.algorithm = algorithm
+    cost_of(plan, plan.algorithm)

@@ -1,0 +1,20 @@
+"""Integer arithmetic that the planning needs, inlined where it is used."""
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return (a + b - 1) // b
+
+
+cdef inline Py_ssize_t round_up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return ceil_div(a, b) * b
+
+
+cdef inline Py_ssize_t balanced(Py_ssize_t total, Py_ssize_t most) noexcept nogil:
+    """The size of equal parts of `total`, none above `most`."""
+    return ceil_div(total, ceil_div(total, most))
+
+
+cdef inline Py_ssize_t greatest_common_divisor(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    while b:
+        a, b = b, a % b
+    return a

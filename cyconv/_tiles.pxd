@@ -1,0 +1,34 @@
+"""Where the tiles of a block lie, and which terms each of them takes."""
+
+from cyconv._kernels cimport cyc_span, cyc_tap
+from cyconv._plan cimport Plan
+from cyconv._window cimport Axis
+
+
+cdef struct Spot:
+    # A tile of pixels.
+    Py_ssize_t position  # first pixel, in the window of the block
+    Py_ssize_t pixels
+    Py_ssize_t row  # first pixel, in the block
+    Py_ssize_t column
+    Py_ssize_t list  # its terms, where the weights are finite
+
+
+cdef struct SpanList:
+    # The terms of all channels whose taps lie in a rectangle of the kernel.
+    Py_ssize_t first_row
+    Py_ssize_t last_row
+    Py_ssize_t first_column
+    Py_ssize_t last_column
+    Py_ssize_t count
+    cyc_span *spans
+
+
+cdef Py_ssize_t piece_end(const Axis *columns, Py_ssize_t column) noexcept nogil
+cdef Py_ssize_t count_spots(const Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
+cdef Py_ssize_t place_spots(
+    const Plan *plan, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t column, Py_ssize_t columns,
+    Spot *spots, SpanList *lists, Py_ssize_t *list_count
+) noexcept nogil
+cdef void fill_spans(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, SpanList *list) noexcept nogil
+cdef void fill_taps(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, cyc_tap *taps) noexcept nogil

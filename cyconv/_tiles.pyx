@@ -1,0 +1,193 @@
+"""Where the tiles of a block lie, and which terms each of them takes.
+
+A tap that reads nothing but zero padding for every pixel of a tile adds zeros as long as the weights
+are finite. Leaving such taps out saves 10% on a 7x7 image with padding 1 and a quarter at dilation 6
+on 33x33. The terms that remain keep their places in the chunks, so the result keeps its bits.
+"""
+
+from cyconv._integers cimport balanced, ceil_div
+from cyconv._kernels cimport CYC_CHUNK, cyc_span, cyc_tap
+from cyconv._plan cimport TURNED_TILE, Plan
+from cyconv._window cimport Axis, reading_outputs, reading_taps
+
+
+cdef Py_ssize_t piece_end(const Axis *columns, Py_ssize_t column) noexcept nogil:
+    """The next column at which a tap begins or ceases to read padding."""
+    cdef Py_ssize_t tap, first, last, end = columns.out
+    for tap in range(columns.taps):
+        reading_outputs(columns, tap, &first, &last)
+        if column < first < end:
+            end = first
+        if column < last < end:
+            end = last
+    return end
+
+
+cdef Py_ssize_t count_spots(const Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+    """How many tiles cover a block of this size."""
+    cdef Py_ssize_t column = 0, end, count = 0
+    if plan.flat:
+        return ceil_div((rows - 1) * plan.window.row_pitch + columns, plan.pixel_tile)
+    if not plan.cut:
+        return rows * ceil_div(columns, plan.pixel_tile)
+    while column < columns:
+        end = piece_end(&plan.columns, column)
+        count += ceil_div(end - column, plan.pixel_tile)
+        column = end
+    return rows * count
+
+
+cdef Py_ssize_t find_list(
+    SpanList *lists, Py_ssize_t *count, Py_ssize_t most, const SpanList *wanted
+) noexcept nogil:
+    """The index of a list for these taps, added if there is room; 0, all taps, if not."""
+    cdef Py_ssize_t index
+    for index in range(count[0]):
+        if (
+            lists[index].first_row == wanted.first_row and lists[index].last_row == wanted.last_row
+            and lists[index].first_column == wanted.first_column and lists[index].last_column == wanted.last_column
+        ):
+            return index
+    if count[0] == most:
+        return 0
+    index = count[0]
+    lists[index].first_row = wanted.first_row
+    lists[index].last_row = wanted.last_row
+    lists[index].first_column = wanted.first_column
+    lists[index].last_column = wanted.last_column
+    count[0] += 1
+    return index
+
+
+cdef Py_ssize_t list_for(
+    const Plan *plan, Py_ssize_t row, Py_ssize_t row_end, Py_ssize_t column, Py_ssize_t column_end,
+    SpanList *lists, Py_ssize_t *list_count
+) noexcept nogil:
+    """The list of the taps that some pixel of these rows and columns needs."""
+    cdef SpanList wanted
+    if not plan.skips:
+        return 0
+    reading_taps(&plan.rows, row, row_end, &wanted.first_row, &wanted.last_row)
+    reading_taps(&plan.columns, column, column_end, &wanted.first_column, &wanted.last_column)
+    return find_list(lists, list_count, plan.span_lists, &wanted)
+
+
+cdef Py_ssize_t place_spots(
+    const Plan *plan, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t column, Py_ssize_t columns,
+    Spot *spots, SpanList *lists, Py_ssize_t *list_count
+) noexcept nogil:
+    """Place the tiles of the block at (row, column), rows by columns; how many.
+
+    The first list is that of all taps; lists get their taps here and their spans by ``fill_spans``.
+    """
+    cdef Py_ssize_t pitch = plan.window.row_pitch, count = 0, position, end, y, x, size, last_row, piece
+    lists[0].first_row = lists[0].first_column = 0
+    lists[0].last_row = plan.rows.taps
+    lists[0].last_column = plan.columns.taps
+    list_count[0] = 1
+    if plan.flat:
+        end = (rows - 1) * pitch + columns
+        position = 0
+        while position < end:
+            size = min(plan.pixel_tile, end - position)
+            y = position // pitch
+            x = position % pitch
+            last_row = (position + size - 1) // pitch
+            spots[count].position = position
+            spots[count].pixels = size
+            spots[count].row = y
+            spots[count].column = x
+            if y == last_row:
+                spots[count].list = list_for(
+                    plan, row + y, row + y + 1, column + x, column + x + size, lists, list_count
+                )
+            else:
+                spots[count].list = list_for(
+                    plan, row + y, row + last_row + 1, column, column + columns, lists, list_count
+                )
+            count += 1
+            position += size
+        return count
+    for y in range(rows):
+        x = 0
+        while x < columns:
+            piece = min(columns, piece_end(&plan.columns, column + x) - column) if plan.cut else columns
+            size = plan.pixel_tile
+            if plan.algorithm == TURNED_TILE:
+                size = balanced(piece - x, size)
+            while x < piece:
+                spots[count].position = y * pitch + x
+                spots[count].pixels = min(size, piece - x)
+                spots[count].row = y
+                spots[count].column = x
+                spots[count].list = list_for(
+                    plan, row + y, row + y + 1, column + x, column + x + spots[count].pixels, lists, list_count
+                )
+                x += spots[count].pixels
+                count += 1
+    return count
+
+
+cdef void add_terms(SpanList *list, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """Append the terms ``begin .. end``, split at the ends of chunks."""
+    cdef Py_ssize_t stop
+    cdef cyc_span *last = list.spans + list.count - 1
+    while begin < end:
+        stop = min(end, (begin // CYC_CHUNK + 1) * CYC_CHUNK)
+        if list.count > 0 and last.end == begin and (last.end - 1) // CYC_CHUNK == begin // CYC_CHUNK:
+            last.end = <int>stop
+        else:
+            if list.count > 0 and (last.end - 1) // CYC_CHUNK != begin // CYC_CHUNK:
+                last.ends_chunk = True
+            last += 1
+            last.begin = <int>begin
+            last.end = <int>stop
+            last.ends_chunk = False
+            list.count += 1
+        begin = stop
+
+
+cdef void fill_spans(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, SpanList *list) noexcept nogil:
+    """The spans of a list's taps among the terms ``first_term .. first_term + terms``.
+
+    `first_term` is a multiple of the chunk, and spans count from it.
+    """
+    cdef Py_ssize_t width = plan.columns.taps, taps = plan.rows.taps * width, channel, row, begin, end
+    list.count = 0
+    if list.last_row - list.first_row == plan.rows.taps and list.last_column - list.first_column == width:
+        add_terms(list, 0, terms)
+    else:
+        for channel in range(first_term // taps, (first_term + terms + taps - 1) // taps):
+            for row in range(list.first_row, list.last_row):
+                begin = channel * taps + row * width + list.first_column - first_term
+                end = begin + list.last_column - list.first_column
+                add_terms(list, max(<Py_ssize_t>0, begin), min(terms, end))
+    if list.count == 0:
+        list.spans[0].begin = list.spans[0].end = 0
+        list.count = 1
+    list.spans[list.count - 1].ends_chunk = True
+
+
+cdef void fill_taps(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, cyc_tap *taps) noexcept nogil:
+    """Offsets of the terms ``first_term .. first_term + terms``, from the first channel that they touch."""
+    cdef Py_ssize_t kernel_w = plan.columns.taps, kernel_h = plan.rows.taps
+    cdef Py_ssize_t index, pixel, panel
+    cdef Py_ssize_t kw = first_term % kernel_w, kh = first_term // kernel_w % kernel_h, channel = 0
+    cdef bint turned = plan.algorithm == TURNED_TILE
+    for index in range(terms):
+        pixel = (
+            channel * plan.window.channel_pitch
+            + plan.columns.tap_run[kw] * plan.window.plane_pitch
+            + (plan.rows.runs[plan.rows.tap_run[kh]].start + plan.rows.tap_position[kh]) * plan.window.row_pitch
+            + plan.columns.tap_position[kw]
+        )
+        panel = index * plan.panel_width
+        taps[index].broadcast = pixel if turned else panel
+        taps[index].vector = panel if turned else pixel
+        kw += 1
+        if kw == kernel_w:
+            kw = 0
+            kh += 1
+            if kh == kernel_h:
+                kh = 0
+                channel += 1
