@@ -16,6 +16,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
 KERNELS = Path("cyconv", "kernels")
+HEADERS = sorted(path.as_posix() for path in KERNELS.rglob("*.h"))
 
 # No -march and no per-file flags: each kernel file brackets its own instruction set, so that every
 # other object stays at the target's baseline. -ffp-contract=off keeps a product and a sum that are
@@ -94,7 +95,7 @@ def extension(source: Path) -> Extension:
     return Extension(
         f"cyconv.{source.stem}",
         sources=[path.as_posix() for path in (source, *kernels)],
-        depends=sorted(path.as_posix() for path in KERNELS.rglob("*.h")),
+        depends=HEADERS if source.stem == "_engine" else [(KERNELS / "kernels.h").as_posix()],
         include_dirs=["cyconv", np.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     )

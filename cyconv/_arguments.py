@@ -10,6 +10,8 @@ import operator
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -54,7 +56,7 @@ def integer(
     """Return `value` as an int in [lowest, highest]; `allowed` says what the argument may be."""
     if type(value) is not int:
         # An index is what a shape or a slice takes: NumPy ints and 0-d arrays of them, not floats.
-        if isinstance(value, bool):
+        if isinstance(value, (bool, np.bool_)):
             raise TypeError(f"{name} must be {allowed}, got {shown(value)}")
         try:
             value = operator.index(value)

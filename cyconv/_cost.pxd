@@ -3,4 +3,4 @@
 from cyconv._plan cimport Plan
 
 
-cdef void choose_algorithm(Plan *plan, int wanted) noexcept nogil
+cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil

@@ -4,8 +4,8 @@ The list, in order; the cheapest that applies wins and order breaks ties:
 
     shape, dtype, instruction set
       |
-      |-- rows          one output channel per input: an input row in registers serves every output
-      |                 row that covers it (depthwise, single images, few channels)
+      |-- rows          an input row in registers serves every output row whose kernel covers it:
+      |                 few output channels for each input (depthwise, filters over images)
       |-- turned tile   vectors over output channels, pixels broadcast: small images, where rows of
       |                 pixels would waste lanes, and dilated ones, where it leaves out most padding
       '-- tile          vectors over pixels, output channels broadcast: everything, last resort
@@ -19,23 +19,24 @@ vectors a cycle. Cores that do one of each have the same ratios.
 
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport CYC_MAX_TILE_ROWS, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK, cyc_kernels
-from cyconv._plan cimport ALGORITHMS, AUTO, ROWS, TURNED_TILE, Plan, Problem
+from cyconv._plan cimport ALGORITHMS, AUTO, MIN_BLOCK_COLUMNS, ROWS, TURNED_TILE, Plan, Problem
 from cyconv._tiles cimport piece_end
-from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps, row_stride
+from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps, shared_row_stride
 
 
 cdef enum:
     CACHE_LINE = 64
     # Fewer sums than this cannot hide the four cycles that a multiply-add takes.
     LATENCY_SLOTS = 8
-    # The row kernel takes all channels at once; elements beyond this would not leave it a window.
+    # The row kernel takes all channels at once. A window of so many elements has left the first-level
+    # cache, but still costs less than one output channel at a time does in tiles.
     MAX_ROWS_WINDOW = 64 * 1024
-    MIN_BLOCK_COLUMNS = 32
     # Packing and the tile loops cost this before the first product.
     TILE_START_SLOTS = 1500
 
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
 cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
+cdef double ROWS_CHANNELS_FACTOR = 1.25  # the row kernel's bookkeeping where sums exceed a channel
 cdef double SKIP_THRESHOLD = 0.98  # share of taps from which on leaving out the others pays
 
 
@@ -87,7 +88,7 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, full, rest, pixel_vectors
     cdef Py_ssize_t columns = problem.out_size[1], row_count = problem.out_size[0]
-    cdef double cost, best = -1
+    cdef double cost, best = -1, row_share = read_share(&plan.rows)
     pixel_vectors = ceil_div((row_count - 1) * plan.window.row_pitch + columns, lanes)
     plan.cut = False
     plan.flat = pixel_vectors < row_count * ceil_div(columns, lanes)
@@ -104,14 +105,14 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
         if rest:
             cost += vectors_slots(plan.kernels, rest, pixel_vectors, vectors)
         if not plan.flat:
-            cost *= row_count
+            cost *= row_count * row_share
         if best < 0 or cost < best:
             best = cost
             plan.tile_rows = rows
             plan.tile_vectors = vectors
     plan.pixel_tile = plan.tile_vectors * lanes
     plan.panel_width = plan.tile_rows
-    plan.skips = read_share(&plan.rows) < SKIP_THRESHOLD
+    plan.skips = row_share < SKIP_THRESHOLD
     return best * plan.terms + start_slots(plan)
 
 
@@ -167,11 +168,11 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
 
 
 cdef double rows_cost(Plan *plan) noexcept nogil:
-    """-1 where output rows share no input row, or where all channels would not fit a window."""
+    """-1 where some input row serves no output, or where all channels would not fit a window."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, pixel_vectors = ceil_div(problem.out_size[1], lanes)
     cdef Py_ssize_t height = problem.kernel[0]
-    cdef Py_ssize_t stride = row_stride(&plan.rows), rows = min(problem.out_size[0], CYC_ROW_BLOCK)
+    cdef Py_ssize_t stride = shared_row_stride(&plan.rows), rows = min(problem.out_size[0], CYC_ROW_BLOCK)
     cdef double loads, products, slots
     if stride > height:
         return -1
@@ -179,13 +180,15 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
         return -1
     plan.flat = plan.cut = plan.skips = False
     plan.tile_rows = CYC_ROW_BLOCK
-    plan.tile_vectors = min(pixel_vectors, CYC_MAX_TILE_VECTORS)
+    plan.tile_vectors = min(pixel_vectors, plan.kernels.row_vectors)
     plan.pixel_tile = problem.out_size[1]
     plan.panel_width = 1
     # per kernel column of CYC_ROW_BLOCK rows: each input row is loaded once, each product made once
     loads = ((rows - 1) * stride + height) * pixel_vectors * load_slots(plan.kernels)
     products = rows * height * pixel_vectors
-    slots = max(products, loads + rows * height * ceil_div(pixel_vectors, CYC_MAX_TILE_VECTORS))
+    slots = max(products, loads + rows * height * ceil_div(pixel_vectors, plan.kernels.row_vectors))
+    if problem.in_channels > 1:
+        slots *= ROWS_CHANNELS_FACTOR
     return (
         slots * problem.kernel[1] * problem.in_channels * problem.out_channels
         * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
@@ -201,8 +204,8 @@ cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:
     return tile_cost(plan)
 
 
-cdef void choose_algorithm(Plan *plan, int wanted) noexcept nogil:
-    """Set the algorithm and its tile; the window is laid out for the whole image."""
+cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
+    """Set the algorithm and its tile, if it applies; the window is laid out for the whole image."""
     cdef int algorithm
     cdef double cost, best = -1
     plan.algorithm = wanted
@@ -212,4 +215,4 @@ cdef void choose_algorithm(Plan *plan, int wanted) noexcept nogil:
             if cost >= 0 and (best < 0 or cost < best):
                 best = cost
                 plan.algorithm = algorithm
-    cost_of(plan, plan.algorithm)
+    return cost_of(plan, plan.algorithm) >= 0

@@ -9,6 +9,7 @@ from cyconv._plan cimport Plan, Problem
 cdef struct HeldForm:
     const cyc_isa *isa
     Py_ssize_t width
+    Py_ssize_t groups
     char *panels
 
 
@@ -27,5 +28,5 @@ cdef class HeldWeight:
 
 cdef int execute(
     Problem *problem, np.ndarray input, np.ndarray weight, HeldWeight held, np.ndarray bias, np.ndarray out,
-    Py_ssize_t leading, int input_dtype, int result_dtype, int parts, int activation,
+    Py_ssize_t leading, int input_dtype, int result_dtype, int parts, int activation, int algorithm,
 ) except -1

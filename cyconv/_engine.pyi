@@ -1,9 +1,22 @@
 """Types of the compiled engine. `convolve` and `plan` rely on checked arguments."""
 
-from typing import Any, TypeAlias, TypedDict, final
+from typing import Any, Literal, Self, TypeAlias, TypedDict, final
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
+
+__all__ = [
+    "HeldWeight",
+    "available_isas",
+    "convolve",
+    "fma_peak",
+    "get_num_threads",
+    "isa_name",
+    "openmp_runtime",
+    "plan",
+    "set_num_threads",
+    "use_isa",
+]
 
 _Pair: TypeAlias = tuple[int, int]
 _Sides: TypeAlias = tuple[int, int, int, int]
@@ -19,7 +32,7 @@ class _Plan(TypedDict):
 
 @final
 class HeldWeight:
-    def __init__(self, array: NDArray[Any]) -> None: ...
+    def __new__(cls, array: NDArray[Any]) -> Self: ...
     @property
     def array(self) -> NDArray[Any]: ...
 
@@ -54,4 +67,4 @@ def isa_name() -> str: ...
 def available_isas() -> list[str]: ...
 def use_isa(name: str) -> None: ...
 def openmp_runtime() -> str: ...
-def fma_peak(dtype: DTypeLike = "float32") -> float: ...
+def fma_peak(dtype: Literal["float32", "float64"] = "float32") -> float: ...

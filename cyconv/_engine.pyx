@@ -4,7 +4,6 @@ Everything that can be wrong with a call is found before, in ``_arguments`` and 
 """
 
 import os
-import sys
 import threading
 import time
 
@@ -12,18 +11,7 @@ cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
 
 from cyconv._kernels cimport *
-from cyconv._plan cimport (
-    ALGORITHMS,
-    AUTO,
-    ROWS,
-    TILE,
-    TURNED_TILE,
-
-    Plan,
-    Problem,
-    free_plan,
-    make_plan,
-)
+from cyconv._plan cimport AUTO, INAPPLICABLE, ROWS, TILE, TURNED_TILE, Plan, Problem, free_plan, make_plan
 from cyconv._run cimport Destination, Operands, pack_panels, panels_bytes, run_plan
 from cyconv._threads cimport thread_limit
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
@@ -55,11 +43,16 @@ cdef const cyc_isa *isa = NULL
 PADDING_MODES = {"zeros": ZEROS, "reflect": REFLECT, "replicate": REPLICATE, "circular": CIRCULAR}
 ACTIVATIONS = {None: CYC_NO_ACTIVATION, "relu": CYC_RELU, "relu6": CYC_RELU6}
 ALGORITHM_NAMES = {ROWS: "rows", TURNED_TILE: "turned tile", TILE: "tile"}
+# "direct" leaves the choice among the direct ones; their own names are for tests and benchmarks.
+ALGORITHMS = {"auto": AUTO, "direct": AUTO, **{name: number for number, name in ALGORITHM_NAMES.items()}}
 REASONS = {
-    ROWS: "each input row in registers serves every output row that covers it",
-    TURNED_TILE: "vectors over output channels waste fewer lanes than rows of pixels this short",
-    TILE: "vectors over pixels, output channels broadcast",
+    ROWS: "each input row, once loaded, serves every output row whose kernel covers it",
+    TURNED_TILE: "vectors over output channels fill better than vectors over rows this short",
+    TILE: "vectors over pixels, each serving several output channels",
 }
+
+# The dtype of an array that needs no conversion, for each compute dtype.
+cdef int[CYC_COMPUTE_DTYPES] MEMORY_DTYPES = [CYC_FLOAT32, CYC_FLOAT64, CYC_UINT32, CYC_UINT64]
 
 # result dtype: (compute dtype, dtype of an element in memory, elements of a value)
 RESULT_DTYPES = {
@@ -171,12 +164,19 @@ cdef class HeldWeight:
         raise TypeError("a HeldWeight cannot be pickled; pickle its array")
 
     cdef const char *panels(self, const Plan *plan, int threads) except? NULL:
-        """The panels that `plan` reads, or NULL where it needs its own."""
+        """The panels that `plan` reads, or NULL where the call has to pack its own."""
         cdef int index
         cdef char *panels
-        with self.lock:
+        # never waiting: a child forked while another thread packs would wait forever
+        if not self.lock.acquire(False):
+            return NULL
+        try:
             for index in range(self.form_count):
-                if self.forms[index].isa == plan.isa and self.forms[index].width == plan.panel_width:
+                if (
+                    self.forms[index].isa == plan.isa
+                    and self.forms[index].width == plan.panel_width
+                    and self.forms[index].groups == plan.problem.groups
+                ):
                     return self.forms[index].panels
             if self.form_count == MAX_HELD_FORMS:
                 return NULL
@@ -185,9 +185,11 @@ cdef class HeldWeight:
                 raise MemoryError(f"cannot allocate {panels_bytes(plan)} bytes for packed weights")
             with nogil:
                 pack_panels(plan, np.PyArray_BYTES(self.array), panels, threads)
-            self.forms[self.form_count] = HeldForm(plan.isa, plan.panel_width, panels)
+            self.forms[self.form_count] = HeldForm(plan.isa, plan.panel_width, plan.problem.groups, panels)
             self.form_count += 1
             return panels
+        finally:
+            self.lock.release()
 
 
 # ---------------------------------------------------------------------------------------------
@@ -265,7 +267,7 @@ cdef void set_destination(
 
 cdef int execute(
     Problem *problem, np.ndarray input, np.ndarray weight, HeldWeight held, np.ndarray bias, np.ndarray out,
-    Py_ssize_t leading, int input_dtype, int result_dtype, int parts, int activation,
+    Py_ssize_t leading, int input_dtype, int result_dtype, int parts, int activation, int algorithm,
 ) except -1:
     """Plan and run a problem whose padding, stride, dilation, groups and dtype are set.
 
@@ -273,7 +275,8 @@ cdef int execute(
     """
     cdef Plan plan
     cdef Operands operands
-    cdef const cyc_kernels *kernels = isa.dtype[problem.dtype]
+    cdef const cyc_isa *chosen = isa  # another thread may choose another one meanwhile
+    cdef const cyc_kernels *kernels = chosen.dtype[problem.dtype]
     cdef char *owned = NULL
     cdef char *no_bias = NULL
     cdef Py_ssize_t kernel_axis = np.PyArray_NDIM(weight) - 2
@@ -293,12 +296,20 @@ cdef int execute(
         &operands.destination, out, leading, kernels, result_dtype, parts, activation,
         problem.dtype == CYC_F32 or problem.dtype == CYC_F64,
     )
+    problem.readable = (
+        input_dtype == MEMORY_DTYPES[problem.dtype]
+        and parts == 1
+        and operands.source.column_bytes == kernels.item
+        and operands.source.row_bytes % kernels.item == 0
+        and operands.source.channel_bytes % kernels.item == 0
+        and np.PyArray_ISALIGNED(input)
+    )
     operands.weight = np.PyArray_BYTES(weight)
     operands.bias = np.PyArray_BYTES(bias) if bias is not None else NULL
     operands.panels = NULL
 
     threads = useful_threads(problem)
-    status = make_plan(&plan, problem, isa, AUTO, threads)
+    status = make_plan(&plan, problem, chosen, algorithm, threads)
     try:
         if status == 0 and held is not None and panels_bytes(&plan):
             operands.panels = held.panels(&plan, threads)
@@ -319,6 +330,8 @@ cdef int execute(
             free(owned)
     finally:
         free_plan(&plan)
+    if status == INAPPLICABLE:
+        raise ValueError(f"the algorithm {ALGORITHM_NAMES[algorithm]!r} does not apply to these shapes")
     if status != 0:
         raise MemoryError("cannot allocate scratch memory for conv2d")
     return 0
@@ -361,9 +374,13 @@ def convolve(
     set_geometry(&problem, stride, padding, dilation, padding_mode)
     problem.groups = groups
     problem.dtype, result_dtype, parts = RESULT_DTYPES[out.dtype.name]
+    input_dtype = array_dtype(input)
+    if isa.dtype[problem.dtype].load[input_dtype] == NULL:
+        input = input.astype(out.dtype)
+        input_dtype = result_dtype
     execute(
-        &problem, input, array, held, bias, out, 0, array_dtype(input), result_dtype, parts,
-        ACTIVATIONS[activation],
+        &problem, input, array, held, bias, out, 0, input_dtype, result_dtype, parts, ACTIVATIONS[activation],
+        ALGORITHMS[algorithm],
     )
 
 
@@ -388,8 +405,9 @@ def plan(
         problem.out_size[axis] = (padded - extent) // stride[axis] + 1
     problem.dtype = compute
     problem.held = held
+    problem.readable = compute == CYC_F32 or compute == CYC_F64
     threads = useful_threads(&problem)
-    if make_plan(&plan, &problem, isa, AUTO, threads) != 0:
+    if make_plan(&plan, &problem, isa, ALGORITHMS[algorithm], threads) != 0:
         raise MemoryError("cannot allocate the tables of a plan")
     lanes = plan.kernels.lanes
     names = {

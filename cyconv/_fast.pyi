@@ -2,6 +2,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+__all__ = ["convolve_plain"]
+
 def convolve_plain(
     input: object,
     weight: object,

@@ -12,8 +12,10 @@ from libc.string cimport memset
 
 from cyconv._engine cimport HeldWeight, execute
 from cyconv._kernels cimport *
-from cyconv._plan cimport Problem
+from cyconv._plan cimport AUTO, Problem
 from cyconv._window cimport ZEROS
+
+__all__ = ["convolve_plain"]
 
 np.import_array()
 
@@ -21,7 +23,7 @@ np.import_array()
 cdef enum:
     LARGEST = 1 << 20  # of a size or a parameter: products of two are far from overflow
 
-cdef double MOST_ELEMENTS = 2.0**40  # of a result: its bytes are
+cdef double MOST_ELEMENTS = 2.0**40  # of a result, whose bytes then fit 64 bits
 
 
 cdef inline bint small_int(object value, Py_ssize_t *result) noexcept:
@@ -91,6 +93,7 @@ def convolve_plain(
     cdef int number, which, code = CYC_NO_ACTIVATION
     cdef double elements = 1
 
+    # identity will do: an equal string that is another object takes the long way
     if padding_mode is not "zeros" or (algorithm is not "auto" and algorithm is not "direct"):
         return None
     if activation is not None:
@@ -162,5 +165,5 @@ def convolve_plain(
         problem.before[which] = paddings[which]
     number = CYC_FLOAT32 if problem.dtype == CYC_F32 else CYC_FLOAT64
     out = np.PyArray_EMPTY(<int>(4 - leading), shape + leading, np.PyArray_TYPE(x), 0)
-    execute(&problem, x, w, held, b, out, leading, number, number, 1, code)
+    execute(&problem, x, w, held, b, out, leading, number, number, 1, code, AUTO)
     return out

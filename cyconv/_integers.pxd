@@ -10,7 +10,7 @@ cdef inline Py_ssize_t round_up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
 
 
 cdef inline Py_ssize_t balanced(Py_ssize_t total, Py_ssize_t most) noexcept nogil:
-    """The size of equal parts of `total`, none above `most`."""
+    """The size of equal parts of `total`, none above `most`; both are at least 1."""
     return ceil_div(total, ceil_div(total, most))
 
 

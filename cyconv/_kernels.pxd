@@ -10,6 +10,7 @@ cdef extern from "kernels/kernels.h" nogil:
     const int CYC_F64
     const int CYC_U32
     const int CYC_U64
+    enum: CYC_COMPUTE_DTYPES
 
     const int CYC_FLOAT16
     const int CYC_BFLOAT16
@@ -85,7 +86,6 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef struct cyc_store_args:
         const void *src
         Py_ssize_t row_step
-        Py_ssize_t column_step
         const void *bias
         Py_ssize_t bias_step
         int activation
@@ -110,6 +110,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t item
         cyc_tile_fn tile[4][14]
         cyc_rows_fn rows
+        Py_ssize_t row_vectors
         cyc_load_fn load[12]
         cyc_store_fn store[12]
         cyc_pack_fn pack
@@ -118,7 +119,6 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef struct cyc_isa:
         const char *name
         int (*available)() noexcept
-        Py_ssize_t registers
         double (*fma_loop)(Py_ssize_t rounds) noexcept
         const cyc_kernels *dtype[4]
 

@@ -61,7 +61,9 @@ class HeldArray:
         form = self._forms.get(key)
         if form is None:
             form = self._forms[key] = _engine.HeldWeight(weight_operand(self.array, result))
-            if result == self.array.dtype:
+            # Only the dtypes that need no conversion: other forms look like plain weights, but
+            # a complex one has twice the channels.
+            if result == self.array.dtype == key[0]:
                 self.prepared = form
         return form
 

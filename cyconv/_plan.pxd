@@ -12,6 +12,12 @@ cdef enum Algorithm:
     ALGORITHMS
 
 
+cdef enum:
+    INAPPLICABLE = -2  # what make_plan answers where the wanted algorithm does not apply
+    ALIGNMENT = 64  # of each part of the scratch, a cache line
+    MIN_BLOCK_COLUMNS = 32
+
+
 cdef struct Problem:
     # What to compute, in real channels: complex counts twice.
     Py_ssize_t batch
@@ -27,6 +33,7 @@ cdef struct Problem:
     int padding_mode
     int dtype  # compute dtype
     bint held  # the weights are packed already
+    bint readable  # input elements are of the compute dtype, aligned, side by side in a row
 
 
 cdef struct Plan:
@@ -51,6 +58,8 @@ cdef struct Plan:
     bint skips  # taps of a tile that read only zero padding are left out
 
     Py_ssize_t terms  # k: in_channels * kernel[0] * kernel[1]
+    bint in_place  # row kernel: inner blocks are read where they lie, without a window
+    Py_ssize_t group_block  # groups of one task
     Py_ssize_t term_block  # terms of one pass over the window, a multiple of the chunk
     Py_ssize_t term_blocks
     Py_ssize_t channel_block  # channels that a pass can touch
@@ -65,6 +74,7 @@ cdef struct Plan:
     # Scratch of one thread, in bytes and in this order.
     Py_ssize_t window_bytes
     Py_ssize_t totals_bytes
+    Py_ssize_t turned_bytes
     Py_ssize_t panel_bytes
     Py_ssize_t taps_bytes
     Py_ssize_t spots_bytes
@@ -79,6 +89,8 @@ cdef struct Plan:
     double multiply_adds  # of the whole convolution
 
 
-cdef int make_plan(Plan *plan, const Problem *problem, const cyc_isa *isa, int wanted, Py_ssize_t threads) noexcept nogil
+cdef int make_plan(
+    Plan *plan, const Problem *problem, const cyc_isa *isa, int wanted, Py_ssize_t threads
+) noexcept nogil
 cdef void free_plan(Plan *plan) noexcept nogil
 cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil

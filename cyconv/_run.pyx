@@ -14,40 +14,40 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
-from cyconv._integers cimport ceil_div
+from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_F32,
     CYC_NO_ACTIVATION,
     CYC_RELU6,
+    CYC_ROW_BLOCK,
     cyc_rows_args,
     cyc_span,
     cyc_store_args,
     cyc_tap,
     cyc_tile_args,
 )
-from cyconv._plan cimport ROWS, TURNED_TILE, Plan
+from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, Plan
 from cyconv._tiles cimport Spot, SpanList, fill_spans, fill_taps, place_spots
-from cyconv._window cimport prepare_channels, row_step, row_stride
-
-
-cdef enum:
-    ALIGNMENT = 64
+from cyconv._window cimport Source, find_block, prepare_channels, shared_row_step, shared_row_stride
 
 
 cdef struct Task:
     Py_ssize_t image
-    Py_ssize_t group
+    Py_ssize_t group  # first group
+    Py_ssize_t group_count
     Py_ssize_t panel  # first panel
     Py_ssize_t panel_count
     Py_ssize_t row  # first output row
     Py_ssize_t row_count
     Py_ssize_t column
     Py_ssize_t column_count
+    bint in_place  # no window: the kernel reads the input
 
 
 cdef struct Scratch:
     char *window
     char *totals
+    char *turned  # the totals of one turned tile, transposed
     char *panel  # packed weights of one panel, where the task packs them
     cyc_tap *taps
     Spot *spots
@@ -57,21 +57,24 @@ cdef struct Scratch:
 cdef inline Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil:
     """Task number `index`; the parts of one image are neighbours, so that they share its cache."""
     cdef Task task
-    task.column = index % plan.columns.blocks * plan.columns.block
+    cdef Py_ssize_t groups = ceil_div(plan.problem.groups, plan.group_block)
+    cdef bint inner = find_block(&plan.columns, index % plan.columns.blocks, &task.column, &task.column_count)
     index //= plan.columns.blocks
-    task.row = index % plan.rows.blocks * plan.rows.block
+    inner = find_block(&plan.rows, index % plan.rows.blocks, &task.row, &task.row_count) and inner
     index //= plan.rows.blocks
     task.panel = index % plan.panel_blocks * plan.panel_block
-    index //= plan.panel_blocks
-    task.group = index % plan.problem.groups
-    task.image = index // plan.problem.groups
-    task.row_count = min(plan.rows.block, plan.rows.out - task.row)
-    task.column_count = min(plan.columns.block, plan.columns.out - task.column)
     task.panel_count = min(plan.panel_block, plan.panels - task.panel)
+    index //= plan.panel_blocks
+    task.group = index % groups * plan.group_block
+    task.group_count = min(plan.group_block, plan.problem.groups - task.group)
+    task.image = index // groups
+    task.in_place = plan.in_place and inner
     return task
 
 
-cdef inline char *output_address(const Plan *plan, const Destination *to, const Task *task, Py_ssize_t channel) noexcept nogil:
+cdef inline char *output_address(
+    const Plan *plan, const Destination *to, const Task *task, Py_ssize_t channel
+) noexcept nogil:
     """The first output pixel of the task, of real output channel `channel` of its group."""
     channel += task.group * plan.problem.out_channels
     return (
@@ -94,11 +97,12 @@ cdef void prepare_window(
 
 cdef void store_tile(
     const Plan *plan, const Operands *operands, const Task *task, const char *totals, Py_ssize_t output,
-    Py_ssize_t outputs, const Spot *spot, Py_ssize_t output_step, Py_ssize_t pixel_step
+    Py_ssize_t outputs, const Spot *spot, Py_ssize_t output_pitch
 ) noexcept nogil:
     """The epilogue of one tile: write the pixels that are valid columns of a row, row by row.
 
-    Steps are in elements of `totals`. Columns beyond the block's are gaps between window rows.
+    `totals` has a row of pixels for each output, `output_pitch` elements apart. Columns beyond the
+    block's are gaps between window rows.
     """
     cdef const Destination *to = &operands.destination
     cdef cyc_store_args args
@@ -107,8 +111,7 @@ cdef void store_tile(
     cdef Py_ssize_t part, parts = to.parts
     args.activation = to.activation
     args.bias_step = parts
-    args.row_step = output_step * parts
-    args.column_step = pixel_step
+    args.row_step = output_pitch * parts
     args.row_bytes = to.channel_bytes
     args.column_bytes = to.column_bytes
     while done < spot.pixels and row < task.row_count:
@@ -117,7 +120,7 @@ cdef void store_tile(
             args.columns = run
             # an output is a row of the store; of a complex result, every other one
             for part in range(min(parts, outputs)):
-                args.src = totals + (done * pixel_step + part * output_step) * item
+                args.src = totals + (done + part * output_pitch) * item
                 args.bias = operands.bias + (task.group * plan.problem.out_channels + output + part) * item
                 args.rows = ceil_div(outputs - part, parts)
                 args.dst = (
@@ -138,7 +141,6 @@ cdef void store_block(
     cdef cyc_store_args args
     args.src = values
     args.row_step = task.column_count
-    args.column_step = 1
     args.bias = &zero
     args.bias_step = 0
     args.activation = to.activation
@@ -173,6 +175,8 @@ cdef void run_panel(
     cdef const Spot *spot
     cdef const SpanList *terms
     cdef const char *pixels
+    cdef const char *totals
+    cdef Py_ssize_t pitch
     cdef double clamps[2]
     cdef cyc_tile_args args
     args.taps = scratch.taps
@@ -207,13 +211,18 @@ cdef void run_panel(
             )
         plan.kernels.tile[vectors - 1][rows - 1](&args)
         if last and not whole:
-            store_tile(
-                plan, operands, task, <const char *>args.totals, output, outputs, spot,
-                1 if turned else vectors * lanes, vectors * lanes if turned else 1,
-            )
+            totals = <const char *>args.totals
+            pitch = vectors * lanes
+            if turned:  # to rows of pixels; packing weights is the same transposition
+                pitch = round_up(spot.pixels, 4)
+                plan.kernels.pack(totals, vectors * lanes, pitch, pitch, outputs, scratch.turned)
+                totals = scratch.turned
+            store_tile(plan, operands, task, totals, output, outputs, spot, pitch)
 
 
-cdef void run_tiles(const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch) noexcept nogil:
+cdef void run_tiles(
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch
+) noexcept nogil:
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps, list_count
     cdef Py_ssize_t block, term, terms, channel, panel, index, panel_index, panel_elements
     cdef Py_ssize_t spot_count = place_spots(
@@ -246,39 +255,75 @@ cdef void run_tiles(const Plan *plan, const Operands *operands, const Task *task
             )
 
 
-cdef void run_rows(const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch) noexcept nogil:
-    cdef Py_ssize_t item = plan.kernels.item, pitch = plan.window.row_pitch
-    cdef Py_ssize_t step = row_step(&plan.rows), panel, first, index
+cdef void point_at_input(
+    const Plan *plan, const Source *source, const Task *task, Py_ssize_t *table, cyc_rows_args *args
+) noexcept nogil:
+    """Let the row kernel read the input itself: offsets in units of its rows, in `table`."""
+    cdef Py_ssize_t item = plan.kernels.item, pitch = source.row_bytes // item, index
+    cdef Py_ssize_t input_rows = (CYC_ROW_BLOCK - 1) * args.stride + plan.rows.taps
+    for index in range(input_rows):
+        table[index] = index * plan.rows.dilation * pitch
+    for index in range(plan.columns.taps):
+        table[input_rows + index] = index * plan.columns.dilation
+    args.row_offsets = table
+    args.column_offsets = table + input_rows
+    args.channel_pitch = source.channel_bytes // item
+    args.window_pitch = shared_row_step(&plan.rows) * plan.rows.stride * pitch
+    args.window = (
+        source.data + task.image * source.batch_bytes
+        + task.group * plan.problem.in_channels * source.channel_bytes
+        + (task.row * plan.rows.stride - plan.rows.before) * source.row_bytes
+        + (task.column - plan.columns.before) * item
+    )
+
+
+cdef void run_rows(
+    const Plan *plan, const Operands *operands, const Task *tasks, const Scratch *scratch
+) noexcept nogil:
+    """The row kernel, for all groups of a task, one output channel after the other."""
+    cdef Py_ssize_t item = plan.kernels.item, step = shared_row_step(&plan.rows), group, panel, first, index
+    cdef Py_ssize_t group_pitch, row_pitch
     cdef const Destination *to = &operands.destination
     cdef bint direct = to.direct and to.row_bytes % item == 0
+    cdef Task task = tasks[0]
+    cdef const char *window
     cdef double clamps[2]
     cdef cyc_rows_args args
-    prepare_window(plan, operands, task, 0, plan.problem.in_channels, scratch.window)
-    args.row_offsets = plan.row_offsets
-    args.column_offsets = plan.column_offsets
-    args.channel_pitch = plan.window.channel_pitch
-    args.window_pitch = step * pitch
     args.channels = plan.problem.in_channels
     args.kernel_h = plan.rows.taps
     args.kernel_w = plan.columns.taps
-    args.stride = row_stride(&plan.rows)
+    args.stride = shared_row_stride(&plan.rows)
     args.columns = task.column_count
     args.clamp = clamp_bounds(plan, to.activation, clamps)
     args.out_pitch = step * (to.row_bytes // item if direct else task.column_count)
-    for panel in range(task.panel, task.panel + task.panel_count):
-        index = task.group * plan.problem.out_channels + panel
-        args.weight = operands.weight + index * plan.terms * item
-        args.bias = operands.bias + index * item
-        for first in range(min(step, task.row_count)):
-            args.rows = (task.row_count - first + step - 1) // step
-            args.window = scratch.window + first * pitch * item
-            if direct:
-                args.out = output_address(plan, to, task, panel) + first * to.row_bytes
-            else:
-                args.out = scratch.totals + first * task.column_count * item
-            plan.kernels.rows(&args)
-        if not direct:
-            store_block(plan, operands, task, panel, scratch.totals)
+    if task.in_place:
+        point_at_input(plan, &operands.source, &task, <Py_ssize_t *>scratch.taps, &args)
+    else:
+        prepare_window(plan, operands, &task, 0, task.group_count * args.channels, scratch.window)
+        args.window = scratch.window
+        args.row_offsets = plan.row_offsets
+        args.column_offsets = plan.column_offsets
+        args.channel_pitch = plan.window.channel_pitch
+        args.window_pitch = step * plan.window.row_pitch
+    window = <const char *>args.window
+    group_pitch = args.channels * args.channel_pitch * item
+    row_pitch = args.window_pitch // step * item
+    for group in range(task.group_count):
+        task.group = tasks.group + group
+        for panel in range(task.panel, task.panel + task.panel_count):
+            index = task.group * plan.problem.out_channels + panel
+            args.weight = operands.weight + index * plan.terms * item
+            args.bias = operands.bias + index * item
+            for first in range(min(step, task.row_count)):
+                args.rows = ceil_div(task.row_count - first, step)
+                args.window = window + group * group_pitch + first * row_pitch
+                if direct:
+                    args.out = output_address(plan, to, &task, panel) + first * to.row_bytes
+                else:
+                    args.out = scratch.totals + first * task.column_count * item
+                plan.kernels.rows(&args)
+            if not direct:
+                store_block(plan, operands, &task, panel, scratch.totals)
 
 
 cdef inline const void *clamp_bounds(const Plan *plan, int activation, double *storage) noexcept nogil:
@@ -302,9 +347,11 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
     scratch.window = memory
     scratch.totals = scratch.window + plan.window_bytes
     if plan.algorithm == ROWS:
+        scratch.taps = <cyc_tap *>(scratch.totals + plan.totals_bytes)
         run_rows(plan, operands, &task, &scratch)
         return
-    scratch.panel = scratch.totals + plan.totals_bytes
+    scratch.turned = scratch.totals + plan.totals_bytes
+    scratch.panel = scratch.turned + plan.turned_bytes
     memory = scratch.panel + plan.panel_bytes
     scratch.taps = <cyc_tap *>memory if plan.term_blocks > 1 else plan.taps
     scratch.spots = <Spot *>(memory + plan.taps_bytes)
@@ -356,7 +403,9 @@ cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int th
 cdef int run_plan(const Plan *plan, const Operands *operands, int threads) noexcept nogil:
     """Compute the convolution; 0, or -1 without memory."""
     cdef Py_ssize_t index, scratch_bytes = plan.scratch_bytes + ALIGNMENT
-    cdef char *memory = <char *>malloc(scratch_bytes * threads)
+    cdef char *memory
+    threads = <int>min(<Py_ssize_t>threads, plan.tasks)
+    memory = <char *>malloc(scratch_bytes * threads)
     if memory == NULL:
         return -1
     if threads == 1:

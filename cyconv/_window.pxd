@@ -26,6 +26,8 @@ cdef struct Axis:
     Py_ssize_t out  # output coordinates
     Py_ssize_t block  # output coordinates of a block of full size
     Py_ssize_t blocks
+    Py_ssize_t inner  # first output coordinate of the blocks that are read in place
+    Py_ssize_t inner_end  # the outputs before and behind those make a block each
     int mode
     Py_ssize_t run_count
     Py_ssize_t length  # positions of all runs
@@ -55,12 +57,13 @@ cdef struct Window:
     Py_ssize_t item
 
 
-cdef Py_ssize_t row_stride(const Axis *rows) noexcept nogil
-cdef Py_ssize_t row_step(const Axis *rows) noexcept nogil
+cdef Py_ssize_t shared_row_stride(const Axis *rows) noexcept nogil
+cdef Py_ssize_t shared_row_step(const Axis *rows) noexcept nogil
 cdef void reading_outputs(const Axis *axis, Py_ssize_t tap, Py_ssize_t *first, Py_ssize_t *last) noexcept nogil
 cdef void reading_taps(
     const Axis *axis, Py_ssize_t output, Py_ssize_t end, Py_ssize_t *first, Py_ssize_t *last
 ) noexcept nogil
+cdef bint find_block(const Axis *axis, Py_ssize_t index, Py_ssize_t *first, Py_ssize_t *count) noexcept nogil
 cdef void layout_axis(Axis *axis, Py_ssize_t block) noexcept nogil
 cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil
 cdef void prepare_channels(

@@ -8,8 +8,8 @@ remainder modulo the stride (its phase), consecutive outputs read consecutive po
     phase 1                  0     1     2     3      tap 1 has its own
 
 so that stride and dilation end here, and a kernel sees nothing but contiguous runs. Padding ends
-here too: of a run, the coordinates before, inside and after the input are three spans, and in every
-padding mode each span is an equally spaced walk through the input, or zeros.
+here too: of a run, the coordinates before, inside and after the input are three stretches, and in every
+padding mode each stretch is an equally spaced walk through the input, or zeros.
 """
 
 from libc.string cimport memset
@@ -19,22 +19,22 @@ from cyconv._kernels cimport cyc_load_args
 
 
 cdef enum:
-    ZERO_SPAN = -1
+    ZEROS_ONLY = -1
 
 
-cdef struct Span:
+cdef struct Stretch:
     Py_ssize_t start  # first position
     Py_ssize_t count
-    Py_ssize_t source  # input coordinate of the first position, or ZERO_SPAN
+    Py_ssize_t source  # input coordinate of the first position, or ZEROS_ONLY
     Py_ssize_t step  # input coordinates per position
 
 
-cdef Py_ssize_t row_stride(const Axis *rows) noexcept nogil:
+cdef Py_ssize_t shared_row_stride(const Axis *rows) noexcept nogil:
     """Input rows, counted in dilations, between two output rows that the row kernel takes together."""
     return rows.stride // greatest_common_divisor(rows.stride, rows.dilation)
 
 
-cdef Py_ssize_t row_step(const Axis *rows) noexcept nogil:
+cdef Py_ssize_t shared_row_step(const Axis *rows) noexcept nogil:
     """Output rows between two output rows that the row kernel takes together."""
     return rows.dilation // greatest_common_divisor(rows.stride, rows.dilation)
 
@@ -70,7 +70,9 @@ cdef void layout_axis(Axis *axis, Py_ssize_t block) noexcept nogil:
     """
     cdef Py_ssize_t tap, other, position, phase, run
     axis.block = block
-    axis.blocks = (axis.out + block - 1) // block
+    axis.blocks = (
+        (axis.inner > 0) + ceil_div(axis.inner_end - axis.inner, block) + (axis.inner_end < axis.out)
+    )
     axis.run_count = 0
     for tap in range(axis.taps):
         phase = tap * axis.dilation % axis.stride
@@ -98,45 +100,63 @@ cdef void layout_axis(Axis *axis, Py_ssize_t block) noexcept nogil:
         axis.longest = max(axis.longest, axis.runs[run].length)
 
 
-cdef int split_run(const Axis *axis, const Run *run, Py_ssize_t first_output, Py_ssize_t count, Span *spans) noexcept nogil:
-    """The spans of a run for the outputs ``first_output .. first_output + count``; how many."""
+cdef bint find_block(const Axis *axis, Py_ssize_t index, Py_ssize_t *first, Py_ssize_t *count) noexcept nogil:
+    """The outputs of block number `index`; whether it is an inner one."""
+    cdef Py_ssize_t end
+    if axis.inner > 0:
+        if index == 0:
+            first[0] = 0
+            count[0] = axis.inner
+            return False
+        index -= 1
+    first[0] = axis.inner + index * axis.block
+    end = axis.inner_end if first[0] < axis.inner_end else axis.out
+    first[0] = min(first[0], axis.inner_end)
+    count[0] = min(axis.block, end - first[0])
+    return first[0] < axis.inner_end
+
+
+cdef int stretches_of(
+    const Axis *axis, const Run *run, Py_ssize_t first_output, Py_ssize_t count, Stretch *stretches
+) noexcept nogil:
+    """The stretches of a run for the outputs ``first_output .. first_output + count``; how many."""
     cdef Py_ssize_t size = axis.size, stride = axis.stride
     cdef Py_ssize_t length = run.length - axis.block + count
     cdef Py_ssize_t first = first_output * stride + run.first - axis.before
     cdef Py_ssize_t low = 0, high = length  # positions inside the input: low .. high
     cdef Py_ssize_t at
-    cdef int spans_used = 0
+    cdef int used = 0
     if first < 0:
         low = min(length, (-first + stride - 1) // stride)
     if first + (length - 1) * stride >= size:
         high = max(low, (size - first + stride - 1) // stride if size > first else 0)
     if low > 0:
-        spans[0] = Span(0, low, ZERO_SPAN, 0)
+        stretches[0] = Stretch(0, low, ZEROS_ONLY, 0)
         if axis.mode == REFLECT:
-            spans[0].source = -first
-            spans[0].step = -stride
+            stretches[0].source = -first
+            stretches[0].step = -stride
         elif axis.mode == REPLICATE:
-            spans[0].source = 0
+            stretches[0].source = 0
         elif axis.mode == CIRCULAR:
-            spans[0].source = first + size
-            spans[0].step = stride
-        spans_used = 1
+            stretches[0].source = first + size
+            stretches[0].step = stride
+        used = 1
     if high > low:
-        spans[spans_used] = Span(low, high - low, first + low * stride, stride)
-        spans_used += 1
+        stretches[used] = Stretch(low, high - low, first + low * stride, stride)
+        used += 1
     if length > high:
         at = first + high * stride
-        spans[spans_used] = Span(high, length - high, ZERO_SPAN, 0)
+        stretches[used] = Stretch(high, length - high, ZEROS_ONLY, 0)
         if axis.mode == REFLECT:
-            spans[spans_used].source = 2 * (size - 1) - at
-            spans[spans_used].step = -stride
+            stretches[used].source = 2 * (size - 1) - at
+            stretches[used].step = -stride
         elif axis.mode == REPLICATE:
-            spans[spans_used].source = size - 1
+            stretches[used].source = size - 1
         elif axis.mode == CIRCULAR:
-            spans[spans_used].source = at - size
-            spans[spans_used].step = stride
-        spans_used += 1
-    return spans_used
+            stretches[used].source = at - size
+            stretches[used].step = stride
+        used += 1
+    return used
 
 
 cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil:
@@ -146,20 +166,20 @@ cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil:
     positions with values in low .. high needs a pitch of max(high, L - low), not L.
     """
     cdef Py_ssize_t run, low, high, pitch = columns.block
-    cdef Span spans[3]
+    cdef Stretch stretches[3]
     cdef int index, used
     if columns.mode != ZEROS or columns.blocks > 1:
         return columns.longest
     for run in range(columns.run_count):
         low = 0
         high = columns.runs[run].length
-        used = split_run(columns, &columns.runs[run], 0, columns.block, spans)
+        used = stretches_of(columns, &columns.runs[run], 0, columns.block, stretches)
         for index in range(used):
-            if spans[index].source == ZERO_SPAN:
-                if spans[index].start == 0:
-                    low = spans[index].count
+            if stretches[index].source == ZEROS_ONLY:
+                if stretches[index].start == 0:
+                    low = stretches[index].count
                 else:
-                    high = spans[index].start
+                    high = stretches[index].start
         if low < columns.runs[run].length:
             pitch = max(pitch, high, columns.runs[run].length - low)
     return pitch
@@ -175,56 +195,56 @@ cdef void prepare_channels(
     `image` is the input of one batch entry, `channel` counts real channels (the parts of a complex
     channel apart), `dst` is the first one's place in scratch.
     """
-    cdef Span row_spans[3]
-    cdef Span column_spans[3]
+    cdef Stretch row_stretches[3]
+    cdef Stretch column_stretches[3]
     cdef cyc_load_args args
     cdef Py_ssize_t row_run, column_run, length, index, part, parts = source.parts, item = window.item
     cdef int row_index, column_index, row_used, column_used
     cdef bint only_zeros
-    cdef Py_ssize_t run_offset, span_offset
-    cdef const char *span_src
+    cdef Py_ssize_t run_offset, offset
+    cdef const char *src
     args.channel_bytes = source.channel_bytes
     args.channel_pitch = window.channel_pitch * parts
     args.row_pitch = window.row_pitch
     for column_run in range(columns.run_count):
-        column_used = split_run(columns, &columns.runs[column_run], column, column_count, column_spans)
+        column_used = stretches_of(columns, &columns.runs[column_run], column, column_count, column_stretches)
         length = columns.runs[column_run].length - columns.block + column_count
         only_zeros = True
         for column_index in range(column_used):
-            only_zeros = only_zeros and column_spans[column_index].source == ZERO_SPAN
+            only_zeros = only_zeros and column_stretches[column_index].source == ZEROS_ONLY
         for row_run in range(rows.run_count):
-            row_used = split_run(rows, &rows.runs[row_run], row, row_count, row_spans)
+            row_used = stretches_of(rows, &rows.runs[row_run], row, row_count, row_stretches)
             run_offset = column_run * window.plane_pitch + rows.runs[row_run].start * window.row_pitch
             for row_index in range(row_used):
-                span_offset = run_offset + row_spans[row_index].start * window.row_pitch
-                args.rows = row_spans[row_index].count
-                if only_zeros or row_spans[row_index].source == ZERO_SPAN:
+                offset = run_offset + row_stretches[row_index].start * window.row_pitch
+                args.rows = row_stretches[row_index].count
+                if only_zeros or row_stretches[row_index].source == ZEROS_ONLY:
                     for index in range(channels):
                         memset(
-                            dst + (span_offset + index * window.channel_pitch) * item, 0,
+                            dst + (offset + index * window.channel_pitch) * item, 0,
                             ((args.rows - 1) * window.row_pitch + length) * item,
                         )
                     continue
-                args.row_bytes = row_spans[row_index].step * source.row_bytes
+                args.row_bytes = row_stretches[row_index].step * source.row_bytes
                 for column_index in range(column_used):
-                    if column_spans[column_index].source == ZERO_SPAN:
+                    if column_stretches[column_index].source == ZEROS_ONLY:
                         continue  # written by load, as the zeros around the values
                     args.before = args.after = 0
-                    args.columns = column_spans[column_index].count
+                    args.columns = column_stretches[column_index].count
                     if columns.mode == ZEROS:
-                        args.before = column_spans[column_index].start
+                        args.before = column_stretches[column_index].start
                         args.after = length - args.before - args.columns
-                    args.column_bytes = column_spans[column_index].step * source.column_bytes
-                    span_src = (
+                    args.column_bytes = column_stretches[column_index].step * source.column_bytes
+                    src = (
                         image
-                        + row_spans[row_index].source * source.row_bytes
-                        + column_spans[column_index].source * source.column_bytes
+                        + row_stretches[row_index].source * source.row_bytes
+                        + column_stretches[column_index].source * source.column_bytes
                     )
-                    span_offset += column_spans[column_index].start - args.before
+                    offset += column_stretches[column_index].start - args.before
                     for part in range(min(parts, channels)):
                         index = channel + part
                         args.channels = (channels - part + parts - 1) // parts
-                        args.src = span_src + index // parts * source.channel_bytes + index % parts * source.part_bytes
-                        args.dst = dst + (span_offset + part * window.channel_pitch) * item
+                        args.src = src + index // parts * source.channel_bytes + index % parts * source.part_bytes
+                        args.dst = dst + (offset + part * window.channel_pitch) * item
                         source.load(&args)
-                    span_offset -= column_spans[column_index].start - args.before
+                    offset -= column_stretches[column_index].start - args.before

@@ -13,5 +13,5 @@ CYC_TARGET_BEGIN("avx512f,avx512cd,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
 #include "bodies.inc.h"
 CYC_TARGET_END
 
-const cyc_isa cyc_avx512 = CYC_ISA_TABLE("avx512", cyc_cpu_has_avx512, 32);
+const cyc_isa cyc_avx512 = CYC_ISA_TABLE("avx512", cyc_cpu_has_avx512);
 #endif

@@ -6,6 +6,8 @@
 #define CYC_DTYPE_U32 3
 #define CYC_DTYPE_U64 4
 
+#define CYC_INFINITY ((float)INFINITY)
+
 #define CYC_DTYPE CYC_DTYPE_F32
 #define CYC_ELEMENT float
 #define CYC_FLOATING 1
@@ -30,23 +32,23 @@
 #define CYC_SUFFIX u64
 #include "dtype.inc.h"
 
-/* The FMA peak: sixteen independent chains cover latency times throughput of every core so far. */
+/* The FMA peak: independent chains that cover latency times throughput of every core so far. */
 static double fma_loop(ptrdiff_t rounds) {
     float spill[sizeof(vec_f32) / sizeof(float)], factor = 0.999f;
-    vec_f32 sum[16];
+    vec_f32 sum[CYC_FMA_CHAINS];
     const vec_f32 scalar = vec_broadcast_f32(&factor);
-    CYC_UNROLL for (int i = 0; i < 16; i++) { /* different sums: equal ones would be computed once */
+    CYC_UNROLL for (int i = 0; i < CYC_FMA_CHAINS; i++) { /* different sums: equal ones would be computed once */
         const float start = (float)i;
         sum[i] = vec_broadcast_f32(&start);
     }
     for (ptrdiff_t round = 0; round < rounds; round++) {
-        CYC_UNROLL for (int i = 0; i < 16; i++) sum[i] = vec_multiply_add_f32(sum[i], scalar, scalar);
+        CYC_UNROLL for (int i = 0; i < CYC_FMA_CHAINS; i++) sum[i] = vec_multiply_add_f32(sum[i], scalar, scalar);
     }
-    CYC_UNROLL for (int i = 1; i < 16; i++) sum[0] = vec_add_f32(sum[0], sum[i]);
+    CYC_UNROLL for (int i = 1; i < CYC_FMA_CHAINS; i++) sum[0] = vec_add_f32(sum[0], sum[i]);
     vec_store_f32(spill, sum[0]);
     /* the sum is far below the bound; comparing it keeps the loop from being optimised away */
-    return spill[0] < 1e30f ? (double)rounds * 16 * 2 * (double)(sizeof spill / sizeof *spill) : 0.0;
+    return spill[0] < 1e30f ? (double)rounds * CYC_FMA_CHAINS * 2 * (double)(sizeof spill / sizeof *spill) : 0.0;
 }
 
-#define CYC_ISA_TABLE(NAME, AVAILABLE, REGISTERS) \
-    {NAME, AVAILABLE, REGISTERS, fma_loop, {&kernels_f32, &kernels_f64, &kernels_u32, &kernels_u64}}
+#define CYC_ISA_TABLE(NAME, AVAILABLE) \
+    {NAME, AVAILABLE, fma_loop, {&kernels_f32, &kernels_f64, &kernels_u32, &kernels_u64}}

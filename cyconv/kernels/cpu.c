@@ -4,8 +4,7 @@
 const cyc_isa *const cyc_isas[] = {
     &cyc_scalar,
 #if CYC_X86_64
-    &cyc_sse2,
-    &cyc_avx2,
+    &cyc_sse2,   &cyc_avx2,
 #endif
 #if CYC_HAVE_AVX512
     &cyc_avx512,

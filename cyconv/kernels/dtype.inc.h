@@ -8,13 +8,18 @@
 #define CYC_VECTOR CYC_JOIN(vec, CYC_SUFFIX)
 #define CYC_LANES ((ptrdiff_t)(sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)))
 
-#ifndef CYC_MASKED_STORES
-/* Store the first `count` lanes, for instruction sets without masks. */
+#ifndef CYC_MASKS
+/* The first `count` lanes, for instruction sets without masks. */
 CYC_INLINE void CYC_OP(store_first)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t count) {
     CYC_ELEMENT lanes[sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)];
     CYC_OP(store)(lanes, v);
-    for (ptrdiff_t i = 0; i < count; i++) p[i] = lanes[i];
+    for (ptrdiff_t i = 0; i < count; i++) memcpy(p + i, lanes + i, sizeof *lanes);
 }
+#if CYC_FLOATING
+CYC_INLINE void CYC_OP(copy_first)(CYC_ELEMENT *dst, const char *src, ptrdiff_t count) {
+    for (ptrdiff_t i = 0; i < count; i++) memcpy(dst + i, src + i * sizeof *dst, sizeof *dst);
+}
+#endif
 #endif
 
 #if !defined(CYC_TRANSPOSE_32) || CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64
@@ -43,6 +48,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .item = sizeof(CYC_ELEMENT),
     .tile = {CYC_TILE_SHAPES(CYC_TILE_ENTRY)},
     .rows = CYC_NAME(rows_kernel),
+    .row_vectors = CYC_MOST_ROW_VECTORS,
     .load = {
         CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8)
         CYC_LOAD_ENTRY(CYC_INT16, int16) CYC_LOAD_ENTRY(CYC_UINT16, uint16)

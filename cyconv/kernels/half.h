@@ -2,6 +2,7 @@
 #ifndef CYC_HALF_H
 #define CYC_HALF_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 

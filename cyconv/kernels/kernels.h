@@ -3,7 +3,8 @@
  * Nothing here knows of Python, of strides, padding or dilation: those end in the window that the
  * caller prepares and in the offsets that it passes. No function allocates, keeps a pointer or
  * touches global state; the caller owns all memory. Offsets and pitches count elements, unless a
- * name says bytes. Element pointers are aligned to their element, nothing more.
+ * name says bytes. Windows, panels, totals and bias are aligned to their element, nothing more; arrays
+ * that load and store see need not even be that.
  */
 #ifndef CYC_KERNELS_H
 #define CYC_KERNELS_H
@@ -25,8 +26,18 @@ enum { CYC_F32, CYC_F64, CYC_U32, CYC_U64, CYC_COMPUTE_DTYPES };
 
 /* Dtypes of arrays in memory. Complex arrays are pairs of CYC_FLOAT32 or CYC_FLOAT64. */
 enum {
-    CYC_FLOAT16, CYC_BFLOAT16, CYC_FLOAT32, CYC_FLOAT64,
-    CYC_INT8, CYC_UINT8, CYC_INT16, CYC_UINT16, CYC_INT32, CYC_UINT32, CYC_INT64, CYC_UINT64,
+    CYC_FLOAT16,
+    CYC_BFLOAT16,
+    CYC_FLOAT32,
+    CYC_FLOAT64,
+    CYC_INT8,
+    CYC_UINT8,
+    CYC_INT16,
+    CYC_UINT16,
+    CYC_INT32,
+    CYC_UINT32,
+    CYC_INT64,
+    CYC_UINT64,
     CYC_ARRAY_DTYPES
 };
 
@@ -109,11 +120,12 @@ typedef struct {
 } cyc_load_args;
 
 /* Finish sums and write them to an array: for r < rows and x < columns,
- * dst[r][x] = convert(activation(src[r * row_step + x * column_step] + bias[r * bias_step])).
+ * dst[r][x] = convert(activation(src[r * row_step + x] + bias[r * bias_step])).
+ * Reads src up to a vector past the last column.
  * Destination steps are in bytes and may be negative; the destination may be unaligned. */
 typedef struct {
     const void *src;
-    ptrdiff_t row_step, column_step;
+    ptrdiff_t row_step;
     const void *bias;
     ptrdiff_t bias_step;
     int activation;
@@ -129,8 +141,8 @@ typedef void (*cyc_store_fn)(const cyc_store_args *);
 
 /* Transpose weights into a panel: panel[k * width + i] = weight[i * pitch + k] for i < rows and
  * k < terms, zero for rows <= i < width. */
-typedef void (*cyc_pack_fn)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width,
-                            ptrdiff_t terms, void *panel);
+typedef void (*cyc_pack_fn)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t terms,
+                            void *panel);
 
 /* Whether `count` elements are all finite; integers are. */
 typedef int (*cyc_finite_fn)(const void *values, ptrdiff_t count);
@@ -141,6 +153,7 @@ typedef struct {
     /* [V - 1][R - 1]; NULL: too many registers. What is there is there for every smaller V and R. */
     cyc_tile_fn tile[CYC_MAX_TILE_VECTORS][CYC_MAX_TILE_ROWS];
     cyc_rows_fn rows;
+    ptrdiff_t row_vectors;                   /* vectors that the row kernel takes together, at most */
     cyc_load_fn load[CYC_ARRAY_DTYPES];                        /* NULL: the caller converts first */
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */
     cyc_pack_fn pack;
@@ -150,7 +163,6 @@ typedef struct {
 typedef struct {
     const char *name;
     int (*available)(void); /* the CPU and the operating system can run it */
-    ptrdiff_t registers;    /* vector registers, which bound the tiles */
     double (*fma_loop)(ptrdiff_t rounds); /* float32 operations of an FMA-only loop, to be timed */
     const cyc_kernels *dtype[CYC_COMPUTE_DTYPES];
 } cyc_isa;

@@ -5,52 +5,51 @@
  * the compiler vectorises the contiguous case.
  */
 
-#define CYC_LOAD_COLUMNS(STEP)                                                       \
-    for (ptrdiff_t x = 0; x < columns; x++) {                                        \
-        memcpy(&value, src + x * (STEP), sizeof value);                              \
-        dst[x] = CYC_FROM(value);                                                    \
+#define CYC_LOAD_COLUMNS(STEP)                          \
+    for (ptrdiff_t x = 0; x < columns; x++) {           \
+        memcpy(&value, src + x * (STEP), sizeof value); \
+        dst[x] = CYC_FROM(value);                       \
     }
 
-#define CYC_LOAD_FUNCTION(SOURCE, TYPE)                                              \
-    static void CYC_NAME(load_##SOURCE)(const cyc_load_args *args) {                 \
-        const ptrdiff_t columns = args->columns, step = args->column_bytes;          \
-        for (ptrdiff_t c = 0; c < args->channels; c++) {                             \
-            const char *rows = args->src + c * args->channel_bytes;                  \
-            CYC_ELEMENT *restrict dst =                                              \
-                (CYC_ELEMENT *)args->dst + c * args->channel_pitch + args->before;   \
-            for (ptrdiff_t r = 0; r < args->rows; r++, dst += args->row_pitch) {     \
-                const char *restrict src = rows + r * args->row_bytes;               \
-                TYPE value;                                                          \
-                for (ptrdiff_t x = -args->before; x < 0; x++) dst[x] = 0;            \
-                if (step == sizeof value)                                            \
-                    CYC_LOAD_CONTIGUOUS                                              \
-                else if (step == 2 * sizeof value)                                   \
-                    CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)                    \
-                else                                                                 \
-                    CYC_LOAD_COLUMNS(step)                                           \
-                for (ptrdiff_t x = columns; x < columns + args->after; x++) dst[x] = 0; \
-            }                                                                        \
-        }                                                                            \
+#define CYC_LOAD_FUNCTION(SOURCE, TYPE)                                                                    \
+    static void CYC_NAME(load_##SOURCE)(const cyc_load_args *args) {                                       \
+        const ptrdiff_t columns = args->columns, step = args->column_bytes;                                \
+        for (ptrdiff_t c = 0; c < args->channels; c++) {                                                   \
+            const char *rows = args->src + c * args->channel_bytes;                                        \
+            CYC_ELEMENT *restrict dst = (CYC_ELEMENT *)args->dst + c * args->channel_pitch + args->before; \
+            for (ptrdiff_t r = 0; r < args->rows; r++, dst += args->row_pitch) {                           \
+                const char *restrict src = rows + r * args->row_bytes;                                     \
+                TYPE value;                                                                                \
+                for (ptrdiff_t x = -args->before; x < 0; x++) dst[x] = 0;                                  \
+                if (step == sizeof value)                                                                  \
+                    CYC_LOAD_CONTIGUOUS                                                                    \
+                else if (step == 2 * sizeof value)                                                         \
+                    CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)                                          \
+                else                                                                                       \
+                    CYC_LOAD_COLUMNS(step)                                                                 \
+                for (ptrdiff_t x = columns; x < columns + args->after; x++) dst[x] = 0;                    \
+            }                                                                                              \
+        }                                                                                                  \
     }
 
-#define CYC_STORE_FUNCTION(DESTINATION, TYPE)                                        \
-    static void CYC_NAME(store_##DESTINATION)(const cyc_store_args *args) {          \
-        const ptrdiff_t columns = args->columns, step = args->column_bytes;          \
-        for (ptrdiff_t r = 0; r < args->rows; r++) {                                 \
+#define CYC_STORE_FUNCTION(DESTINATION, TYPE)                                                      \
+    static void CYC_NAME(store_##DESTINATION)(const cyc_store_args *args) {                        \
+        const ptrdiff_t columns = args->columns, step = args->column_bytes;                        \
+        for (ptrdiff_t r = 0; r < args->rows; r++) {                                               \
             const CYC_ELEMENT *restrict src = (const CYC_ELEMENT *)args->src + r * args->row_step; \
-            const CYC_ELEMENT bias = ((const CYC_ELEMENT *)args->bias)[r * args->bias_step]; \
-            char *restrict dst = args->dst + r * args->row_bytes;                    \
-            if (args->column_step == 1 && step == sizeof(TYPE))                      \
-                CYC_STORE_CONTIGUOUS(TYPE)                                           \
-            else                                                                     \
-                CYC_STORE_COLUMNS(TYPE, args->column_step, step)                     \
-        }                                                                            \
+            const CYC_ELEMENT bias = ((const CYC_ELEMENT *)args->bias)[r * args->bias_step];       \
+            char *restrict dst = args->dst + r * args->row_bytes;                                  \
+            if (step == sizeof(TYPE))                                                              \
+                CYC_STORE_CONTIGUOUS(TYPE)                                                         \
+            else                                                                                   \
+                CYC_STORE_COLUMNS(TYPE, step)                                                      \
+        }                                                                                          \
     }
 
-#define CYC_STORE_COLUMNS(TYPE, SRC_STEP, DST_STEP)                                  \
-    for (ptrdiff_t x = 0; x < columns; x++) {                                        \
-        const TYPE value = CYC_FINISH(TYPE, src[x * (SRC_STEP)] + bias, args->activation); \
-        memcpy(dst + x * (DST_STEP), &value, sizeof value);                          \
+#define CYC_STORE_COLUMNS(TYPE, STEP)                                         \
+    for (ptrdiff_t x = 0; x < columns; x++) {                                 \
+        const TYPE value = CYC_FINISH(TYPE, src[x] + bias, args->activation); \
+        memcpy(dst + x * (STEP), &value, sizeof value);                       \
     }
 
 /* Floats are clamped in the compute dtype and rounded once; the comparisons keep NaN. Integers wrap
@@ -63,23 +62,23 @@ CYC_INLINE CYC_ELEMENT CYC_NAME(activate)(CYC_ELEMENT value, int activation) {
 }
 #define CYC_FINISH(TYPE, VALUE, ACTIVATION) CYC_TO(TYPE, CYC_NAME(activate)(VALUE, ACTIVATION))
 #else
-#define CYC_FINISH(TYPE, VALUE, ACTIVATION)                                          \
-    ((ACTIVATION) == CYC_NO_ACTIVATION         ? (TYPE)(VALUE)                       \
-     : (TYPE)(VALUE) <= 0                      ? (TYPE)0                             \
-     : (ACTIVATION) == CYC_RELU6 && (TYPE)(VALUE) > 6 ? (TYPE)6                      \
-                                               : (TYPE)(VALUE))
+#define CYC_FINISH(TYPE, VALUE, ACTIVATION)                           \
+    ((ACTIVATION) == CYC_NO_ACTIVATION                ? (TYPE)(VALUE) \
+     : (TYPE)(VALUE) <= 0                             ? (TYPE)0       \
+     : (ACTIVATION) == CYC_RELU6 && (TYPE)(VALUE) > 6 ? (TYPE)6       \
+                                                      : (TYPE)(VALUE))
 #endif
 
 /* Dtypes that need only a cast. */
 #define CYC_LOAD_CONTIGUOUS CYC_LOAD_COLUMNS((ptrdiff_t)sizeof value)
-#define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_COLUMNS(TYPE, 1, (ptrdiff_t)sizeof(TYPE))
+#define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_COLUMNS(TYPE, (ptrdiff_t)sizeof(TYPE))
 #define CYC_FROM(VALUE) ((CYC_ELEMENT)(VALUE))
 #define CYC_TO(TYPE, VALUE) ((TYPE)(VALUE))
 CYC_LOAD_FUNCTION(int8, int8_t)
 CYC_LOAD_FUNCTION(uint8, uint8_t)
 CYC_LOAD_FUNCTION(int16, int16_t)
 CYC_LOAD_FUNCTION(uint16, uint16_t)
-#if CYC_FLOATING
+#if CYC_DTYPE == CYC_DTYPE_F64
 CYC_LOAD_FUNCTION(float32, float)
 #endif
 #if CYC_DTYPE != CYC_DTYPE_F32 /* wider sources would round twice on the way to a narrower result */
@@ -90,22 +89,57 @@ CYC_LOAD_FUNCTION(uint32, uint32_t)
 CYC_LOAD_FUNCTION(int64, int64_t)
 CYC_LOAD_FUNCTION(uint64, uint64_t)
 #endif
+#if CYC_DTYPE == CYC_DTYPE_U32
+CYC_STORE_FUNCTION(int8, int8_t)
+CYC_STORE_FUNCTION(uint8, uint8_t)
+CYC_STORE_FUNCTION(int16, int16_t)
+CYC_STORE_FUNCTION(uint16, uint16_t)
+#endif
+
+/* Floats of the compute dtype itself are the common case: whole vectors, and masks for the rest. */
+#if CYC_FLOATING
+#undef CYC_LOAD_CONTIGUOUS
+#define CYC_LOAD_CONTIGUOUS                                                                \
+    {                                                                                      \
+        ptrdiff_t x = 0;                                                                   \
+        for (; x + CYC_LANES <= columns; x += CYC_LANES)                                   \
+            CYC_OP(store)(dst + x, CYC_OP(load)((const CYC_ELEMENT *)src + x));            \
+        if (x < columns) CYC_OP(copy_first)(dst + x, src + x * sizeof value, columns - x); \
+    }
+#undef CYC_STORE_CONTIGUOUS
+#define CYC_STORE_CONTIGUOUS(TYPE)                                                                \
+    {                                                                                             \
+        const CYC_ELEMENT bounds[2] = {args->activation == CYC_NO_ACTIVATION ? -CYC_INFINITY : 0, \
+                                       args->activation == CYC_RELU6 ? 6 : CYC_INFINITY};         \
+        const CYC_VECTOR low = CYC_OP(broadcast)(bounds), high = CYC_OP(broadcast)(bounds + 1);   \
+        const CYC_VECTOR biases = CYC_OP(broadcast)(&bias);                                       \
+        for (ptrdiff_t x = 0; x < columns; x += CYC_LANES) {                                      \
+            const CYC_VECTOR sum = CYC_OP(add)(CYC_OP(load)(src + x), biases);                    \
+            const CYC_VECTOR result = CYC_OP(clamp)(sum, low, high);                              \
+            if (columns - x >= CYC_LANES)                                                         \
+                CYC_OP(store)((CYC_ELEMENT *)dst + x, result);                                    \
+            else                                                                                  \
+                CYC_OP(store_first)((CYC_ELEMENT *)dst + x, result, columns - x);                 \
+        }                                                                                         \
+    }
+#endif
 #if CYC_DTYPE == CYC_DTYPE_F32
+CYC_LOAD_FUNCTION(float32, float)
 CYC_STORE_FUNCTION(float32, float)
 #elif CYC_DTYPE == CYC_DTYPE_F64
 CYC_LOAD_FUNCTION(float64, double)
 CYC_STORE_FUNCTION(float64, double)
 #elif CYC_DTYPE == CYC_DTYPE_U32
-CYC_STORE_FUNCTION(int8, int8_t)
-CYC_STORE_FUNCTION(uint8, uint8_t)
-CYC_STORE_FUNCTION(int16, int16_t)
-CYC_STORE_FUNCTION(uint16, uint16_t)
 CYC_STORE_FUNCTION(int32, int32_t)
 CYC_STORE_FUNCTION(uint32, uint32_t)
 #else
 CYC_STORE_FUNCTION(int64, int64_t)
 CYC_STORE_FUNCTION(uint64, uint64_t)
 #endif
+#undef CYC_LOAD_CONTIGUOUS
+#define CYC_LOAD_CONTIGUOUS CYC_LOAD_COLUMNS((ptrdiff_t)sizeof value)
+#undef CYC_STORE_CONTIGUOUS
+#define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_COLUMNS(TYPE, (ptrdiff_t)sizeof(TYPE))
 #undef CYC_FROM
 #undef CYC_TO
 
@@ -125,30 +159,29 @@ CYC_STORE_FUNCTION(bfloat16, uint16_t)
 #define CYC_TO(TYPE, VALUE) cyc_half_from_float(VALUE)
 #if CYC_DTYPE == CYC_DTYPE_F32 && defined(CYC_HALF_LANES)
 #undef CYC_LOAD_CONTIGUOUS
-#define CYC_LOAD_CONTIGUOUS                                                          \
-    {                                                                                \
-        ptrdiff_t x = 0;                                                             \
-        for (; x + CYC_HALF_LANES <= columns; x += CYC_HALF_LANES)                   \
-            load_halves(dst + x, src + x * sizeof value);                            \
-        for (; x < columns; x++) {                                                   \
-            memcpy(&value, src + x * sizeof value, sizeof value);                    \
-            dst[x] = CYC_FROM(value);                                                \
-        }                                                                            \
+#define CYC_LOAD_CONTIGUOUS                                                                                      \
+    {                                                                                                            \
+        ptrdiff_t x = 0;                                                                                         \
+        for (; x + CYC_HALF_LANES <= columns; x += CYC_HALF_LANES) load_halves(dst + x, src + x * sizeof value); \
+        for (; x < columns; x++) {                                                                               \
+            memcpy(&value, src + x * sizeof value, sizeof value);                                                \
+            dst[x] = CYC_FROM(value);                                                                            \
+        }                                                                                                        \
     }
 #undef CYC_STORE_CONTIGUOUS
-#define CYC_STORE_CONTIGUOUS(TYPE)                                                   \
-    {                                                                                \
-        ptrdiff_t x = 0;                                                             \
-        for (; x + CYC_HALF_LANES <= columns; x += CYC_HALF_LANES) {                 \
-            float block[CYC_HALF_LANES];                                             \
-            for (int i = 0; i < CYC_HALF_LANES; i++)                                 \
-                block[i] = CYC_NAME(activate)(src[x + i] + bias, args->activation);  \
-            store_halves(dst + x * sizeof(TYPE), block);                             \
-        }                                                                            \
-        for (; x < columns; x++) {                                                   \
-            const TYPE value = CYC_FINISH(TYPE, src[x] + bias, args->activation);    \
-            memcpy(dst + x * sizeof(TYPE), &value, sizeof value);                    \
-        }                                                                            \
+#define CYC_STORE_CONTIGUOUS(TYPE)                                                  \
+    {                                                                               \
+        ptrdiff_t x = 0;                                                            \
+        for (; x + CYC_HALF_LANES <= columns; x += CYC_HALF_LANES) {                \
+            float block[CYC_HALF_LANES];                                            \
+            for (int i = 0; i < CYC_HALF_LANES; i++)                                \
+                block[i] = CYC_NAME(activate)(src[x + i] + bias, args->activation); \
+            store_halves(dst + x * sizeof(TYPE), block);                            \
+        }                                                                           \
+        for (; x < columns; x++) {                                                  \
+            const TYPE value = CYC_FINISH(TYPE, src[x] + bias, args->activation);   \
+            memcpy(dst + x * sizeof(TYPE), &value, sizeof value);                   \
+        }                                                                           \
     }
 #endif
 CYC_LOAD_FUNCTION(float16, uint16_t)
@@ -159,22 +192,23 @@ CYC_STORE_FUNCTION(float16, uint16_t)
 #undef CYC_TO
 #endif
 
-/* Four terms of four rows at a time: as many lines are read at once as a panel has rows, each to its
- * end, which is what hides their latency. */
+/* A cache line of terms from four rows at a time: the rows of a weight often lie a multiple of 2 KiB
+ * apart, so that the lines of more of them would evict each other half read. */
 static void CYC_NAME(pack)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t terms,
                            void *panel) {
     const CYC_ELEMENT *src = (const CYC_ELEMENT *)weight;
     CYC_ELEMENT *dst = (CYC_ELEMENT *)panel;
-    ptrdiff_t k = 0;
-    for (; k + 4 <= terms; k += 4, dst += 4 * width) {
-        ptrdiff_t i = 0;
-        for (; i + 4 <= rows; i += 4) CYC_OP(transpose)(src + i * pitch + k, pitch, dst + i, width);
-        for (; i < width; i++) {
-            for (ptrdiff_t t = 0; t < 4; t++) dst[t * width + i] = i < rows ? src[i * pitch + k + t] : 0;
+    const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), fours = terms - terms % 4;
+    for (ptrdiff_t begin = 0; begin < fours; begin += line) {
+        const ptrdiff_t end = begin + line < fours ? begin + line : fours;
+        for (ptrdiff_t i = 0; i + 4 <= rows; i += 4) {
+            for (ptrdiff_t k = begin; k < end; k += 4)
+                CYC_OP(transpose)(src + i * pitch + k, pitch, dst + k * width + i, width);
         }
     }
-    for (; k < terms; k++, dst += width) {
-        for (ptrdiff_t i = 0; i < width; i++) dst[i] = i < rows ? src[i * pitch + k] : 0;
+    for (ptrdiff_t k = 0; k < terms; k++) {
+        for (ptrdiff_t i = k < fours ? rows - rows % 4 : 0; i < rows; i++) dst[k * width + i] = src[i * pitch + k];
+        for (ptrdiff_t i = rows; i < width; i++) dst[k * width + i] = 0;
     }
 }
 
@@ -187,7 +221,7 @@ static int CYC_NAME(finite)(const void *values, ptrdiff_t count) {
     CYC_VECTOR sum[4] = {zero, zero, zero, zero}; /* to hide the latency of the multiply-add */
     ptrdiff_t i = 0;
     for (; i + 4 * CYC_LANES <= count; i += 4 * CYC_LANES) {
-        CYC_UNROLL for (int j = 0; j < 4; j++)
+    CYC_UNROLL for (int j = 0; j < 4; j++)
             sum[j] = CYC_OP(multiply_add)(CYC_OP(load)(value + i + j * CYC_LANES), zero, sum[j]);
     }
     for (; i < count; i++) rest += value[i] * 0;

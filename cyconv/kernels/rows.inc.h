@@ -12,9 +12,8 @@
 
 /* The taps [from, to) of one input row, for the output rows first..last. */
 CYC_INLINE void CYC_NAME(row_taps)(CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS], const CYC_ELEMENT *row,
-                                   const ptrdiff_t *column_offsets, const CYC_ELEMENT *weight,
-                                   ptrdiff_t weight_step, ptrdiff_t from, ptrdiff_t to, const int first,
-                                   const int last, const int vectors) {
+                                   const ptrdiff_t *column_offsets, const CYC_ELEMENT *weight, ptrdiff_t weight_step,
+                                   ptrdiff_t from, ptrdiff_t to, const int first, const int last, const int vectors) {
     /* rolled: unrolled taps would keep all their weights and addresses in registers, and spill */
     CYC_NO_UNROLL for (ptrdiff_t kw = from; kw < to; kw++) {
         CYC_VECTOR column[CYC_MAX_TILE_VECTORS];
@@ -64,7 +63,6 @@ CYC_INLINE void CYC_NAME(row_sums)(const cyc_rows_args *args, const CYC_ELEMENT 
             const CYC_ELEMENT *row = channel + args->row_offsets[i];
             if (last + 1 < rows && (last + 1) * stride <= i) last++;
             while (first * stride + kernel_h <= i) first++;
-            if (first > last) continue; /* stride above kernel_h: a row that no output uses */
             for (ptrdiff_t from = 0, to; from < kernel_w; from = to) {
                 to = kernel_w;
                 for (int r = first; r <= last; r++)
@@ -115,7 +113,7 @@ CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, co
     CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS];
     for (ptrdiff_t y = 0; y < args->rows; y += CYC_ROWS) {
         int rows = args->rows - y < CYC_ROWS ? (int)(args->rows - y) : CYC_ROWS;
-        if (fixed && rows < CYC_ROWS) { /* the last rows once more, with the ones that miss */
+        if (fixed && rows < CYC_ROWS) { /* the last block overlaps the one before, so as to be whole */
             y = args->rows - CYC_ROWS;
             rows = CYC_ROWS;
         }

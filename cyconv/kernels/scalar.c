@@ -7,4 +7,4 @@
 
 #include "bodies.inc.h"
 
-const cyc_isa cyc_scalar = CYC_ISA_TABLE("scalar", cyc_always, 16);
+const cyc_isa cyc_scalar = CYC_ISA_TABLE("scalar", cyc_always);

@@ -11,5 +11,5 @@
 
 #include "bodies.inc.h"
 
-const cyc_isa cyc_sse2 = CYC_ISA_TABLE("sse2", cyc_always, 16);
+const cyc_isa cyc_sse2 = CYC_ISA_TABLE("sse2", cyc_always);
 #endif

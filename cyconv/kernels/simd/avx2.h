@@ -1,9 +1,10 @@
 /* The vocabulary of AVX2, FMA and F16C (x86-64-v3): 16 registers of 32 bytes. */
 
 /* R * V sums, V columns and a broadcast: R * V + V + 1 <= 16. */
-#define CYC_TILE_SHAPES(X) \
-    CYC_ROWS_UP_TO_6(X, 1) CYC_ROWS_UP_TO_6(X, 2) CYC_ROWS_UP_TO_4(X, 3) CYC_ROWS_UP_TO_2(X, 4)
+#define CYC_TILE_SHAPES(X) CYC_ROWS_UP_TO_14(X, 1) CYC_ROWS_UP_TO_6(X, 2) CYC_ROWS_UP_TO_4(X, 3) CYC_ROWS_UP_TO_2(X, 4)
 #define CYC_ROW_VECTORS(X) X(2) X(1)
+#define CYC_MOST_ROW_VECTORS 2
+#define CYC_FMA_CHAINS 12 /* enough to hide latency, few enough for the registers */
 
 typedef __m256 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm256_setzero_ps(); }
@@ -47,8 +48,8 @@ CYC_INLINE vec_u64 vec_broadcast_u64(const uint64_t *p) { return _mm256_set1_epi
 CYC_INLINE vec_u64 vec_add_u64(vec_u64 a, vec_u64 b) { return _mm256_add_epi64(a, b); }
 /* no 64-bit product: low * low plus the two cross products in the upper half */
 CYC_INLINE vec_u64 vec_multiply_add_u64(vec_u64 a, vec_u64 b, vec_u64 c) {
-    const __m256i cross = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(a, 32), b),
-                                           _mm256_mul_epu32(a, _mm256_srli_epi64(b, 32)));
+    const __m256i cross =
+        _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(a, 32), b), _mm256_mul_epu32(a, _mm256_srli_epi64(b, 32)));
     const __m256i low = _mm256_add_epi64(_mm256_mul_epu32(a, b), c);
     return _mm256_add_epi64(low, _mm256_slli_epi64(cross, 32));
 }

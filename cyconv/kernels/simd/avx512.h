@@ -1,10 +1,11 @@
 /* The vocabulary of AVX-512 (x86-64-v4: F, CD, BW, DQ, VL): 32 registers of 64 bytes. */
 
 /* R * V sums, V columns and a broadcast that the multiply-add may fold: R * V + V + 1 <= 32. */
-#define CYC_TILE_SHAPES(X) \
-    CYC_ROWS_UP_TO_14(X, 1) CYC_ROWS_UP_TO_14(X, 2) CYC_ROWS_UP_TO_9(X, 3) CYC_ROWS_UP_TO_6(X, 4)
+#define CYC_TILE_SHAPES(X) CYC_ROWS_UP_TO_14(X, 1) CYC_ROWS_UP_TO_14(X, 2) CYC_ROWS_UP_TO_9(X, 3) CYC_ROWS_UP_TO_6(X, 4)
 #define CYC_ROW_VECTORS(X) X(4) X(2) X(1)
-#define CYC_MASKED_STORES 1
+#define CYC_MOST_ROW_VECTORS 4
+#define CYC_FMA_CHAINS 16 /* enough to hide latency, few enough for the registers */
+#define CYC_MASKS 1
 
 typedef __m512 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm512_setzero_ps(); }
@@ -62,6 +63,15 @@ CYC_INLINE vec_u64 vec_multiply_add_u64(vec_u64 a, vec_u64 b, vec_u64 c) {
     return _mm512_add_epi64(_mm512_mullo_epi64(a, b), c);
 }
 CYC_INLINE vec_u64 vec_clamp_u64(vec_u64 v, vec_u64 low, vec_u64 high) { return (void)low, (void)high, v; }
+
+CYC_INLINE void vec_copy_first_f32(float *dst, const char *src, ptrdiff_t count) {
+    const __mmask16 mask = (__mmask16)((1u << count) - 1);
+    _mm512_mask_storeu_ps(dst, mask, _mm512_maskz_loadu_ps(mask, src));
+}
+CYC_INLINE void vec_copy_first_f64(double *dst, const char *src, ptrdiff_t count) {
+    const __mmask8 mask = (__mmask8)((1u << count) - 1);
+    _mm512_mask_storeu_pd(dst, mask, _mm512_maskz_loadu_pd(mask, src));
+}
 
 #define CYC_HALF_LANES 16
 CYC_INLINE void load_halves(float *dst, const char *src) {

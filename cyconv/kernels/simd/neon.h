@@ -1,9 +1,10 @@
 /* The vocabulary of NEON (the aarch64 baseline): 32 registers of 16 bytes. */
 
 /* R * V sums, V columns and a broadcast: R * V + V + 1 <= 32. */
-#define CYC_TILE_SHAPES(X) \
-    CYC_ROWS_UP_TO_14(X, 1) CYC_ROWS_UP_TO_14(X, 2) CYC_ROWS_UP_TO_9(X, 3) CYC_ROWS_UP_TO_6(X, 4)
+#define CYC_TILE_SHAPES(X) CYC_ROWS_UP_TO_14(X, 1) CYC_ROWS_UP_TO_14(X, 2) CYC_ROWS_UP_TO_9(X, 3) CYC_ROWS_UP_TO_6(X, 4)
 #define CYC_ROW_VECTORS(X) X(4) X(2) X(1)
+#define CYC_MOST_ROW_VECTORS 4
+#define CYC_FMA_CHAINS 16 /* enough to hide latency, few enough for the registers */
 
 typedef float32x4_t vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return vdupq_n_f32(0); }
@@ -13,9 +14,7 @@ CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return vld1q_dup_f32(p); 
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return vaddq_f32(a, b); }
 CYC_INLINE vec_f32 vec_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmaq_f32(c, a, b); }
 /* vmax and vmin keep NaN */
-CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) {
-    return vminq_f32(high, vmaxq_f32(low, v));
-}
+CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) { return vminq_f32(high, vmaxq_f32(low, v)); }
 
 typedef float64x2_t vec_f64;
 CYC_INLINE vec_f64 vec_zero_f64(void) { return vdupq_n_f64(0); }
@@ -24,9 +23,7 @@ CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { vst1q_f64(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return vld1q_dup_f64(p); }
 CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return vaddq_f64(a, b); }
 CYC_INLINE vec_f64 vec_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmaq_f64(c, a, b); }
-CYC_INLINE vec_f64 vec_clamp_f64(vec_f64 v, vec_f64 low, vec_f64 high) {
-    return vminq_f64(high, vmaxq_f64(low, v));
-}
+CYC_INLINE vec_f64 vec_clamp_f64(vec_f64 v, vec_f64 low, vec_f64 high) { return vminq_f64(high, vmaxq_f64(low, v)); }
 
 typedef uint32x4_t vec_u32;
 CYC_INLINE vec_u32 vec_zero_u32(void) { return vdupq_n_u32(0); }

@@ -1,22 +1,26 @@
 /* The vocabulary of plain C: a vector of one element, which any compiler for any target accepts. */
 #define CYC_TILE_SHAPES(X) CYC_ROWS_UP_TO_4(X, 1) CYC_ROWS_UP_TO_4(X, 2) CYC_ROWS_UP_TO_2(X, 3) CYC_ROWS_UP_TO_2(X, 4)
 #define CYC_ROW_VECTORS(X) X(2) X(1)
+#define CYC_MOST_ROW_VECTORS 2
+#define CYC_FMA_CHAINS 12 /* enough to hide latency, few enough for the registers */
 
-#define CYC_SCALAR_VOCABULARY(TYPE, SUFFIX)                                                     \
-    typedef TYPE vec_##SUFFIX;                                                                  \
-    CYC_INLINE TYPE vec_zero_##SUFFIX(void) { return 0; }                                       \
-    CYC_INLINE TYPE vec_load_##SUFFIX(const TYPE *p) { return *p; }                             \
-    CYC_INLINE void vec_store_##SUFFIX(TYPE *p, TYPE v) { *p = v; }                             \
-    CYC_INLINE TYPE vec_broadcast_##SUFFIX(const TYPE *p) { return *p; }                        \
-    CYC_INLINE TYPE vec_add_##SUFFIX(TYPE a, TYPE b) { return a + b; }                          \
+#define CYC_SCALAR_VOCABULARY(TYPE, SUFFIX)                                          \
+    typedef TYPE vec_##SUFFIX;                                                       \
+    CYC_INLINE TYPE vec_zero_##SUFFIX(void) { return 0; }                            \
+    CYC_INLINE TYPE vec_load_##SUFFIX(const TYPE *p) {                               \
+        TYPE v;                                                                      \
+        memcpy(&v, p, sizeof v);                                                     \
+        return v;                                                                    \
+    }                                                                                \
+    CYC_INLINE void vec_store_##SUFFIX(TYPE *p, TYPE v) { memcpy(p, &v, sizeof v); } \
+    CYC_INLINE TYPE vec_broadcast_##SUFFIX(const TYPE *p) { return *p; }             \
+    CYC_INLINE TYPE vec_add_##SUFFIX(TYPE a, TYPE b) { return a + b; }               \
     CYC_INLINE TYPE vec_multiply_add_##SUFFIX(TYPE a, TYPE b, TYPE c) { return a * b + c; }
 
 /* the comparisons are false for NaN, which keeps it */
-#define CYC_SCALAR_CLAMP(TYPE, SUFFIX)                                                          \
-    CYC_INLINE TYPE vec_clamp_##SUFFIX(TYPE v, TYPE low, TYPE high) {                           \
-        return v < low ? low : v > high ? high : v;                                             \
-    }
-#define CYC_SCALAR_NO_CLAMP(TYPE, SUFFIX)                                                       \
+#define CYC_SCALAR_CLAMP(TYPE, SUFFIX) \
+    CYC_INLINE TYPE vec_clamp_##SUFFIX(TYPE v, TYPE low, TYPE high) { return v < low ? low : v > high ? high : v; }
+#define CYC_SCALAR_NO_CLAMP(TYPE, SUFFIX) \
     CYC_INLINE TYPE vec_clamp_##SUFFIX(TYPE v, TYPE low, TYPE high) { return (void)low, (void)high, v; }
 
 CYC_SCALAR_VOCABULARY(float, f32)

@@ -1,9 +1,10 @@
 /* The vocabulary of SSE2 (the x86-64 baseline): 16 registers of 16 bytes, no fused multiply-add. */
 
-/* R * V sums, V columns, a broadcast and its product: R * V + V + 1 <= 16. */
-#define CYC_TILE_SHAPES(X) \
-    CYC_ROWS_UP_TO_6(X, 1) CYC_ROWS_UP_TO_6(X, 2) CYC_ROWS_UP_TO_4(X, 3) CYC_ROWS_UP_TO_2(X, 4)
+/* R * V sums, V columns, a broadcast and its product: R * V + V + 2 <= 16. */
+#define CYC_TILE_SHAPES(X) CYC_ROWS_UP_TO_9(X, 1) CYC_ROWS_UP_TO_6(X, 2) CYC_ROWS_UP_TO_2(X, 3) CYC_ROWS_UP_TO_2(X, 4)
 #define CYC_ROW_VECTORS(X) X(2) X(1)
+#define CYC_MOST_ROW_VECTORS 2
+#define CYC_FMA_CHAINS 12 /* enough to hide latency, few enough for the registers */
 
 typedef __m128 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm_setzero_ps(); }
@@ -11,13 +12,9 @@ CYC_INLINE vec_f32 vec_load_f32(const float *p) { return _mm_loadu_ps(p); }
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm_storeu_ps(p, v); }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return _mm_set1_ps(*p); }
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return _mm_add_ps(a, b); }
-CYC_INLINE vec_f32 vec_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) {
-    return _mm_add_ps(_mm_mul_ps(a, b), c);
-}
+CYC_INLINE vec_f32 vec_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }
 /* max and min return their second operand when either is NaN, which keeps a NaN in v */
-CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) {
-    return _mm_min_ps(high, _mm_max_ps(low, v));
-}
+CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) { return _mm_min_ps(high, _mm_max_ps(low, v)); }
 
 typedef __m128d vec_f64;
 CYC_INLINE vec_f64 vec_zero_f64(void) { return _mm_setzero_pd(); }
@@ -25,12 +22,8 @@ CYC_INLINE vec_f64 vec_load_f64(const double *p) { return _mm_loadu_pd(p); }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm_storeu_pd(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return _mm_set1_pd(*p); }
 CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return _mm_add_pd(a, b); }
-CYC_INLINE vec_f64 vec_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) {
-    return _mm_add_pd(_mm_mul_pd(a, b), c);
-}
-CYC_INLINE vec_f64 vec_clamp_f64(vec_f64 v, vec_f64 low, vec_f64 high) {
-    return _mm_min_pd(high, _mm_max_pd(low, v));
-}
+CYC_INLINE vec_f64 vec_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm_add_pd(_mm_mul_pd(a, b), c); }
+CYC_INLINE vec_f64 vec_clamp_f64(vec_f64 v, vec_f64 low, vec_f64 high) { return _mm_min_pd(high, _mm_max_pd(low, v)); }
 
 typedef __m128i vec_u32;
 CYC_INLINE vec_u32 vec_zero_u32(void) { return _mm_setzero_si128(); }

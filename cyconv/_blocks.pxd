@@ -1,0 +1,6 @@
+"""How much of the image, of the terms and of the outputs a task takes at a time."""
+
+from cyconv._plan cimport Plan
+
+
+cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil

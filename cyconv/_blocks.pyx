@@ -1,0 +1,191 @@
+"""How much of the image, of the terms and of the outputs a task takes at a time.
+
+A task takes a block of the output image and a range of output channels; inside it, the terms go by
+in blocks too, so that what is in use stays in cache whatever the shape. Blocks never change a
+result: sums have the same order in all of them.
+"""
+
+from cyconv._integers cimport balanced, ceil_div, round_up
+from cyconv._kernels cimport CYC_CHUNK, CYC_MAX_TILE_VECTORS
+from cyconv._plan cimport MIN_BLOCK_COLUMNS, ROWS, Plan, Problem, layout_window
+from cyconv._tiles cimport count_spots
+from cyconv._window cimport Axis, reading_outputs
+
+
+cdef enum:
+    # The window of a block, the panels and the running totals share the second-level cache, which
+    # has 512 KiB or more on the CPUs of the last ten years.
+    WINDOW_BUDGET = 256 * 1024
+    PANEL_BUDGET = 192 * 1024
+    TOTALS_BUDGET = 256 * 1024
+    # Below this many pixels in a block, reading the panels costs more than using them.
+    MIN_BLOCK_PIXELS = 128
+    # The row kernel uses each row a few times only: its window stays in the first level.
+    ROWS_WINDOW_BUDGET = 32 * 1024
+    MIN_ROWS_BLOCK = 8
+    # In place, a few rows of a block stay in the first level, and its columns make whole tiles.
+    IN_PLACE_ROWS = 64
+    IN_PLACE_COLUMNS = 512
+    # Tasks for each thread, so that none waits long for another.
+    TASKS_PER_THREAD = 8
+
+
+cdef inline Py_ssize_t window_bytes(const Plan *plan, Py_ssize_t channels) noexcept nogil:
+    return channels * plan.window.channel_pitch * plan.kernels.item
+
+
+cdef Py_ssize_t most_rows(
+    Plan *plan, Py_ssize_t most, Py_ssize_t columns, Py_ssize_t channels, Py_ssize_t budget
+) noexcept nogil:
+    """The most rows, up to `most`, whose window of these columns and channels fits the budget."""
+    cdef Py_ssize_t low = 1, high = most, middle
+    while low < high:
+        middle = (low + high + 1) // 2
+        layout_window(plan, middle, columns)
+        if window_bytes(plan, channels) <= budget:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+cdef Py_ssize_t share_rows(
+    const Plan *plan, Py_ssize_t block, Py_ssize_t least, Py_ssize_t parts, Py_ssize_t threads
+) noexcept nogil:
+    """The rows of a block when `parts` other blocks exist for each of them: enough for all threads."""
+    cdef Py_ssize_t rows = plan.problem.out_size[0]
+    if parts < threads:
+        block = min(block, max(least, ceil_div(rows, threads)))
+    block = balanced(rows, block)
+    if parts * ceil_div(rows, block) < TASKS_PER_THREAD * threads:  # few: as many for each thread
+        block = ceil_div(rows, min(rows, round_up(ceil_div(rows, block), threads)))
+    return block
+
+
+cdef void find_inner(Axis *axis) noexcept nogil:
+    """Set the outputs for which no tap reads padding."""
+    cdef Py_ssize_t unused
+    reading_outputs(axis, 0, &axis.inner, &unused)
+    reading_outputs(axis, axis.taps - 1, &unused, &axis.inner_end)
+    axis.inner_end = max(axis.inner, axis.inner_end)
+
+
+cdef bint choose_in_place(Plan *plan) noexcept nogil:
+    """Whether most of a large image can be read where it lies; blocks are set if so.
+
+    The inner columns are whole vectors, so that nothing beyond the input is read.
+    """
+    cdef Axis *rows = &plan.rows
+    cdef Axis *columns = &plan.columns
+    cdef Py_ssize_t lanes = plan.kernels.lanes
+    if not plan.problem.readable or columns.stride != 1:
+        return False
+    find_inner(rows)
+    find_inner(columns)
+    columns.inner_end -= (columns.inner_end - columns.inner) % lanes
+    if (
+        columns.inner_end - columns.inner >= IN_PLACE_COLUMNS and rows.inner_end - rows.inner >= IN_PLACE_ROWS
+        and max(columns.inner, columns.out - columns.inner_end) <= IN_PLACE_COLUMNS
+        and max(rows.inner, rows.out - rows.inner_end) <= IN_PLACE_ROWS
+    ):
+        layout_window(plan, IN_PLACE_ROWS, round_up(
+            balanced(columns.inner_end - columns.inner, IN_PLACE_COLUMNS), CYC_MAX_TILE_VECTORS * lanes
+        ))
+        return True
+    rows.inner = columns.inner = 0
+    rows.inner_end = rows.out
+    columns.inner_end = columns.out
+    return False
+
+
+cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
+    """Blocks of the row kernel, which takes all channels at once."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t rows = problem.out_size[0], columns = problem.out_size[1], channels = problem.in_channels
+    cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * plan.kernels.lanes, parts = problem.batch * problem.groups
+    cdef Py_ssize_t least = min(rows, max(<Py_ssize_t>MIN_ROWS_BLOCK, 2 * problem.kernel[0]))
+    plan.group_block = 1
+    plan.in_place = choose_in_place(plan)
+    if plan.in_place:
+        return
+    layout_window(plan, least, columns)
+    if window_bytes(plan, channels) > ROWS_WINDOW_BUDGET and columns > step:
+        columns = columns * ROWS_WINDOW_BUDGET // window_bytes(plan, channels)
+        columns = round_up(balanced(problem.out_size[1], max(step, columns)), step)
+    rows = most_rows(plan, rows, columns, channels, ROWS_WINDOW_BUDGET)
+    layout_window(plan, share_rows(plan, max(least, rows), least, parts, threads), columns)
+    if plan.rows.blocks * plan.columns.blocks == 1:  # small images: several groups in a window
+        plan.group_block = max(1, min(
+            ROWS_WINDOW_BUDGET // window_bytes(plan, channels), problem.groups // (TASKS_PER_THREAD * threads)
+        ))
+
+
+cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t taps = problem.kernel[0] * problem.kernel[1]
+    cdef Py_ssize_t rows = problem.out_size[0], columns = problem.out_size[1]
+    cdef Py_ssize_t least_channels = min(problem.in_channels, ceil_div(CYC_CHUNK, taps) + 1)
+    cdef Py_ssize_t least, fit, parts = problem.batch * problem.groups
+
+    # Columns: all of them, unless the shortest window of one row is already too large.
+    layout_window(plan, 1, columns)
+    while window_bytes(plan, least_channels) > WINDOW_BUDGET and columns > MIN_BLOCK_COLUMNS:
+        columns = max(MIN_BLOCK_COLUMNS, ceil_div(columns, 2))
+        layout_window(plan, 1, columns)
+    if columns < problem.out_size[1]:
+        plan.flat = plan.cut = False
+
+    # Rows: as many as the window budget holds, with all channels if enough rows do.
+    least = min(rows, ceil_div(MIN_BLOCK_PIXELS, columns))
+    layout_window(plan, least, columns)
+    fit = problem.in_channels
+    if window_bytes(plan, fit) > WINDOW_BUDGET:
+        fit = least_channels
+        rows = least
+    rows = most_rows(plan, rows, columns, fit, WINDOW_BUDGET)
+    layout_window(plan, share_rows(plan, rows, least, parts, threads), columns)
+    choose_term_block(plan, least_channels)
+    choose_panel_block(plan, parts * plan.rows.blocks * plan.columns.blocks, threads)
+    plan.packs_in_task = not problem.held and problem.batch * plan.rows.blocks * plan.columns.blocks == 1
+
+
+cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogil:
+    """Terms of a pass whose panel and window stay in cache; chunks are never split."""
+    cdef Py_ssize_t taps = plan.rows.taps * plan.columns.taps, channels = plan.problem.in_channels
+    cdef Py_ssize_t panel_chunks = max(1, PANEL_BUDGET // (plan.panel_width * plan.kernels.item * CYC_CHUNK))
+    cdef Py_ssize_t most = plan.terms
+    if window_bytes(plan, channels) > WINDOW_BUDGET:
+        channels = max(least_channels, WINDOW_BUDGET // window_bytes(plan, 1))
+        most = max(CYC_CHUNK, (channels - 1) * taps)
+    elif plan.terms <= panel_chunks * CYC_CHUNK * 5 // 4:
+        return
+    plan.term_block = max(CYC_CHUNK, min(panel_chunks, most // CYC_CHUNK) * CYC_CHUNK)
+    plan.term_blocks = max(1, ceil_div(plan.terms, plan.term_block))
+    plan.term_block = min(plan.terms, round_up(ceil_div(plan.terms, plan.term_blocks), CYC_CHUNK))
+    plan.term_blocks = max(1, ceil_div(plan.terms, max(1, plan.term_block)))
+    if plan.term_blocks > 1:
+        plan.channel_block = min(plan.problem.in_channels, (plan.term_block + 2 * taps - 2) // taps)
+
+
+cdef void choose_panel_block(Plan *plan, Py_ssize_t parts, Py_ssize_t threads) noexcept nogil:
+    """Panels of a task: all, unless the threads need parts or the running totals are too large."""
+    cdef Py_ssize_t totals
+    plan.spots = count_spots(plan, plan.rows.block, plan.columns.block)
+    if parts < threads:
+        plan.panel_block = ceil_div(plan.panels, threads)
+    if plan.term_blocks > 1:
+        totals = plan.spots * plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * plan.kernels.item
+        plan.panel_block = max(1, min(plan.panel_block, TOTALS_BUDGET // totals))
+    plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)
+
+
+cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
+    """Set the blocks of a plan whose algorithm and tile are chosen."""
+    plan.panels = plan.panel_block = ceil_div(plan.problem.out_channels, plan.panel_width)
+    plan.group_block = plan.panel_blocks = plan.term_blocks = 1
+    plan.term_block = plan.terms
+    plan.channel_block = plan.problem.in_channels
+    if plan.algorithm == ROWS:
+        choose_row_blocks(plan, threads)
+    else:
+        choose_tile_blocks(plan, threads)
