@@ -1,0 +1,77 @@
+"""Dtypes, data and bit-for-bit comparison, as the test modules share them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+try:
+    import ml_dtypes
+except ImportError:
+    ml_dtypes = None
+
+HALVES = ("float16", "bfloat16")
+REALS = ("float32", "float64")
+COMPLEX = ("complex64", "complex128")
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+ALL = HALVES + REALS + COMPLEX + INTEGERS
+
+
+def available(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave bfloat16 out where the package that defines it is missing."""
+    return tuple(name for name in names if name != "bfloat16" or ml_dtypes is not None)
+
+
+def parameters(names: tuple[str, ...]) -> list[object]:
+    """Turn dtype names into pytest parameters, bfloat16 skipped with its reason."""
+    missing = pytest.mark.skipif(ml_dtypes is None, reason="bfloat16 needs ml_dtypes")
+    return [pytest.param(n, marks=missing if n == "bfloat16" else ()) for n in names]
+
+
+def dtype_of(name: str) -> np.dtype:
+    """Look a dtype up by name, bfloat16 among them."""
+    return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+
+
+def is_integer(dtype: np.dtype) -> bool:
+    """Tell integers from the floating and complex dtypes."""
+    return dtype.kind in "iu"
+
+
+def data(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Draw normal floating point data, or integers from the whole range of the dtype."""
+    dtype = dtype_of(name)
+    if is_integer(dtype):
+        return rng.integers(0, 2**64, shape, dtype=np.uint64).astype(dtype)
+    if dtype.kind == "c":
+        return (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(dtype)
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def poisoned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Allocate an output whose unwritten elements cannot pass for results."""
+    if is_integer(np.dtype(dtype)):
+        return np.full(shape, 0x5A, dtype=dtype)
+    return np.full(shape, np.nan, dtype=dtype)
+
+
+def bits(a: np.ndarray) -> np.ndarray:
+    """View an array as unsigned bytes, so that NaN equals itself and 0.0 differs from -0.0."""
+    return np.frombuffer(a.tobytes(), dtype=np.uint8)
+
+
+def assert_same_bits(actual: np.ndarray, expected: np.ndarray, context: object = "") -> None:
+    """Require equal shape, dtype and bytes."""
+    assert isinstance(actual, np.ndarray), context
+    assert actual.shape == expected.shape, context
+    assert actual.dtype == expected.dtype, context
+    if not np.array_equal(bits(actual), bits(expected)):
+        wrong = np.argwhere(
+            bits(actual).reshape(actual.size, -1) != bits(expected).reshape(actual.size, -1)
+        )[:, 0]
+        at = np.unravel_index(int(wrong[0]), actual.shape)
+        differing = np.unique(wrong).size
+        raise AssertionError(
+            f"{differing} of {actual.size} elements differ, first at {tuple(map(int, at))}: "
+            f"{actual[at]!r} instead of {expected[at]!r}; {context}"
+        )

@@ -1,0 +1,325 @@
+"""``Conv2d``: torch's attributes, repr, initial distribution, state and pickling."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import cyconv
+
+from .arrays import assert_same_bits, data
+
+pytestmark = pytest.mark.core
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (((3, 6, 3), {}), "Conv2d(3, 6, kernel_size=(3, 3), stride=(1, 1))"),
+        (
+            (
+                (4, 8, (3, 5), (2, 1)),
+                {
+                    "padding": (1, 2),
+                    "dilation": (2, 1),
+                    "groups": 2,
+                    "bias": False,
+                    "padding_mode": "circular",
+                },
+            ),
+            "Conv2d(4, 8, kernel_size=(3, 5), stride=(2, 1), padding=(1, 2), dilation=(2, 1), "
+            "groups=2, bias=False, padding_mode=circular)",
+        ),
+        (
+            ((3, 6, [2, 3]), {"padding": "same"}),
+            "Conv2d(3, 6, kernel_size=(2, 3), stride=(1, 1), padding=same)",
+        ),
+        (
+            ((3, 6, 3), {"padding": "valid"}),
+            "Conv2d(3, 6, kernel_size=(3, 3), stride=(1, 1), padding=valid)",
+        ),
+        (
+            ((np.int64(3), 6, np.int64(3)), {"bias": None}),
+            "Conv2d(3, 6, kernel_size=(3, 3), stride=(1, 1), bias=False)",
+        ),
+    ],
+    ids=str,
+)
+def test_repr(arguments: tuple[tuple, dict], text: str):
+    assert repr(cyconv.Conv2d(*arguments[0], **arguments[1])) == text
+
+
+def test_attributes():
+    layer = cyconv.Conv2d(4, 6, 3, (2, 1), 1, [1, 2], 2, True, "reflect")
+    assert (layer.in_channels, layer.out_channels, layer.groups) == (4, 6, 2)
+    assert layer.kernel_size == (3, 3)
+    assert layer.stride == (2, 1)
+    assert layer.padding == (1, 1)
+    assert layer.dilation == (1, 2)
+    assert layer.padding_mode == "reflect"
+    assert layer.transposed is False
+    assert layer.output_padding == (0, 0)
+    assert layer.weight.shape == (6, 2, 3, 3)
+    assert layer.bias.shape == (6,)
+    assert layer.weight.dtype == layer.bias.dtype == np.float32
+    assert cyconv.Conv2d(4, 6, 3, padding="same").padding == "same"
+    assert cyconv.Conv2d(4, 6, 3, bias=False).bias is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"stride": 2, "padding": 1},
+        {"padding": "same", "dilation": 2, "padding_mode": "replicate"},
+        {"padding": ((1, 0), (2, 3)), "groups": 2},
+        {"activation": "relu", "bias": False},
+        {"activation": "relu6", "groups": 4, "padding": 1, "padding_mode": "circular"},
+        {"algorithm": "direct"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["float32", "float64", "float16", "complex64"])
+def test_a_call_is_the_function(name: str, arguments: dict, isa: str, rng):
+    if name == "complex64":
+        arguments = {k: v for k, v in arguments.items() if k != "activation"}
+    layer = cyconv.Conv2d(4, 8, (3, 2), **arguments, dtype=name, rng=1)
+    x = data(rng, (2, 4, 9, 20), name)
+    geometry = {k: v for k, v in arguments.items() if k != "bias"}
+    expected = cyconv.conv2d(x, layer.weight, layer.bias, **geometry)
+    assert expected.dtype == np.dtype(name)
+    assert_same_bits(layer(x), expected)
+    assert_same_bits(layer(x[0]), expected[0])
+    assert_same_bits(layer(input=x), expected)
+    assert_same_bits(layer.forward(x), expected)
+
+
+def test_a_layer_promotes_like_the_function(rng):
+    layer = cyconv.Conv2d(2, 3, 3, rng=0)
+    for name in ("float64", "float16", "uint8", "int64", "complex64"):
+        x = data(rng, (1, 2, 6, 7), name)
+        expected = cyconv.conv2d(x, layer.weight, layer.bias)
+        assert_same_bits(layer(x), expected, name)
+    assert layer(np.ones((1, 2, 6, 7))).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("shape", "groups", "dtype"),
+    [((3, 64, 3), 1, "float32"), ((64, 64, 5), 4, "float64"), ((1, 500, 2), 1, "float32")],
+)
+def test_initial_distribution(shape: tuple[int, int, int], groups: int, dtype: str):
+    layer = cyconv.Conv2d(*shape, groups=groups, dtype=dtype, rng=0)
+    fan_in = shape[0] // groups * shape[2] ** 2
+    bound = 1 / np.sqrt(fan_in)
+    assert layer.weight.dtype == layer.bias.dtype == np.dtype(dtype)
+    values = np.sort(layer.weight.ravel().astype(np.float64)) / bound
+    # Kolmogorov's statistic against the uniform distribution, at a level of 1 in 10^4.
+    uniform = (values + 1) / 2
+    steps = np.arange(1, values.size + 1) / values.size
+    assert np.abs(uniform - steps).max() < 2.23 / np.sqrt(values.size)
+    for parameter in (layer.weight, layer.bias):
+        assert np.abs(parameter).max() <= bound
+        assert np.abs(parameter).max() > 0.9 * bound
+        assert abs(float(parameter.mean())) < 5 * bound / np.sqrt(3 * parameter.size)
+
+
+def test_complex_layers_fill_both_parts():
+    layer = cyconv.Conv2d(3, 16, 3, dtype=np.complex64, rng=0)
+    assert layer.weight.dtype == np.complex64
+    assert np.abs(layer.weight.real).max() > 0
+    assert np.abs(layer.weight.imag).max() > 0
+
+
+def test_the_generator_decides():
+    first, second = (cyconv.Conv2d(2, 3, 3, rng=7) for _ in range(2))
+    assert_same_bits(first.weight, second.weight)
+    assert_same_bits(first.bias, second.bias)
+    assert_same_bits(cyconv.Conv2d(2, 3, 3, rng=np.random.default_rng(7)).weight, first.weight)
+    drawn = [cyconv.Conv2d(2, 3, 3).weight for _ in range(2)]
+    assert not np.array_equal(*drawn)
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    cyconv.Conv2d(2, 3, 3)
+    assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_parameters_are_copied_in_and_read_only_out(isa: str, rng):
+    layer = cyconv.Conv2d(2, 3, 3, rng=0)
+    x = data(rng, (1, 2, 6, 7), "float32")
+    w, b = data(rng, (3, 2, 3, 3), "float32"), data(rng, (3,), "float32")
+    expected = cyconv.conv2d(x, w, b)
+    layer(x)
+    layer.weight, layer.bias = w, b
+    assert_same_bits(layer(x), expected)
+    w[...], b[...] = 0, 0
+    assert_same_bits(layer(x), expected)
+    for parameter in (layer.weight, layer.bias):
+        assert not parameter.flags.writeable
+        with pytest.raises(ValueError, match="read-only"):
+            parameter[...] = 0
+        with pytest.raises(ValueError, match=r"WRITEABLE|writeable|read-only"):
+            parameter.flags.writeable = True
+    layer.bias = None
+    assert layer.bias is None
+    assert_same_bits(layer(x), cyconv.conv2d(x, layer.weight))
+    assert "bias=False" in repr(layer)
+    layer.bias = np.ones(3)
+    assert_same_bits(layer(x), cyconv.conv2d(x, layer.weight, np.ones(3, "f4")))
+    layer.weight = layer.weight[::-1, ::-1, ::-1, ::-1].astype("f8")
+    assert layer.weight.dtype == np.float32
+    assert layer.weight.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("weight", np.ones((3, 2, 3, 4)), ValueError),
+        ("weight", np.ones((3, 2, 3)), ValueError),
+        ("weight", np.ones((1, 2, 3, 3)), ValueError),
+        ("weight", None, TypeError),
+        ("weight", np.ones((3, 2, 3, 3), complex), TypeError),
+        ("weight", np.ones((3, 2, 3, 3), object), TypeError),
+        ("weight", np.ma.ones((3, 2, 3, 3)), TypeError),
+        ("bias", np.ones(4), ValueError),
+        ("bias", np.ones((3, 1)), ValueError),
+        ("bias", 1.0, ValueError),
+        ("bias", np.ones(3, complex), TypeError),
+    ],
+    ids=str,
+)
+def test_bad_parameters_change_nothing(name: str, value: object, error: type[Exception]):
+    layer = cyconv.Conv2d(2, 3, 3, rng=0)
+    before = layer.state_dict()
+    with pytest.raises(error, match=name):
+        setattr(layer, name, value)
+    for key, array in layer.state_dict().items():
+        assert_same_bits(array, before[key])
+
+
+def test_state_dicts(rng):
+    layer, other = cyconv.Conv2d(2, 3, 3, rng=0), cyconv.Conv2d(2, 3, 3, rng=1)
+    state = layer.state_dict()
+    assert list(state) == ["weight", "bias"]
+    assert list(cyconv.Conv2d(2, 3, 3, bias=False).state_dict()) == ["weight"]
+    x = data(rng, (1, 2, 6, 7), "float32")
+    other.load_state_dict(state)
+    assert_same_bits(other(x), layer(x))
+    other.load_state_dict({k: v.astype("f8") for k, v in state.items()})
+    assert_same_bits(other(x), layer(x))
+    assert other.weight.dtype == np.float32
+    kept = other.weight.copy()
+    for bad, named in (
+        ({"weight": state["weight"]}, "bias"),
+        ({**state, "scale": np.ones(3)}, "scale"),
+        ({"weight": np.ones((3, 2, 5, 5)), "bias": np.ones(3)}, "weight"),
+        ({"weight": np.ones((3, 2, 3, 3)), "bias": np.ones(4)}, "bias"),
+        ({}, "weight"),
+    ):
+        with pytest.raises((ValueError, KeyError), match=named):
+            other.load_state_dict(bad)
+        assert_same_bits(other.weight, kept, "a failed load must change nothing")
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_leave_the_prepared_form_out(protocol: int, rng):
+    layer = cyconv.Conv2d(32, 48, 3, padding=((1, 0), (2, 1)), activation="relu", rng=0)
+    x = data(rng, (1, 32, 9, 10), "float32")
+    fresh = len(pickle.dumps(layer, protocol))
+    y = layer(x)
+    stored = pickle.dumps(layer, protocol)
+    assert len(stored) == fresh
+    if protocol > 2:  # protocol 2 spells bytes as text
+        assert fresh < layer.weight.nbytes + 4096
+    again = pickle.loads(stored)
+    assert repr(again) == repr(layer)
+    assert_same_bits(again(x), y)
+    assert not again.weight.flags.writeable
+
+
+def test_copies_are_independent(rng):
+    layer = cyconv.Conv2d(2, 3, 3, rng=0)
+    x = data(rng, (1, 2, 6, 7), "float32")
+    y = layer(x)
+    for copied in (copy.deepcopy(layer), copy.copy(layer)):
+        assert_same_bits(copied(x), y)
+        copied.weight = np.zeros((3, 2, 3, 3))
+        assert_same_bits(layer(x), y)
+        assert not np.array_equal(copied(x), y)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"groups": 0}, "groups"),
+        ({"groups": -1}, "groups"),
+        ({"in_channels": 3, "groups": 2}, "in_channels"),
+        ({"out_channels": 3, "groups": 2}, "out_channels"),
+        ({"in_channels": -1}, "in_channels"),
+        ({"out_channels": 0}, "out_channels"),
+        ({"kernel_size": 0}, "kernel_size"),
+        ({"kernel_size": (3, -1)}, "kernel_size"),
+        ({"kernel_size": (3, 3, 3)}, "kernel_size"),
+        ({"stride": 0}, "stride"),
+        ({"stride": (1, 2, 3)}, "stride"),
+        ({"padding": -1}, "padding"),
+        ({"padding": (1, 1, 1, 1)}, "padding"),
+        ({"padding": "foo"}, "padding"),
+        ({"padding": "same", "stride": 2}, "stride"),
+        ({"dilation": 0}, "dilation"),
+        ({"padding_mode": "foo"}, "padding_mode"),
+        ({"activation": "foo"}, "activation"),
+        ({"algorithm": "foo"}, "algorithm"),
+    ],
+    ids=str,
+)
+def test_bad_values_are_refused_when_the_layer_is_built(arguments: dict, named: str):
+    with pytest.raises(ValueError, match=named):
+        cyconv.Conv2d(**{"in_channels": 4, "out_channels": 4, "kernel_size": 3, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"kernel_size": 3.0}, "kernel_size"),
+        ({"kernel_size": "3"}, "kernel_size"),
+        ({"in_channels": 4.0}, "in_channels"),
+        ({"out_channels": True}, "out_channels"),
+        ({"stride": 1.5}, "stride"),
+        ({"dtype": object}, "dtype"),
+        ({"dtype": "longdouble"}, "dtype"),
+        ({"dtype": bool}, "dtype"),
+        ({"dtype": np.complex64, "activation": "relu"}, "activation"),
+    ],
+    ids=str,
+)
+def test_bad_types_are_refused_when_the_layer_is_built(arguments: dict, named: str):
+    with pytest.raises(TypeError, match=named):
+        cyconv.Conv2d(**{"in_channels": 4, "out_channels": 4, "kernel_size": 3, **arguments})
+
+
+def test_a_wrong_input_is_named():
+    layer = cyconv.Conv2d(4, 4, 3)
+    for bad in (np.ones((1, 3, 5, 5)), np.ones((5, 5)), np.ones((1, 4, 2, 2)), np.float64(1)):
+        with pytest.raises(ValueError, match=r"input|kernel"):
+            layer(bad)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "float16"])
+def test_a_converted_weight_does_not_pass_for_a_plain_one(dtype: str):
+    # In the engine's real channels a complex weight looks like a float32 one of twice the size.
+    layer = cyconv.Conv2d(1, 1, 3, bias=False, dtype=dtype)
+    layer(np.ones((1, 1, 5, 5), dtype))
+    with pytest.raises(ValueError, match="input"):
+        layer(np.ones((1, 2, 5, 5), np.float32))
+
+
+def test_groups_changed_after_a_call_repack_the_weights():
+    rng = np.random.default_rng(1)
+    for out_channels in (4, 18, 36, 90):
+        layer = cyconv.Conv2d(6, out_channels, 3, bias=False, rng=0)
+        layer(rng.standard_normal((1, 6, 9, 9)).astype("f4"))
+        layer.groups = 2
+        x = rng.standard_normal((1, 12, 9, 9)).astype("f4")
+        np.testing.assert_array_equal(layer(x), cyconv.conv2d(x, layer.weight, groups=2))
