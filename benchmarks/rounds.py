@@ -1,0 +1,147 @@
+"""Times one section: every case on every engine, interleaved in rounds, the minimum kept."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Iterable
+
+import numpy as np
+
+from .case import Array, Case, dtype_of
+from .engines import ENGINES
+from .process import WorkerFailed, WorkerProcess
+from .sections import FUNCTION, Section
+
+# An engine's turn in a round; long enough for its second call to find its data in cache.
+_TURN_SECONDS = 6e-3
+# Threads of the engine before, which may still be spinning, get this long to go to sleep.
+_PAUSE_SECONDS = 3e-3
+# Once an engine has had this much time on one case, further rounds would teach nothing.
+_ENOUGH_SECONDS = 0.5
+# Largest difference from cyconv's result, relative to the largest result.
+_TOLERANCES = {
+    "float64": 1e-10,
+    "float32": 2e-4,
+    "complex64": 2e-4,
+    "float16": 1e-2,
+    "bfloat16": 5e-2,
+}
+
+
+@dataclasses.dataclass
+class Timing:
+    """One case at one thread count: seconds by engine, and what else is worth telling."""
+
+    section: str
+    case: Case
+    threads: int
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    refused: dict[str, str] = dataclasses.field(default_factory=dict)
+    differs: dict[str, float] = dataclasses.field(default_factory=dict)
+    peak_gflops: float = 0.0
+
+
+@dataclasses.dataclass
+class Outcome:
+    """All timings of a section at one thread count, and the engines that failed to start."""
+
+    timings: list[Timing]
+    left_out: dict[str, str]
+
+
+def run(section: Section, cases: Iterable[Case], threads: int, rounds: int) -> Outcome:
+    """Time `cases`, with one process for each engine alive throughout."""
+    outcome = Outcome([], {})
+    with contextlib.ExitStack() as stack:
+        workers: dict[str, WorkerProcess] = {}
+        for name in section.engines:
+            try:
+                if not ENGINES[name].installed():
+                    raise WorkerFailed("not installed")
+                workers[name] = stack.enter_context(WorkerProcess(name, threads))
+            except WorkerFailed as failure:
+                outcome.left_out[name] = str(failure)
+        for case in cases:
+            timing = Timing(section.name, case, threads)
+            _time(timing, workers, rounds)
+            outcome.timings.append(timing)
+            for name, reason in timing.refused.items():
+                if reason.startswith("the process ended"):
+                    del workers[name]
+                    outcome.left_out[name] = f"{reason} on {case.name}"
+            _progress(timing)
+    _settle_peaks(outcome.timings)
+    return outcome
+
+
+def _time(timing: Timing, workers: dict[str, WorkerProcess], rounds: int) -> None:
+    case = dataclasses.asdict(timing.case)
+    ready: list[str] = []
+    samples: dict[str, Array] = {}
+    for name, worker in workers.items():
+        try:
+            refusal = worker.ask("prepare", case=case).get("refused")
+            if refusal:
+                timing.refused[name] = refusal
+                continue
+            samples[name] = np.frombuffer(base64.b64decode(worker.ask("sample")["values"]), complex)
+            ready.append(name)
+        except WorkerFailed as failure:
+            timing.refused[name] = str(failure)
+    spent = dict.fromkeys(ready, 0.0)
+    for turn in range(rounds):
+        # The start moves on, so that nobody always follows the same neighbour.
+        start = turn % len(ready) if ready else 0
+        for name in ready[start:] + ready[:start]:
+            if turn and spent[name] > _ENOUGH_SECONDS:
+                continue
+            time.sleep(_PAUSE_SECONDS)
+            reply = workers[name].ask("time", seconds=_TURN_SECONDS)
+            spent[name] += reply["spent"]
+            timing.seconds[name] = min(timing.seconds.get(name, np.inf), reply["seconds"])
+    _check(timing, samples)
+    _peak(timing, workers)
+
+
+def _check(timing: Timing, samples: dict[str, Array]) -> None:
+    """Note the engines whose results are not cyconv's: they have been set up wrongly."""
+    reference = samples.get(FUNCTION)
+    if reference is None:
+        return
+    scale = float(np.abs(reference).max()) or 1.0
+    tolerance = _TOLERANCES.get(timing.case.dtype, 0.0)
+    for name, values in samples.items():
+        difference = float(np.abs(values - reference).max()) / scale
+        if not difference <= tolerance:
+            timing.differs[name] = difference
+
+
+def _peak(timing: Timing, workers: dict[str, WorkerProcess]) -> None:
+    if dtype_of(timing.case.dtype).kind in "iu" or FUNCTION not in workers:
+        return
+    with contextlib.suppress(WorkerFailed):
+        reply = workers[FUNCTION].ask("peak", dtype=_computed_in(timing.case))
+        timing.peak_gflops = reply["gflops"]
+
+
+def _settle_peaks(timings: list[Timing]) -> None:
+    """Give every case the highest peak seen: a disturbed measurement would flatter its case."""
+    for dtype in ("float32", "float64"):
+        same = [t for t in timings if t.peak_gflops and _computed_in(t.case) == dtype]
+        highest = max((t.peak_gflops for t in same), default=0.0)
+        for timing in same:
+            timing.peak_gflops = highest
+
+
+def _computed_in(case: Case) -> str:
+    return "float64" if case.dtype in ("float64", "complex128") else "float32"
+
+
+def _progress(timing: Timing) -> None:
+    wrong = f"  DIFFERS: {', '.join(timing.differs)}" if timing.differs else ""
+    line = f"{timing.section}, {timing.threads} thread(s): {timing.case.name}{wrong}"
+    print(line, file=sys.stderr, flush=True)
