@@ -17,9 +17,11 @@ cdef enum:
     # has 512 KiB or more on the CPUs of the last ten years.
     WINDOW_BUDGET = 256 * 1024
     PANEL_BUDGET = 192 * 1024
-    TOTALS_BUDGET = 256 * 1024
-    # Below this many pixels in a block, reading the panels costs more than using them.
+    TOTALS_BUDGET = 512 * 1024
+    # Below this many pixels in a block, reading the panels costs more than using them: from the
+    # second-level cache, and from beyond it where the weights are too many for one pass.
     MIN_BLOCK_PIXELS = 128
+    MIN_BLOCK_PIXELS_OF_PASSES = 384
     # The row kernel uses each row a few times only: its window stays in the first level.
     ROWS_WINDOW_BUDGET = 32 * 1024
     MIN_ROWS_BLOCK = 8
@@ -60,6 +62,20 @@ cdef Py_ssize_t share_rows(
     if parts * ceil_div(rows, block) < TASKS_PER_THREAD * threads:  # few: as many for each thread
         block = ceil_div(rows, min(rows, round_up(ceil_div(rows, block), threads)))
     return block
+
+
+cdef Py_ssize_t fullest_rows(const Plan *plan, Py_ssize_t most) noexcept nogil:
+    """Of the heights from two thirds of `most` up, the one whose tiles waste the fewest lanes."""
+    cdef Py_ssize_t rows = plan.problem.out_size[0], pitch = plan.window.row_pitch, lanes = plan.kernels.lanes
+    cdef Py_ssize_t gap = pitch - plan.problem.out_size[1], block, vectors, best = most, fewest = -1
+    for block in range(most, most * 2 // 3, -1):
+        vectors = rows // block * ceil_div(block * pitch - gap, lanes)
+        if rows % block:
+            vectors += ceil_div(rows % block * pitch - gap, lanes)
+        if fewest < 0 or vectors < fewest:
+            fewest = vectors
+            best = block
+    return best
 
 
 cdef void find_inner(Axis *axis) noexcept nogil:
@@ -141,9 +157,13 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     fit = problem.in_channels
     if window_bytes(plan, fit) > WINDOW_BUDGET:
         fit = least_channels
+        least = min(rows, ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns))
         rows = least
     rows = most_rows(plan, rows, columns, fit, WINDOW_BUDGET)
-    layout_window(plan, share_rows(plan, rows, least, parts, threads), columns)
+    rows = share_rows(plan, rows, least, parts, threads)
+    layout_window(plan, rows, columns)
+    if plan.flat and parts >= threads and plan.rows.blocks > 1:
+        layout_window(plan, fullest_rows(plan, rows), columns)
     choose_term_block(plan, least_channels)
     choose_panel_block(plan, parts * plan.rows.blocks * plan.columns.blocks, threads)
     plan.packs_in_task = not problem.held and problem.batch * plan.rows.blocks * plan.columns.blocks == 1

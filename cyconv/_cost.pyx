@@ -168,13 +168,13 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
 
 
 cdef double rows_cost(Plan *plan) noexcept nogil:
-    """-1 where some input row serves no output, or where all channels would not fit a window."""
+    """-1 where some input row serves no output, and where there are no channels or too many for a window."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, pixel_vectors = ceil_div(problem.out_size[1], lanes)
     cdef Py_ssize_t height = problem.kernel[0]
     cdef Py_ssize_t stride = shared_row_stride(&plan.rows), rows = min(problem.out_size[0], CYC_ROW_BLOCK)
     cdef double loads, products, slots
-    if stride > height:
+    if stride > height or problem.in_channels == 0:
         return -1
     if problem.in_channels * height * (problem.kernel[1] + MIN_BLOCK_COLUMNS) > MAX_ROWS_WINDOW:
         return -1

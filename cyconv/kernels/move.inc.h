@@ -5,6 +5,12 @@
  * the compiler vectorises the contiguous case.
  */
 
+/* Zeros for a few elements: a loop of stores would become a call of memset, which costs more. */
+CYC_INLINE void CYC_NAME(clear)(CYC_ELEMENT *dst, ptrdiff_t count) {
+    for (; count >= CYC_LANES; count -= CYC_LANES, dst += CYC_LANES) CYC_OP(store)(dst, CYC_OP(zero)());
+    if (count > 0) CYC_OP(store_first)(dst, CYC_OP(zero)(), count);
+}
+
 #define CYC_LOAD_COLUMNS(STEP)                          \
     for (ptrdiff_t x = 0; x < columns; x++) {           \
         memcpy(&value, src + x * (STEP), sizeof value); \
@@ -20,14 +26,14 @@
             for (ptrdiff_t r = 0; r < args->rows; r++, dst += args->row_pitch) {                           \
                 const char *restrict src = rows + r * args->row_bytes;                                     \
                 TYPE value;                                                                                \
-                for (ptrdiff_t x = -args->before; x < 0; x++) dst[x] = 0;                                  \
+                CYC_NAME(clear)(dst - args->before, args->before);                                         \
                 if (step == sizeof value)                                                                  \
                     CYC_LOAD_CONTIGUOUS                                                                    \
                 else if (step == 2 * sizeof value)                                                         \
-                    CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)                                          \
+                    CYC_LOAD_STRIDE_2                                                                      \
                 else                                                                                       \
                     CYC_LOAD_COLUMNS(step)                                                                 \
-                for (ptrdiff_t x = columns; x < columns + args->after; x++) dst[x] = 0;                    \
+                CYC_NAME(clear)(dst + columns, args->after);                                               \
             }                                                                                              \
         }                                                                                                  \
     }
@@ -71,6 +77,7 @@ CYC_INLINE CYC_ELEMENT CYC_NAME(activate)(CYC_ELEMENT value, int activation) {
 
 /* Dtypes that need only a cast. */
 #define CYC_LOAD_CONTIGUOUS CYC_LOAD_COLUMNS((ptrdiff_t)sizeof value)
+#define CYC_LOAD_STRIDE_2 CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)
 #define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_COLUMNS(TYPE, (ptrdiff_t)sizeof(TYPE))
 #define CYC_FROM(VALUE) ((CYC_ELEMENT)(VALUE))
 #define CYC_TO(TYPE, VALUE) ((TYPE)(VALUE))
@@ -106,6 +113,14 @@ CYC_STORE_FUNCTION(uint16, uint16_t)
             CYC_OP(store)(dst + x, CYC_OP(load)((const CYC_ELEMENT *)src + x));            \
         if (x < columns) CYC_OP(copy_first)(dst + x, src + x * sizeof value, columns - x); \
     }
+#undef CYC_LOAD_STRIDE_2
+#define CYC_LOAD_STRIDE_2                                                                   \
+    { /* the last column apart: behind it there may be nothing to read */                   \
+        ptrdiff_t x = 0;                                                                    \
+        for (; x + CYC_LANES < columns; x += CYC_LANES)                                     \
+            CYC_OP(store)(dst + x, CYC_OP(load_even)((const CYC_ELEMENT *)src + 2 * x));    \
+        for (; x < columns; x++) memcpy(dst + x, src + 2 * x * sizeof value, sizeof value); \
+    }
 #undef CYC_STORE_CONTIGUOUS
 #define CYC_STORE_CONTIGUOUS(TYPE)                                                                \
     {                                                                                             \
@@ -138,6 +153,8 @@ CYC_STORE_FUNCTION(uint64, uint64_t)
 #endif
 #undef CYC_LOAD_CONTIGUOUS
 #define CYC_LOAD_CONTIGUOUS CYC_LOAD_COLUMNS((ptrdiff_t)sizeof value)
+#undef CYC_LOAD_STRIDE_2
+#define CYC_LOAD_STRIDE_2 CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)
 #undef CYC_STORE_CONTIGUOUS
 #define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_COLUMNS(TYPE, (ptrdiff_t)sizeof(TYPE))
 #undef CYC_FROM
@@ -236,6 +253,7 @@ static int CYC_NAME(finite)(const void *values, ptrdiff_t count) {
 
 #undef CYC_LOAD_FUNCTION
 #undef CYC_LOAD_COLUMNS
+#undef CYC_LOAD_STRIDE_2
 #undef CYC_LOAD_CONTIGUOUS
 #undef CYC_STORE_FUNCTION
 #undef CYC_STORE_COLUMNS

@@ -9,6 +9,11 @@
 typedef __m256 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm256_setzero_ps(); }
 CYC_INLINE vec_f32 vec_load_f32(const float *p) { return _mm256_loadu_ps(p); }
+/* every other element, from p on; reads to the one after the last */
+CYC_INLINE vec_f32 vec_load_even_f32(const float *p) {
+    const __m256 halves = _mm256_shuffle_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8), _MM_SHUFFLE(2, 0, 2, 0));
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(halves), _MM_SHUFFLE(3, 1, 2, 0)));
+}
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm256_storeu_ps(p, v); }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return _mm256_broadcast_ss(p); }
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return _mm256_add_ps(a, b); }
@@ -21,6 +26,10 @@ CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) {
 typedef __m256d vec_f64;
 CYC_INLINE vec_f64 vec_zero_f64(void) { return _mm256_setzero_pd(); }
 CYC_INLINE vec_f64 vec_load_f64(const double *p) { return _mm256_loadu_pd(p); }
+CYC_INLINE vec_f64 vec_load_even_f64(const double *p) {
+    const __m256d halves = _mm256_unpacklo_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4));
+    return _mm256_permute4x64_pd(halves, _MM_SHUFFLE(3, 1, 2, 0));
+}
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm256_storeu_pd(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return _mm256_broadcast_sd(p); }
 CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return _mm256_add_pd(a, b); }

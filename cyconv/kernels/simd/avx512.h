@@ -10,6 +10,11 @@
 typedef __m512 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm512_setzero_ps(); }
 CYC_INLINE vec_f32 vec_load_f32(const float *p) { return _mm512_loadu_ps(p); }
+/* every other element, from p on; reads to the one after the last */
+CYC_INLINE vec_f32 vec_load_even_f32(const float *p) {
+    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    return _mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 16));
+}
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm512_storeu_ps(p, v); }
 CYC_INLINE void vec_store_first_f32(float *p, vec_f32 v, ptrdiff_t count) {
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), v);
@@ -25,6 +30,10 @@ CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) {
 typedef __m512d vec_f64;
 CYC_INLINE vec_f64 vec_zero_f64(void) { return _mm512_setzero_pd(); }
 CYC_INLINE vec_f64 vec_load_f64(const double *p) { return _mm512_loadu_pd(p); }
+CYC_INLINE vec_f64 vec_load_even_f64(const double *p) {
+    const __m512i even = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0);
+    return _mm512_permutex2var_pd(_mm512_loadu_pd(p), even, _mm512_loadu_pd(p + 8));
+}
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm512_storeu_pd(p, v); }
 CYC_INLINE void vec_store_first_f64(double *p, vec_f64 v, ptrdiff_t count) {
     _mm512_mask_storeu_pd(p, (__mmask8)((1u << count) - 1), v);

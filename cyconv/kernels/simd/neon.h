@@ -9,6 +9,8 @@
 typedef float32x4_t vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return vdupq_n_f32(0); }
 CYC_INLINE vec_f32 vec_load_f32(const float *p) { return vld1q_f32(p); }
+/* every other element, from p on; reads to the one after the last */
+CYC_INLINE vec_f32 vec_load_even_f32(const float *p) { return vuzp1q_f32(vld1q_f32(p), vld1q_f32(p + 4)); }
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { vst1q_f32(p, v); }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return vld1q_dup_f32(p); }
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return vaddq_f32(a, b); }
@@ -19,6 +21,7 @@ CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) { return 
 typedef float64x2_t vec_f64;
 CYC_INLINE vec_f64 vec_zero_f64(void) { return vdupq_n_f64(0); }
 CYC_INLINE vec_f64 vec_load_f64(const double *p) { return vld1q_f64(p); }
+CYC_INLINE vec_f64 vec_load_even_f64(const double *p) { return vuzp1q_f64(vld1q_f64(p), vld1q_f64(p + 2)); }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { vst1q_f64(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return vld1q_dup_f64(p); }
 CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return vaddq_f64(a, b); }

@@ -9,6 +9,10 @@
 typedef __m128 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm_setzero_ps(); }
 CYC_INLINE vec_f32 vec_load_f32(const float *p) { return _mm_loadu_ps(p); }
+/* every other element, from p on; reads to the one after the last */
+CYC_INLINE vec_f32 vec_load_even_f32(const float *p) {
+    return _mm_shuffle_ps(_mm_loadu_ps(p), _mm_loadu_ps(p + 4), _MM_SHUFFLE(2, 0, 2, 0));
+}
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm_storeu_ps(p, v); }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return _mm_set1_ps(*p); }
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return _mm_add_ps(a, b); }
@@ -19,6 +23,7 @@ CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) { return 
 typedef __m128d vec_f64;
 CYC_INLINE vec_f64 vec_zero_f64(void) { return _mm_setzero_pd(); }
 CYC_INLINE vec_f64 vec_load_f64(const double *p) { return _mm_loadu_pd(p); }
+CYC_INLINE vec_f64 vec_load_even_f64(const double *p) { return _mm_unpacklo_pd(_mm_loadu_pd(p), _mm_loadu_pd(p + 2)); }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm_storeu_pd(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return _mm_set1_pd(*p); }
 CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return _mm_add_pd(a, b); }
