@@ -160,13 +160,26 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         least = min(rows, ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns))
         rows = least
     rows = most_rows(plan, rows, columns, fit, WINDOW_BUDGET)
-    rows = share_rows(plan, rows, least, parts, threads)
+    # A small image with many weights is shared by outputs, so that each weight is read by one thread.
+    if parts * ceil_div(problem.out_size[0], rows) < threads and shares_panels(plan, threads):
+        rows = balanced(problem.out_size[0], rows)
+    else:
+        rows = share_rows(plan, rows, least, parts, threads)
     layout_window(plan, rows, columns)
     if plan.flat and parts >= threads and plan.rows.blocks > 1:
         layout_window(plan, fullest_rows(plan, rows), columns)
     choose_term_block(plan, least_channels)
     choose_panel_block(plan, parts * plan.rows.blocks * plan.columns.blocks, threads)
     plan.packs_in_task = not problem.held and problem.batch * plan.rows.blocks * plan.columns.blocks == 1
+
+
+cdef bint shares_panels(const Plan *plan, Py_ssize_t threads) noexcept nogil:
+    """Whether the weights outnumber the input, and panels come out even for the threads."""
+    cdef const Problem *problem = &plan.problem
+    return (
+        plan.terms * problem.out_channels > problem.in_channels * problem.in_size[0] * problem.in_size[1]
+        and (plan.panels % threads == 0 or plan.panels >= TASKS_PER_THREAD * threads)
+    )
 
 
 cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogil:
