@@ -9,17 +9,26 @@
 #define CYC_LANES ((ptrdiff_t)(sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)))
 
 #ifndef CYC_MASKS
+/* Fewer elements than a vector of up to eight, in pieces of constant size. */
+CYC_INLINE void CYC_OP(copy_first)(CYC_ELEMENT *dst, const char *src, ptrdiff_t count) {
+    ptrdiff_t done = 0;
+    if (CYC_LANES > 4 && count & 4) {
+        memcpy(dst, src, 4 * sizeof *dst);
+        done = 4;
+    }
+    if (CYC_LANES > 2 && count & 2) {
+        memcpy(dst + done, src + done * sizeof *dst, 2 * sizeof *dst);
+        done += 2;
+    }
+    if (CYC_LANES > 1 && count & 1) memcpy(dst + done, src + done * sizeof *dst, sizeof *dst);
+}
+
 /* The first `count` lanes, for instruction sets without masks. */
 CYC_INLINE void CYC_OP(store_first)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t count) {
     CYC_ELEMENT lanes[sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)];
     CYC_OP(store)(lanes, v);
-    for (ptrdiff_t i = 0; i < count; i++) memcpy(p + i, lanes + i, sizeof *lanes);
+    CYC_OP(copy_first)(p, (const char *)lanes, count);
 }
-#if CYC_FLOATING
-CYC_INLINE void CYC_OP(copy_first)(CYC_ELEMENT *dst, const char *src, ptrdiff_t count) {
-    for (ptrdiff_t i = 0; i < count; i++) memcpy(dst + i, src + i * sizeof *dst, sizeof *dst);
-}
-#endif
 #endif
 
 #if !defined(CYC_TRANSPOSE_32) || CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64
