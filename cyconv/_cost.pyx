@@ -116,9 +116,11 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
     return best * plan.terms + start_slots(plan)
 
 
-cdef double turned_columns_slots(const Plan *plan, Py_ssize_t most, Py_ssize_t vectors, bint cut) noexcept nogil:
-    """One channel and kernel row of one row of pixels, in tiles of up to `most` pixels."""
-    cdef Py_ssize_t columns = plan.problem.out_size[1], taps = plan.columns.taps
+cdef double turned_columns_slots(
+    const Plan *plan, Py_ssize_t columns, Py_ssize_t most, Py_ssize_t vectors, bint cut
+) noexcept nogil:
+    """One channel and kernel row of a row of pixels, in tiles of up to `most` pixels."""
+    cdef Py_ssize_t taps = plan.columns.taps
     cdef Py_ssize_t out_vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
     cdef Py_ssize_t column = 0, end, rows, first, last
     cdef double slots, sum = 0
@@ -140,30 +142,37 @@ cdef double turned_columns_slots(const Plan *plan, Py_ssize_t most, Py_ssize_t v
 cdef double turned_tile_cost(Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows
-    cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes)
+    cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes), columns = problem.out_size[1]
     cdef double cost, best = -1, row_share = read_share(&plan.rows)
     cdef bint can_cut = read_share(&plan.columns) < SKIP_THRESHOLD
     cdef int cut
-    plan.flat = False
+    # rows without gaps between them are one long row
+    cdef bint flat = plan.window.row_pitch == columns and problem.kernel[0] == 1 and not can_cut
+    if flat:
+        columns *= problem.out_size[0]
     plan.skips = can_cut or row_share < SKIP_THRESHOLD
     for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
         rows = most_rows(plan.kernels, vectors)
         if rows == 0 or vectors > out_vectors:
             continue
         for cut in range(2 if can_cut else 1):
-            cost = turned_columns_slots(plan, rows, vectors, cut)
+            cost = turned_columns_slots(plan, columns, rows, vectors, cut)
             if best < 0 or cost < best:
                 best = cost
                 plan.cut = cut
                 plan.pixel_tile = rows
                 plan.tile_vectors = vectors
+    plan.flat = flat and not plan.cut
     if not plan.cut:
-        plan.pixel_tile = balanced(problem.out_size[1], plan.pixel_tile)
+        plan.pixel_tile = balanced(columns, plan.pixel_tile)
     plan.tile_rows = plan.pixel_tile
     plan.panel_width = plan.tile_vectors * lanes
-    return start_slots(plan) + problem.out_size[0] * (
-        best * row_share * problem.in_channels * problem.kernel[0]
-        + TRANSPOSED_STORE_SLOTS * problem.out_size[1] * problem.out_channels
+    if not flat:
+        best *= problem.out_size[0]
+    return (
+        start_slots(plan)
+        + best * row_share * problem.in_channels * problem.kernel[0]
+        + TRANSPOSED_STORE_SLOTS * problem.out_size[0] * problem.out_size[1] * problem.out_channels
     )
 
 

@@ -114,8 +114,12 @@ cdef void store_tile(
     args.row_step = output_pitch * parts
     args.row_bytes = to.channel_bytes
     args.column_bytes = to.column_bytes
+    # rows without gaps, in the window and in the result, are one long row
+    cdef bint gapless = pitch == task.column_count and to.row_bytes == task.column_count * to.column_bytes
     while done < spot.pixels and row < task.row_count:
-        run = min(spot.pixels - done, task.column_count - column)
+        run = spot.pixels - done
+        if not gapless:
+            run = min(run, task.column_count - column)
         if run > 0:
             args.columns = run
             # an output is a row of the store; of a complex result, every other one
@@ -127,6 +131,8 @@ cdef void store_tile(
                     output_address(plan, to, task, output + part) + row * to.row_bytes + column * to.column_bytes
                 )
                 to.store(&args)
+        if gapless:
+            return
         done += pitch - column
         column = 0
         row += 1

@@ -139,7 +139,7 @@ def test_random_shapes(name: str, sort: str, isas, share, tally: Counter):
             assert c <= CONSTANT[sort], (c, isa, name, x_shape, w_shape, geometry)
             tally["random floating point results"] += 1
         tally["random floating point shapes"] += 1
-    if dtype_of(name).itemsize > 2:
+    if dtype_of(name).itemsize > 2 and share == 1:  # fewer shapes may have no error this large
         assert highest > 1, "errors this small mean that the check sees none"
 
 

@@ -121,8 +121,8 @@ CYC_STORE_FUNCTION(uint16, uint16_t)
             CYC_OP(store)(dst + x, CYC_OP(load_even)((const CYC_ELEMENT *)src + 2 * x));    \
         for (; x < columns; x++) memcpy(dst + x, src + 2 * x * sizeof value, sizeof value); \
     }
-#undef CYC_STORE_CONTIGUOUS
-#define CYC_STORE_CONTIGUOUS(TYPE)                                                                \
+/* STORE(p, vector) and STORE_FIRST(p, vector, count) write results at p. */
+#define CYC_STORE_VECTORS(TYPE, STORE, STORE_FIRST)                                               \
     {                                                                                             \
         const CYC_ELEMENT bounds[2] = {args->activation == CYC_NO_ACTIVATION ? -CYC_INFINITY : 0, \
                                        args->activation == CYC_RELU6 ? 6 : CYC_INFINITY};         \
@@ -131,12 +131,15 @@ CYC_STORE_FUNCTION(uint16, uint16_t)
         for (ptrdiff_t x = 0; x < columns; x += CYC_LANES) {                                      \
             const CYC_VECTOR sum = CYC_OP(add)(CYC_OP(load)(src + x), biases);                    \
             const CYC_VECTOR result = CYC_OP(clamp)(sum, low, high);                              \
+            TYPE *const p = (TYPE *)dst + x;                                                      \
             if (columns - x >= CYC_LANES)                                                         \
-                CYC_OP(store)((CYC_ELEMENT *)dst + x, result);                                    \
+                STORE(p, result);                                                                 \
             else                                                                                  \
-                CYC_OP(store_first)((CYC_ELEMENT *)dst + x, result, columns - x);                 \
+                STORE_FIRST(p, result, columns - x);                                              \
         }                                                                                         \
     }
+#undef CYC_STORE_CONTIGUOUS
+#define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_VECTORS(TYPE, CYC_OP(store), CYC_OP(store_first))
 #endif
 #if CYC_DTYPE == CYC_DTYPE_F32
 CYC_LOAD_FUNCTION(float32, float)
@@ -174,32 +177,27 @@ CYC_STORE_FUNCTION(bfloat16, uint16_t)
 /* float16, by the instruction set's own conversion where it has one. */
 #define CYC_FROM(VALUE) ((CYC_ELEMENT)cyc_float_from_half(VALUE))
 #define CYC_TO(TYPE, VALUE) cyc_half_from_float(VALUE)
-#if CYC_DTYPE == CYC_DTYPE_F32 && defined(CYC_HALF_LANES)
+#if CYC_DTYPE == CYC_DTYPE_F32 && defined(CYC_HALVES)
+CYC_INLINE void load_first_halves(float *dst, const char *src, ptrdiff_t count) {
+    uint16_t halves[sizeof(vec_f32) / sizeof(float)] = {0};
+    memcpy(halves, src, (size_t)count * sizeof *halves);
+    vec_store_first_f32(dst, vec_load_halves(halves), count);
+}
+CYC_INLINE void store_first_halves(uint16_t *dst, vec_f32 v, ptrdiff_t count) {
+    uint16_t halves[sizeof(vec_f32) / sizeof(float)];
+    vec_store_halves(halves, v);
+    memcpy(dst, halves, (size_t)count * sizeof *halves);
+}
 #undef CYC_LOAD_CONTIGUOUS
-#define CYC_LOAD_CONTIGUOUS                                                                                      \
-    {                                                                                                            \
-        ptrdiff_t x = 0;                                                                                         \
-        for (; x + CYC_HALF_LANES <= columns; x += CYC_HALF_LANES) load_halves(dst + x, src + x * sizeof value); \
-        for (; x < columns; x++) {                                                                               \
-            memcpy(&value, src + x * sizeof value, sizeof value);                                                \
-            dst[x] = CYC_FROM(value);                                                                            \
-        }                                                                                                        \
+#define CYC_LOAD_CONTIGUOUS                                                               \
+    {                                                                                     \
+        ptrdiff_t x = 0;                                                                  \
+        for (; x + CYC_LANES <= columns; x += CYC_LANES)                                  \
+            vec_store_f32(dst + x, vec_load_halves((const uint16_t *)src + x));           \
+        if (x < columns) load_first_halves(dst + x, src + x * sizeof value, columns - x); \
     }
 #undef CYC_STORE_CONTIGUOUS
-#define CYC_STORE_CONTIGUOUS(TYPE)                                                  \
-    {                                                                               \
-        ptrdiff_t x = 0;                                                            \
-        for (; x + CYC_HALF_LANES <= columns; x += CYC_HALF_LANES) {                \
-            float block[CYC_HALF_LANES];                                            \
-            for (int i = 0; i < CYC_HALF_LANES; i++)                                \
-                block[i] = CYC_NAME(activate)(src[x + i] + bias, args->activation); \
-            store_halves(dst + x * sizeof(TYPE), block);                            \
-        }                                                                           \
-        for (; x < columns; x++) {                                                  \
-            const TYPE value = CYC_FINISH(TYPE, src[x] + bias, args->activation);   \
-            memcpy(dst + x * sizeof(TYPE), &value, sizeof value);                   \
-        }                                                                           \
-    }
+#define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_VECTORS(TYPE, vec_store_halves, store_first_halves)
 #endif
 CYC_LOAD_FUNCTION(float16, uint16_t)
 #if CYC_DTYPE == CYC_DTYPE_F32
@@ -257,5 +255,6 @@ static int CYC_NAME(finite)(const void *values, ptrdiff_t count) {
 #undef CYC_LOAD_CONTIGUOUS
 #undef CYC_STORE_FUNCTION
 #undef CYC_STORE_COLUMNS
+#undef CYC_STORE_VECTORS
 #undef CYC_STORE_CONTIGUOUS
 #undef CYC_FINISH

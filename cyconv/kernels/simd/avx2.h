@@ -64,10 +64,8 @@ CYC_INLINE vec_u64 vec_multiply_add_u64(vec_u64 a, vec_u64 b, vec_u64 c) {
 }
 CYC_INLINE vec_u64 vec_clamp_u64(vec_u64 v, vec_u64 low, vec_u64 high) { return (void)low, (void)high, v; }
 
-#define CYC_HALF_LANES 8
-CYC_INLINE void load_halves(float *dst, const char *src) {
-    _mm256_storeu_ps(dst, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)src)));
-}
-CYC_INLINE void store_halves(char *dst, const float *src) {
-    _mm_storeu_si128((__m128i *)dst, _mm256_cvtps_ph(_mm256_loadu_ps(src), _MM_FROUND_TO_NEAREST_INT));
+#define CYC_HALVES 1
+CYC_INLINE vec_f32 vec_load_halves(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+CYC_INLINE void vec_store_halves(uint16_t *p, vec_f32 v) {
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
 }

@@ -82,10 +82,10 @@ CYC_INLINE void vec_copy_first_f64(double *dst, const char *src, ptrdiff_t count
     _mm512_mask_storeu_pd(dst, mask, _mm512_maskz_loadu_pd(mask, src));
 }
 
-#define CYC_HALF_LANES 16
-CYC_INLINE void load_halves(float *dst, const char *src) {
-    _mm512_storeu_ps(dst, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)src)));
+#define CYC_HALVES 1
+CYC_INLINE vec_f32 vec_load_halves(const uint16_t *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
-CYC_INLINE void store_halves(char *dst, const float *src) {
-    _mm256_storeu_si256((__m256i *)dst, _mm512_cvtps_ph(_mm512_loadu_ps(src), _MM_FROUND_TO_NEAREST_INT));
+CYC_INLINE void vec_store_halves(uint16_t *p, vec_f32 v) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
 }

@@ -51,12 +51,12 @@ CYC_INLINE vec_u64 vec_multiply_add_u64(vec_u64 a, vec_u64 b, vec_u64 c) {
 }
 CYC_INLINE vec_u64 vec_clamp_u64(vec_u64 v, vec_u64 low, vec_u64 high) { return (void)low, (void)high, v; }
 
-#define CYC_HALF_LANES 4
-CYC_INLINE void load_halves(float *dst, const char *src) {
-    vst1q_f32(dst, vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)src))));
+#define CYC_HALVES 1
+CYC_INLINE vec_f32 vec_load_halves(const uint16_t *p) {
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p)));
 }
-CYC_INLINE void store_halves(char *dst, const float *src) {
-    vst1_u8((uint8_t *)dst, vreinterpret_u8_f16(vcvt_f16_f32(vld1q_f32(src))));
+CYC_INLINE void vec_store_halves(uint16_t *p, vec_f32 v) {
+    vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(v)));
 }
 
 #define CYC_TRANSPOSE_32 1
