@@ -39,7 +39,7 @@ class Explanation:
     isa : str
         The instruction set in use.
     tile : str
-        Outputs that one call of the kernel holds in registers.
+        Sums that the kernel holds in registers.
     threads : int
         Threads that would take part.
     scratch_bytes : int
@@ -129,11 +129,11 @@ def explain(
     (1, 64, 56, 56)
     >>> print(what)  # doctest: +SKIP
     algorithm  tile
-    reason     64 channels in and out, rows of 56
+    reason     vectors over pixels, each serving several output channels
     isa        avx512
-    tile       14 x 32
+    tile       13 outputs x 32 pixels
     threads    2
-    scratch    262,144 bytes per thread
+    scratch    237,120 bytes per thread
     work       231,211,008 flops
     output     float32 (1, 64, 56, 56)
     """
