@@ -11,8 +11,9 @@ cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
 
 from cyconv._kernels cimport *
+from cyconv._panels cimport pack_panels, panels_bytes
 from cyconv._plan cimport AUTO, INAPPLICABLE, ROWS, TILE, TURNED_TILE, Plan, Problem, free_plan, make_plan
-from cyconv._run cimport Destination, Operands, pack_panels, panels_bytes, run_plan
+from cyconv._run cimport Destination, Operands, run_plan
 from cyconv._threads cimport thread_limit
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
 

@@ -24,10 +24,8 @@ cdef struct Operands:
     Source source
     Destination destination
     const char *weight  # [group][output][term]
-    const char *panels  # packed weights: [group][panel][term][output of the panel]
+    const char *panels  # packed weights: [group][panel][term][output of the panel], then flags
     const char *bias  # [group][output], of the compute dtype
 
 
-cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil
-cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int threads) noexcept nogil
 cdef int run_plan(const Plan *plan, const Operands *operands, int threads) noexcept nogil

@@ -1,0 +1,11 @@
+"""Packed weights."""
+
+from cyconv._plan cimport Plan
+
+
+cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil
+cdef char *finite_flags(const Plan *plan, const char *panels) noexcept nogil
+cdef void pack_panel(
+    const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *panel
+) noexcept nogil
+cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int threads) noexcept nogil
