@@ -15,4 +15,5 @@ def convolve_plain(
     padding_mode: object,
     activation: object,
     algorithm: object,
+    out: object,
 ) -> NDArray[Any] | None: ...

@@ -58,9 +58,34 @@ cdef inline bint plain_array(object value, int dtype) noexcept:
     )
 
 
+cdef inline void extent(np.ndarray array, const char **begin, const char **end) noexcept:
+    """The bytes that an array with elements lies in, whatever its strides."""
+    cdef int axis
+    cdef Py_ssize_t step
+    begin[0] = np.PyArray_BYTES(array)
+    end[0] = begin[0] + np.PyArray_ITEMSIZE(array)
+    for axis in range(np.PyArray_NDIM(array)):
+        step = (np.PyArray_DIM(array, axis) - 1) * np.PyArray_STRIDE(array, axis)
+        if step < 0:
+            begin[0] += step
+        else:
+            end[0] += step
+
+
+cdef inline bint apart(np.ndarray a, np.ndarray b) noexcept:
+    """Whether two arrays surely share no memory."""
+    cdef const char *a_begin
+    cdef const char *a_end
+    cdef const char *b_begin
+    cdef const char *b_end
+    extent(a, &a_begin, &a_end)
+    extent(b, &b_begin, &b_end)
+    return a_end <= b_begin or b_end <= a_begin
+
+
 def convolve_plain(
     object input, object weight, object bias, object stride, object padding, object dilation, object groups,
-    object padding_mode, object activation, object algorithm,
+    object padding_mode, object activation, object algorithm, object out,
 ):
     """Convolve, if the arguments are plainly right.
 
@@ -76,6 +101,8 @@ def convolve_plain(
         Ints or pairs of ints.
     groups, padding_mode, activation, algorithm : object
         As for ``conv2d``.
+    out : object
+        A contiguous ndarray of the same dtype and the result's shape, apart from all others, or None.
 
     Returns
     -------
@@ -83,7 +110,7 @@ def convolve_plain(
         None if an argument is anything else, or anything is wrong.
     """
     cdef HeldWeight held = None
-    cdef np.ndarray x, w, b = None, out
+    cdef np.ndarray x, w, b = None, y
     cdef Problem problem
     cdef Py_ssize_t strides[2]
     cdef Py_ssize_t paddings[2]
@@ -155,6 +182,20 @@ def convolve_plain(
         if np.PyArray_NDIM(b) != 1 or np.PyArray_DIM(b, 0) != outputs:
             return None
 
+    if out is None:
+        y = np.PyArray_EMPTY(<int>(4 - leading), shape + leading, number, 0)
+    else:
+        if not plain_array(out, number) or not np.PyArray_ISWRITEABLE(<np.ndarray>out):
+            return None
+        y = out
+        if np.PyArray_NDIM(y) != 4 - leading:
+            return None
+        for which in range(<int>(4 - leading)):
+            if np.PyArray_DIM(y, which) != shape[leading + which]:
+                return None
+        if not (apart(y, x) and apart(y, w) and (b is None or apart(y, b))):
+            return None
+
     memset(&problem, 0, sizeof(problem))
     problem.groups = group_count
     problem.padding_mode = ZEROS
@@ -164,6 +205,5 @@ def convolve_plain(
         problem.dilation[which] = dilations[which]
         problem.before[which] = paddings[which]
     number = CYC_FLOAT32 if problem.dtype == CYC_F32 else CYC_FLOAT64
-    out = np.PyArray_EMPTY(<int>(4 - leading), shape + leading, np.PyArray_TYPE(x), 0)
-    execute(&problem, x, w, held, b, out, leading, number, number, 1, code, AUTO)
-    return out
+    execute(&problem, x, w, held, b, y, leading, number, number, 1, code, AUTO)
+    return y

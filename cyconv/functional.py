@@ -137,21 +137,21 @@ def conv2d(
     >>> F.conv2d(images, filters, np.zeros(8), stride=2, padding=2).shape
     (2, 8, 16, 16)
     """
-    if out is None:
-        result = convolve_plain(
-            input,
-            weight,
-            bias,
-            stride,
-            padding,
-            dilation,
-            groups,
-            padding_mode,
-            activation,
-            algorithm,
-        )
-        if result is not None:
-            return result
+    result = convolve_plain(
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        dilation,
+        groups,
+        padding_mode,
+        activation,
+        algorithm,
+        out,
+    )
+    if result is not None:
+        return result
     return convolve(
         input,
         weight,

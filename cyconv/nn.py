@@ -277,7 +277,7 @@ class Conv2d:
         array([[[10., 10.]]], dtype=float32)
         """
         prepared = self._weight.prepared
-        if out is None and prepared is not None:
+        if prepared is not None:
             result = convolve_plain(
                 input,
                 prepared,
@@ -289,6 +289,7 @@ class Conv2d:
                 self.padding_mode,
                 self.activation,
                 self.algorithm,
+                out,
             )
             if result is not None:
                 return result
