@@ -137,7 +137,7 @@ def conv2d(
     >>> F.conv2d(images, filters, np.zeros(8), stride=2, padding=2).shape
     (2, 8, 16, 16)
     """
-    result = convolve_plain(
+    arguments = (
         input,
         weight,
         bias,
@@ -150,21 +150,8 @@ def conv2d(
         algorithm,
         out,
     )
-    if result is not None:
-        return result
-    return convolve(
-        input,
-        weight,
-        bias,
-        stride,
-        padding,
-        dilation,
-        groups,
-        padding_mode,
-        activation,
-        algorithm,
-        out,
-    )
+    result = convolve_plain(*arguments)
+    return convolve(*arguments) if result is None else result
 
 
 _NUMPY_MODES: dict[str, Literal["reflect", "edge", "wrap"]] = {

@@ -276,26 +276,7 @@ class Conv2d:
         >>> layer(np.ones((1, 2, 3), np.float32))
         array([[[10., 10.]]], dtype=float32)
         """
-        prepared = self._weight.prepared
-        if prepared is not None:
-            result = convolve_plain(
-                input,
-                prepared,
-                self._bias,
-                self.stride,
-                self.padding,
-                self.dilation,
-                self.groups,
-                self.padding_mode,
-                self.activation,
-                self.algorithm,
-                out,
-            )
-            if result is not None:
-                return result
-        return convolve(
-            input,
-            self._weight,
+        others = (
             self._bias,
             self.stride,
             self.padding,
@@ -306,6 +287,9 @@ class Conv2d:
             self.algorithm,
             out,
         )
+        prepared = self._weight.prepared
+        result = None if prepared is None else convolve_plain(input, prepared, *others)
+        return convolve(input, self._weight, *others) if result is None else result
 
     def __call__(self, input: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Convolve `input`, by `forward`."""
