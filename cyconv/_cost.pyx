@@ -28,8 +28,8 @@ cdef enum:
     CACHE_LINE = 64
     # Fewer sums than this cannot hide the four cycles that a multiply-add takes.
     LATENCY_SLOTS = 8
-    # The row kernel takes all channels at once. A window of so many elements has left the first-level
-    # cache, but still costs less than one output channel at a time does in tiles.
+    # Elements of the smallest window of the row kernel, which takes all channels at once: without a
+    # limit, scratch would grow with the channels.
     MAX_ROWS_WINDOW = 64 * 1024
     # Packing and the tile loops cost this before the first product.
     TILE_START_SLOTS = 1500
