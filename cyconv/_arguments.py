@@ -21,8 +21,8 @@ BYTES_MAX = sys.maxsize
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 ACTIVATIONS = ("relu", "relu6")
-ALGORITHMS = ("auto", "direct")
-UNAVAILABLE_ALGORITHMS = ("winograd", "fft")
+ALGORITHMS = ("auto", "direct", "winograd")
+UNAVAILABLE_ALGORITHMS = ("fft",)
 
 Pair: TypeAlias = tuple[int, int]
 Sides: TypeAlias = tuple[int, int, int, int]
@@ -175,6 +175,15 @@ def check_algorithm(value: Any) -> str:
             f"algorithm={name!r} is not available yet; use one of {_listed(ALGORITHMS)}"
         )
     return name
+
+
+def check_algorithm_applies(name: str, kernel: Pair, stride: Pair, dilation: Pair) -> None:
+    """Refuse an algorithm that is made for other kernels."""
+    if name == "winograd" and (kernel != (3, 3) or stride != (1, 1) or dilation != (1, 1)):
+        raise ValueError(
+            "algorithm='winograd' needs a kernel of 3 x 3, stride 1 and dilation 1, got "
+            f"kernel {kernel}, stride {stride} and dilation {dilation}"
+        )
 
 
 def shape_of(value: Any, name: str) -> tuple[int, ...]:

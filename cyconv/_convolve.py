@@ -10,6 +10,7 @@ from . import _engine
 from ._arguments import (
     check_activation,
     check_algorithm,
+    check_algorithm_applies,
     check_bias_shape,
     check_bytes,
     check_padding_mode,
@@ -60,6 +61,7 @@ def convolve(
         )
 
     shapes = geometry(x.shape, w.shape, stride, padding, dilation, groups, padding_mode)
+    check_algorithm_applies(algorithm, shapes.weight_shape[2:], shapes.stride, shapes.dilation)
     b = None
     if bias is not None:
         b = bias_array(bias, result)

@@ -8,9 +8,11 @@ The list, in order; the cheapest that applies wins and order breaks ties:
       |                 few output channels for each input (depthwise, filters over images)
       |-- turned tile   vectors over output channels, pixels broadcast: small images, where rows of
       |                 pixels would waste lanes, and dilated ones, where it leaves out most padding
-      '-- tile          vectors over pixels, output channels broadcast: everything, last resort
+      |-- tile          vectors over pixels, output channels broadcast: everything
+      '-- winograd      36 products for each 4 x 4 outputs instead of 144: 3x3 with stride 1 and enough
+                        channels to pay for the transforms; not under "direct"
 
-The choice never looks at the batch size, the threads or the layout; and all three sum in the same
+The choice never looks at the batch size, the threads or the layout. The first three sum in the same
 order, so that their results agree bit for bit.
 
 Time is counted in slots: a vector multiply-add on a core that starts two a cycle and loads two
@@ -18,10 +20,28 @@ vectors a cycle. Cores that do one of each have the same ratios.
 """
 
 from cyconv._integers cimport balanced, ceil_div
-from cyconv._kernels cimport CYC_MAX_TILE_ROWS, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK, cyc_kernels
-from cyconv._plan cimport ALGORITHMS, AUTO, MIN_BLOCK_COLUMNS, ROWS, TURNED_TILE, Plan, Problem
+from cyconv._kernels cimport (
+    CYC_MAX_TILE_ROWS,
+    CYC_MAX_TILE_VECTORS,
+    CYC_ROW_BLOCK,
+    CYC_WINOGRAD_OUT,
+    CYC_WINOGRAD_PRODUCTS,
+    CYC_WINOGRAD_TAPS,
+    cyc_kernels,
+)
+from cyconv._plan cimport (
+    ALGORITHMS,
+    AUTO,
+    DIRECT,
+    MIN_BLOCK_COLUMNS,
+    ROWS,
+    TURNED_TILE,
+    WINOGRAD,
+    Plan,
+    Problem,
+)
 from cyconv._tiles cimport piece_end
-from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps, shared_row_stride
+from cyconv._window cimport CIRCULAR, REFLECT, ZEROS, Axis, reading_outputs, reading_taps, shared_row_stride
 
 
 cdef enum:
@@ -34,6 +54,21 @@ cdef enum:
     # Packing and the tile loops cost this before the first product.
     TILE_START_SLOTS = 1500
 
+    # Winograd: the factors of a block's inputs. One factor of all channels stays in the second-level
+    # cache, the others wait in the third; the larger a block, the less often weights are read.
+    FACTORS_BUDGET = 4 * 1024 * 1024
+    MAX_BLOCK_VECTORS = 8
+    MIN_BLOCK_TILES = 8  # columns of tiles of a block, where there are more
+    BLOCK_START_SLOTS = 2000
+    # With fewer channels its error is more than four times that of the direct algorithms.
+    MIN_WINOGRAD_CHANNELS = 6
+
+# Winograd: a vector of tiles of one input channel, window and phases included, and of one output
+# channel, store included; the nine weights of an input and an output; a factor read from afar.
+cdef double INPUT_TRANSFORM_SLOTS = 600
+cdef double OUTPUT_TRANSFORM_SLOTS = 360
+cdef double WEIGHT_TRANSFORM_SLOTS = 24
+cdef double FACTOR_READ_SLOTS = 0.1
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
 cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
 cdef double ROWS_CHANNELS_FACTOR = 1.25  # the row kernel's bookkeeping where sums exceed a channel
@@ -204,12 +239,103 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     )
 
 
+cdef bint reads_inside(const Axis *axis) noexcept nogil:
+    """Whether whole tiles, which may reach beyond the padding, still find their inputs."""
+    cdef Py_ssize_t last = (
+        ceil_div(axis.out, CYC_WINOGRAD_OUT) * CYC_WINOGRAD_OUT + CYC_WINOGRAD_TAPS - 2 - axis.before
+    )
+    if axis.mode == REFLECT:
+        return last <= 2 * (axis.size - 1)
+    return axis.mode != CIRCULAR or last < 2 * axis.size
+
+
+cdef bint suits_winograd(const Plan *plan) noexcept nogil:
+    cdef const Problem *problem = &plan.problem
+    cdef int which
+    for which in range(2):
+        if problem.kernel[which] != CYC_WINOGRAD_TAPS or problem.stride[which] != 1 or problem.dilation[which] != 1:
+            return False
+    return (
+        plan.kernels.winograd_input != NULL and problem.in_channels > 0
+        and CYC_WINOGRAD_PRODUCTS * problem.in_channels * plan.kernels.lanes * plan.kernels.item
+        <= FACTORS_BUDGET
+        and reads_inside(&plan.rows) and reads_inside(&plan.columns)
+    )
+
+
+cdef double winograd_panels_slots(Plan *plan, Py_ssize_t vectors) noexcept nogil:
+    """One product of one channel for all outputs and a block of `vectors`; the best tile is set."""
+    cdef Py_ssize_t outputs = plan.problem.out_channels, most, rows
+    cdef double cost, best = -1
+    for most in range(1, min(vectors, <Py_ssize_t>CYC_MAX_TILE_VECTORS) + 1):
+        rows = most_rows(plan.kernels, most)
+        if rows == 0:
+            continue
+        rows = balanced(outputs, rows)
+        cost = outputs // rows * vectors_slots(plan.kernels, rows, vectors, most)
+        if outputs % rows:
+            cost += vectors_slots(plan.kernels, outputs % rows, vectors, most)
+        if best < 0 or cost < best:
+            best = cost
+            plan.tile_rows = rows
+            plan.tile_vectors = most
+    return best
+
+
+cdef double winograd_cost(Plan *plan) noexcept nogil:
+    """-1 where the algorithm does not apply; sets the block as well, whose waste it counts."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t lanes = plan.kernels.lanes, channels = problem.in_channels, outputs = problem.out_channels
+    cdef Py_ssize_t tile_rows = ceil_div(problem.out_size[0], CYC_WINOGRAD_OUT)
+    cdef Py_ssize_t tile_columns = ceil_div(problem.out_size[1], CYC_WINOGRAD_OUT)
+    cdef Py_ssize_t budget, rows, columns, blocks, vectors, total, best_rows = 1, best_columns = 1
+    cdef Py_ssize_t best_vectors = 1
+    cdef double cost, best = -1
+    if not suits_winograd(plan):
+        return -1
+    plan.flat = True
+    plan.cut = plan.skips = False
+    budget = max(lanes, FACTORS_BUDGET // (CYC_WINOGRAD_PRODUCTS * channels * plan.kernels.item) // lanes * lanes)
+    budget = min(budget, MAX_BLOCK_VECTORS * lanes)
+    for blocks in range(1, max(<Py_ssize_t>1, tile_columns // MIN_BLOCK_TILES) + 1):
+        columns = ceil_div(tile_columns, blocks)
+        for rows in range(1, min(tile_rows, max(<Py_ssize_t>1, budget // columns)) + 1):
+            if rows * columns > budget and columns > MIN_BLOCK_TILES:
+                break
+            vectors = ceil_div(rows * columns, lanes)
+            total = tile_rows // rows * vectors
+            if tile_rows % rows:
+                total += ceil_div(tile_rows % rows * columns, lanes)
+            total *= ceil_div(tile_columns, columns)
+            cost = total * (channels * INPUT_TRANSFORM_SLOTS + outputs * OUTPUT_TRANSFORM_SLOTS)
+            cost += (
+                winograd_panels_slots(plan, vectors) / vectors * total * CYC_WINOGRAD_PRODUCTS * channels
+                + ceil_div(tile_rows, rows) * ceil_div(tile_columns, columns)
+                * (BLOCK_START_SLOTS + FACTOR_READ_SLOTS * CYC_WINOGRAD_PRODUCTS * channels * outputs)
+            )
+            if best < 0 or cost < best:
+                best = cost
+                best_rows = rows
+                best_columns = columns
+                best_vectors = vectors
+    winograd_panels_slots(plan, best_vectors)
+    plan.block_rows = best_rows
+    plan.block_columns = best_columns
+    plan.pixel_tile = plan.tile_vectors * lanes
+    plan.panel_width = plan.tile_rows
+    if not problem.held:
+        best += WEIGHT_TRANSFORM_SLOTS * channels * outputs
+    return best + TILE_START_SLOTS
+
+
 cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:
     """The cost of one entry of the list, whose tile the plan then has; negative: does not apply."""
     if algorithm == ROWS:
         return rows_cost(plan)
     if algorithm == TURNED_TILE:
         return turned_tile_cost(plan)
+    if algorithm == WINOGRAD:
+        return winograd_cost(plan)
     return tile_cost(plan)
 
 
@@ -218,8 +344,10 @@ cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
     cdef int algorithm
     cdef double cost, best = -1
     plan.algorithm = wanted
-    if wanted == AUTO:
-        for algorithm in range(ROWS, <int>ALGORITHMS):
+    if wanted == AUTO or wanted == DIRECT:
+        for algorithm in range(ROWS, <int>(WINOGRAD if wanted == DIRECT else ALGORITHMS)):
+            if algorithm == WINOGRAD and plan.problem.in_channels < MIN_WINOGRAD_CHANNELS:
+                continue
             cost = cost_of(plan, algorithm)
             if cost >= 0 and (best < 0 or cost < best):
                 best = cost

@@ -10,6 +10,7 @@ cdef struct HeldForm:
     const cyc_isa *isa
     Py_ssize_t width
     Py_ssize_t groups
+    bint transformed  # to Winograd's factors
     char *panels
 
 

@@ -11,9 +11,22 @@ cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
 
 from cyconv._kernels cimport *
-from cyconv._panels cimport pack_panels, panels_bytes
-from cyconv._plan cimport AUTO, INAPPLICABLE, ROWS, TILE, TURNED_TILE, Plan, Problem, free_plan, make_plan
-from cyconv._run cimport Destination, Operands, run_plan
+from cyconv._panels cimport holds_factors, pack_panels, panels_bytes
+from cyconv._plan cimport (
+    AUTO,
+    DIRECT,
+    INAPPLICABLE,
+    ROWS,
+    TILE,
+    TURNED_TILE,
+    WINOGRAD,
+    Plan,
+    Problem,
+    free_plan,
+    make_plan,
+)
+from cyconv._run cimport run_plan
+from cyconv._task cimport Destination, Operands
 from cyconv._threads cimport thread_limit
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
 
@@ -43,14 +56,26 @@ cdef const cyc_isa *isa = NULL
 
 PADDING_MODES = {"zeros": ZEROS, "reflect": REFLECT, "replicate": REPLICATE, "circular": CIRCULAR}
 ACTIVATIONS = {None: CYC_NO_ACTIVATION, "relu": CYC_RELU, "relu6": CYC_RELU6}
-ALGORITHM_NAMES = {ROWS: "rows", TURNED_TILE: "turned tile", TILE: "tile"}
+ALGORITHM_NAMES = {ROWS: "rows", TURNED_TILE: "turned tile", TILE: "tile", WINOGRAD: "winograd"}
 # "direct" leaves the choice among the direct ones; their own names are for tests and benchmarks.
-ALGORITHMS = {"auto": AUTO, "direct": AUTO, **{name: number for number, name in ALGORITHM_NAMES.items()}}
+ALGORITHMS = {"auto": AUTO, "direct": DIRECT, **{name: number for number, name in ALGORITHM_NAMES.items()}}
 REASONS = {
     ROWS: "each input row, once loaded, serves every output row whose kernel covers it",
     TURNED_TILE: "vectors over output channels fill better than vectors over rows this short",
     TILE: "vectors over pixels, each serving several output channels",
+    WINOGRAD: "36 products for each 4 x 4 outputs instead of 144",
 }
+
+NEEDS = {
+    ROWS: "a stride within the kernel, and channels that fit one window",
+    WINOGRAD: (
+        "a kernel of 3 x 3, stride 1, dilation 1, a floating-point or complex dtype, channels whose tiles fit "
+        "4 MiB, and with reflect or circular padding an input that whole tiles of 4 x 4 do not wrap around"
+    ),
+}
+
+# What "auto" stands for: AUTO itself, or DIRECT.
+cdef int automatic = AUTO
 
 # The dtype of an array that needs no conversion, for each compute dtype.
 cdef int[CYC_COMPUTE_DTYPES] MEMORY_DTYPES = [CYC_FLOAT32, CYC_FLOAT64, CYC_UINT32, CYC_UINT64]
@@ -114,7 +139,16 @@ def _choose_isa():
         raise ImportError(f"CYCONV_ISA: {error}") from None
 
 
+def _choose_automatic():
+    global automatic
+    wish = os.environ.get("CYCONV_ALGORITHM") or "auto"
+    if wish not in ("auto", "direct"):
+        raise ImportError(f"CYCONV_ALGORITHM: must be 'auto' or 'direct', got {wish!r}")
+    automatic = ALGORITHMS[wish]
+
+
 _choose_isa()
+_choose_automatic()
 
 
 def fma_peak(str dtype="float32"):
@@ -177,6 +211,7 @@ cdef class HeldWeight:
                     self.forms[index].isa == plan.isa
                     and self.forms[index].width == plan.panel_width
                     and self.forms[index].groups == plan.problem.groups
+                    and self.forms[index].transformed == holds_factors(plan)
                 ):
                     return self.forms[index].panels
             if self.form_count == MAX_HELD_FORMS:
@@ -186,7 +221,9 @@ cdef class HeldWeight:
                 raise MemoryError(f"cannot allocate {panels_bytes(plan)} bytes for packed weights")
             with nogil:
                 pack_panels(plan, np.PyArray_BYTES(self.array), panels, threads)
-            self.forms[self.form_count] = HeldForm(plan.isa, plan.panel_width, plan.problem.groups, panels)
+            self.forms[self.form_count] = HeldForm(
+                plan.isa, plan.panel_width, plan.problem.groups, holds_factors(plan), panels
+            )
             self.form_count += 1
             return panels
         finally:
@@ -195,6 +232,10 @@ cdef class HeldWeight:
 
 # ---------------------------------------------------------------------------------------------
 # Prepare and run
+
+
+cdef str inapplicable(int algorithm):
+    return f"algorithm={ALGORITHM_NAMES[algorithm]!r} does not apply: it needs {NEEDS[algorithm]}"
 
 
 cdef int array_dtype(np.ndarray array) except -1:
@@ -310,6 +351,8 @@ cdef int execute(
     operands.panels = NULL
 
     threads = useful_threads(problem)
+    if algorithm == AUTO:
+        algorithm = automatic
     status = make_plan(&plan, problem, chosen, algorithm, threads)
     try:
         if status == 0 and held is not None and panels_bytes(&plan):
@@ -332,7 +375,7 @@ cdef int execute(
     finally:
         free_plan(&plan)
     if status == INAPPLICABLE:
-        raise ValueError(f"the algorithm {ALGORITHM_NAMES[algorithm]!r} does not apply to these shapes")
+        raise ValueError(inapplicable(algorithm))
     if status != 0:
         raise MemoryError("cannot allocate scratch memory for conv2d")
     return 0
@@ -391,7 +434,7 @@ def plan(
     """What ``convolve`` would do for these shapes, as a dict; arguments as there, checked."""
     cdef Problem problem
     cdef Plan plan
-    cdef int threads
+    cdef int threads, wanted, status
     compute, _, parts = RESULT_DTYPES[dtype.name]
     set_geometry(&problem, stride, padding, dilation, padding_mode)
     problem.batch = input_shape[0]
@@ -408,13 +451,18 @@ def plan(
     problem.held = held
     problem.readable = compute == CYC_F32 or compute == CYC_F64
     threads = useful_threads(&problem)
-    if make_plan(&plan, &problem, isa, ALGORITHMS[algorithm], threads) != 0:
+    wanted = ALGORITHMS[algorithm]
+    status = make_plan(&plan, &problem, isa, automatic if wanted == AUTO else wanted, threads)
+    if status == INAPPLICABLE:
+        raise ValueError(inapplicable(wanted))
+    if status != 0:
         raise MemoryError("cannot allocate the tables of a plan")
     lanes = plan.kernels.lanes
     names = {
         ROWS: f"{plan.tile_rows} rows x {plan.tile_vectors * lanes} columns",
         TURNED_TILE: f"{plan.tile_rows} pixels x {plan.tile_vectors * lanes} outputs",
         TILE: f"{plan.tile_rows} outputs x {plan.tile_vectors * lanes} pixels",
+        WINOGRAD: f"{plan.tile_rows} outputs x {plan.tile_vectors * lanes} tiles of 4 x 4 pixels",
     }
     try:
         return {

@@ -18,3 +18,11 @@ cdef inline Py_ssize_t greatest_common_divisor(Py_ssize_t a, Py_ssize_t b) noexc
     while b:
         a, b = b, a % b
     return a
+
+
+cdef inline Py_ssize_t odd_lines(Py_ssize_t elements, Py_ssize_t item) noexcept nogil:
+    """Elements of an odd number of cache lines, at least `elements`.
+
+    Planes as far apart do not share their places in a cache when many are read or written together.
+    """
+    return (ceil_div(elements * item, 64) | 1) * 64 // item

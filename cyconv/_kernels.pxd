@@ -5,6 +5,10 @@ cdef extern from "kernels/kernels.h" nogil:
     const Py_ssize_t CYC_ROW_BLOCK
     const Py_ssize_t CYC_MAX_TILE_ROWS
     const Py_ssize_t CYC_MAX_TILE_VECTORS
+    enum: CYC_WINOGRAD_OUT
+    enum: CYC_WINOGRAD_TAPS
+    enum: CYC_WINOGRAD_IN
+    enum: CYC_WINOGRAD_PRODUCTS
 
     const int CYC_F32
     const int CYC_F64
@@ -95,6 +99,36 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t rows
         Py_ssize_t columns
 
+    ctypedef struct cyc_winograd_split_args:
+        const void *window
+        Py_ssize_t window_pitch
+        Py_ssize_t row_pitch
+        Py_ssize_t channels
+        Py_ssize_t rows
+        Py_ssize_t tiles
+        void *phases
+        Py_ssize_t phases_pitch
+        Py_ssize_t plane_pitch
+
+    ctypedef struct cyc_winograd_input_args:
+        const void *phases
+        Py_ssize_t phases_pitch
+        Py_ssize_t plane_pitch
+        const Py_ssize_t *row_offsets
+        Py_ssize_t channels
+        Py_ssize_t positions
+        void *out
+        Py_ssize_t out_pitch
+        Py_ssize_t out_plane_pitch
+
+    ctypedef struct cyc_winograd_output_args:
+        const void *products
+        Py_ssize_t plane_pitch
+        Py_ssize_t positions
+        void *out
+        Py_ssize_t out_pitch
+        void *sums
+
     ctypedef void (*cyc_tile_fn)(const cyc_tile_args *) noexcept
     ctypedef void (*cyc_rows_fn)(const cyc_rows_args *) noexcept
     ctypedef void (*cyc_load_fn)(const cyc_load_args *) noexcept
@@ -103,6 +137,12 @@ cdef extern from "kernels/kernels.h" nogil:
         const void *weight, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t terms, void *panel
     ) noexcept
 
+    ctypedef void (*cyc_winograd_weight_fn)(
+        const void *panel, Py_ssize_t channels, Py_ssize_t width, void *factors, Py_ssize_t plane
+    ) noexcept
+    ctypedef void (*cyc_winograd_split_fn)(const cyc_winograd_split_args *) noexcept
+    ctypedef void (*cyc_winograd_input_fn)(const cyc_winograd_input_args *) noexcept
+    ctypedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *) noexcept
     ctypedef int (*cyc_finite_fn)(const void *values, Py_ssize_t count) noexcept
 
     ctypedef struct cyc_kernels:
@@ -115,6 +155,10 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_store_fn store[12]
         cyc_pack_fn pack
         cyc_finite_fn finite
+        cyc_winograd_split_fn winograd_split
+        cyc_winograd_input_fn winograd_input
+        cyc_winograd_weight_fn winograd_weight
+        cyc_winograd_output_fn winograd_output
 
     ctypedef struct cyc_isa:
         const char *name

@@ -6,7 +6,15 @@ either way round. Behind all panels there is a byte for each: its weights are fi
 
 from cython.parallel cimport prange
 
-from cyconv._plan cimport ROWS, Plan
+from cyconv._integers cimport ceil_div
+from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS
+from cyconv._plan cimport ROWS, WINOGRAD, Plan
+
+
+cdef enum:
+    # A part of a panel that stays in the first-level cache while its factors are made.
+    PART_BYTES = 24 * 1024
+    SLACK_BYTES = 64  # a vector is read past the end
 
 
 cdef void pack_panel(
@@ -30,11 +38,32 @@ cdef char *finite_flags(const Plan *plan, const char *panels) noexcept nogil:
     return <char *>panels + panel_count(plan) * plan.panel_width * plan.terms * plan.kernels.item
 
 
+cdef bint holds_factors(const Plan *plan) noexcept nogil:
+    """Whether the packed weights are Winograd's factors."""
+    return plan.algorithm == WINOGRAD and not plan.transforms_in_task
+
+
 cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil:
     """Size of all packed weights; 0 where they are read as they are, or packed by the tasks."""
     if plan.algorithm == ROWS or plan.packs_in_task:
         return 0
-    return panel_count(plan) * (plan.panel_width * plan.terms * plan.kernels.item + 1)
+    if holds_factors(plan):
+        return panel_count(plan) * CYC_WINOGRAD_PRODUCTS * plan.weight_pitch * plan.kernels.item
+    return panel_count(plan) * (plan.panel_width * plan.terms * plan.kernels.item + 1) + SLACK_BYTES
+
+
+cdef void pack_factors(const Plan *plan, const char *weight, Py_ssize_t index, char *factors) noexcept nogil:
+    """Transform panel number `index` of all groups to [factor][channel][output]."""
+    cdef char part[PART_BYTES + SLACK_BYTES]
+    cdef Py_ssize_t item = plan.kernels.item, taps = plan.terms // plan.problem.in_channels, step, channel, channels
+    cdef Py_ssize_t most = max(1, PART_BYTES // (taps * plan.panel_width * item))
+    for step in range(ceil_div(plan.problem.in_channels, most)):
+        channel = step * most
+        channels = min(most, plan.problem.in_channels - channel)
+        pack_panel(plan, weight, index, channel * taps, channels * taps, part)
+        plan.kernels.winograd_weight(
+            part, channels, plan.panel_width, factors + channel * plan.panel_width * item, plan.weight_pitch
+        )
 
 
 cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int threads) noexcept nogil:
@@ -42,6 +71,10 @@ cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int th
     cdef Py_ssize_t index, elements = plan.panel_width * plan.terms
     cdef char *panel
     for index in prange(panel_count(plan), num_threads=threads, use_threads_if=threads > 1, schedule="static"):
+        if holds_factors(plan):
+            panel = panels + index * CYC_WINOGRAD_PRODUCTS * plan.weight_pitch * plan.kernels.item
+            pack_factors(plan, weight, index, panel)
+            continue
         panel = panels + index * elements * plan.kernels.item
         pack_panel(plan, weight, index, 0, plan.terms, panel)
         finite_flags(plan, panels)[index] = plan.kernels.finite(panel, elements)

@@ -6,9 +6,11 @@ from cyconv._window cimport Axis, Window
 
 cdef enum Algorithm:
     AUTO
+    DIRECT  # the choice among the direct ones
     ROWS
     TURNED_TILE
     TILE
+    WINOGRAD
     ALGORITHMS
 
 
@@ -16,6 +18,8 @@ cdef enum:
     INAPPLICABLE = -2  # what make_plan answers where the wanted algorithm does not apply
     ALIGNMENT = 64  # of each part of the scratch, a cache line
     MIN_BLOCK_COLUMNS = 32
+    # Terms of a chunk of Winograd's sums, whose errors the output transform enlarges.
+    WINOGRAD_CHUNK = 16
 
 
 cdef struct Problem:
@@ -66,13 +70,26 @@ cdef struct Plan:
     Py_ssize_t panel_block  # panels of one task
     Py_ssize_t panel_blocks
     bint packs_in_task  # each panel is used by one task, which packs it in its own cache
+    bint transforms_in_task  # Winograd: likewise for the factors of the weights
     Py_ssize_t spots  # tiles of a block, at most
     Py_ssize_t span_lists  # at most
     Py_ssize_t spans  # of a list, at most
 
+    # Winograd, whose outputs are those of whole tiles of 4 x 4
+    Py_ssize_t block_rows  # of a task, in tiles
+    Py_ssize_t block_columns
+    Py_ssize_t positions  # tiles of a block, in whole vectors
+    Py_ssize_t phase_pitch  # elements from one column of the tiles to the next
+    Py_ssize_t factor_pitch  # elements from one factor of the inputs to the next
+    Py_ssize_t weight_pitch  # elements from one factor of a panel's weights to the next
+    Py_ssize_t product_pitch  # elements from one product to the next
+    Py_ssize_t pass_panels  # panels whose products are made before any of them is transformed
+
     Py_ssize_t tasks
     # Scratch of one thread, in bytes and in this order.
     Py_ssize_t window_bytes
+    Py_ssize_t phases_bytes
+    Py_ssize_t factor_bytes
     Py_ssize_t totals_bytes
     Py_ssize_t turned_bytes
     Py_ssize_t panel_bytes

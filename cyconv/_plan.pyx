@@ -8,8 +8,20 @@ from libc.string cimport memset
 
 from cyconv._blocks cimport choose_blocks
 from cyconv._cost cimport choose_algorithm
-from cyconv._integers cimport ceil_div, round_up
-from cyconv._kernels cimport CYC_CHUNK, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK, cyc_isa, cyc_span, cyc_tap
+from cyconv._integers cimport ceil_div, odd_lines, round_up
+from cyconv._kernels cimport (
+    CYC_CHUNK,
+    CYC_MAX_TILE_VECTORS,
+    CYC_ROW_BLOCK,
+    CYC_WINOGRAD_IN,
+    CYC_WINOGRAD_OUT,
+    CYC_WINOGRAD_PRODUCTS,
+    CYC_WINOGRAD_TAPS,
+    cyc_isa,
+    cyc_span,
+    cyc_tap,
+)
+from cyconv._plan cimport WINOGRAD, WINOGRAD_CHUNK
 from cyconv._tiles cimport Spot, SpanList, fill_taps
 from cyconv._window cimport Axis, Run, layout_axis, shared_row_step, shared_row_stride, shared_row_pitch
 
@@ -18,6 +30,8 @@ cdef enum:
     # Lists of the terms that different tiles take: at most so many, and so large.
     MAX_SPAN_LISTS = 32
     SPANS_BUDGET = 256 * 1024
+    # Winograd's products of a pass of panels, which its output transforms find in the second level.
+    PRODUCTS_BUDGET = 1024 * 1024
 
 
 cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil:
@@ -105,6 +119,54 @@ cdef void set_axis(Axis *axis, const Problem *problem, int which) noexcept nogil
     axis.inner_end = axis.out
 
 
+cdef void round_to_tiles(Axis *axis) noexcept nogil:
+    """Let the outputs of an axis be those of whole tiles."""
+    axis.out = axis.inner_end = round_up(axis.out, CYC_WINOGRAD_OUT)
+
+
+cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
+    cdef Py_ssize_t item = plan.kernels.item, channels = plan.problem.in_channels
+    cdef Py_ssize_t slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # read past the last tile
+    cdef Py_ssize_t rows = plan.rows.block // CYC_WINOGRAD_OUT, columns = plan.columns.block // CYC_WINOGRAD_OUT
+    cdef Py_ssize_t channel_bytes
+    plan.positions = round_up(rows * columns, plan.kernels.lanes)
+    # a vector is written past the end
+    plan.phase_pitch = (CYC_WINOGRAD_OUT * rows + CYC_WINOGRAD_TAPS - 1) * columns + plan.kernels.lanes
+    channel_bytes = CYC_WINOGRAD_IN * plan.phase_pitch * item
+    plan.factor_pitch = odd_lines(channels * plan.positions, item)
+    plan.pass_panels = 1
+    if not plan.transforms_in_task:
+        plan.pass_panels = max(1, min(
+            plan.panel_block,
+            PRODUCTS_BUDGET // (CYC_WINOGRAD_PRODUCTS * plan.panel_width * plan.positions * item),
+        ))
+    plan.weight_pitch = odd_lines(channels * plan.panel_width, item)
+    plan.product_pitch = odd_lines(plan.pass_panels * plan.panel_width * plan.positions, item)
+    plan.window_bytes = round_up(plan.channel_block * plan.window.channel_pitch * item + slack, ALIGNMENT)
+    plan.phases_bytes = round_up(plan.channel_block * channel_bytes + slack, ALIGNMENT)
+    # the phases of all channels take its place where tiles are computed again
+    plan.factor_bytes = round_up(
+        max(CYC_WINOGRAD_PRODUCTS * plan.factor_pitch * item, channels * channel_bytes + slack), ALIGNMENT
+    )
+    plan.totals_bytes = CYC_WINOGRAD_PRODUCTS * plan.product_pitch * item
+    # the pixels of an output channel and the sum of each tile
+    plan.turned_bytes = round_up(
+        (CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT + 1) * plan.positions * item + slack, ALIGNMENT
+    )
+    plan.panel_bytes = round_up(plan.terms * plan.panel_width * item, ALIGNMENT)
+    if plan.transforms_in_task:
+        plan.panel_bytes = max(plan.panel_bytes, CYC_WINOGRAD_PRODUCTS * plan.weight_pitch * item)
+    plan.taps_bytes = round_up(plan.terms * sizeof(cyc_tap), ALIGNMENT)
+    plan.spots_bytes = round_up(plan.panel_block * plan.panel_width * plan.positions, ALIGNMENT)
+    plan.spans_bytes = round_up(
+        max(ceil_div(plan.terms, CYC_CHUNK), ceil_div(channels, WINOGRAD_CHUNK)) * sizeof(cyc_span), ALIGNMENT
+    )
+    plan.scratch_bytes = (
+        plan.window_bytes + plan.phases_bytes + plan.factor_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes
+        + plan.taps_bytes + plan.spots_bytes + plan.spans_bytes
+    )
+
+
 cdef int make_plan(
     Plan *plan, const Problem *problem, const cyc_isa *isa, int wanted, Py_ssize_t threads
 ) noexcept nogil:
@@ -113,6 +175,7 @@ cdef int make_plan(
     The problem has output pixels and output channels. A plan that failed needs no ``free_plan``.
     """
     cdef Py_ssize_t kernel_h = problem.kernel[0], kernel_w = problem.kernel[1], table_bytes
+    cdef Py_ssize_t index
     cdef char *memory
     cdef int which
     memset(plan, 0, sizeof(Plan))
@@ -147,8 +210,14 @@ cdef int make_plan(
     if not choose_algorithm(plan, wanted):
         free_plan(plan)
         return INAPPLICABLE
+    if plan.algorithm == WINOGRAD:
+        round_to_tiles(&plan.rows)
+        round_to_tiles(&plan.columns)
     choose_blocks(plan, threads)
-    size_scratch(plan)
+    if plan.algorithm == WINOGRAD:
+        size_winograd_scratch(plan)
+    else:
+        size_scratch(plan)
     plan.tasks = (
         problem.batch * ceil_div(problem.groups, plan.group_block) * plan.panel_blocks
         * plan.rows.blocks * plan.columns.blocks
@@ -157,6 +226,8 @@ cdef int make_plan(
     table_bytes = plan.terms * <Py_ssize_t>sizeof(cyc_tap) if plan.term_blocks == 1 else 0
     if plan.algorithm == ROWS:
         table_bytes = row_table_bytes(plan)
+    elif plan.algorithm == WINOGRAD:
+        table_bytes = problem.in_channels * sizeof(cyc_tap)
     plan.taps = <cyc_tap *>malloc(max(<Py_ssize_t>ALIGNMENT, table_bytes))
     if plan.taps == NULL:
         free_plan(plan)
@@ -165,6 +236,10 @@ cdef int make_plan(
         plan.column_offsets = <Py_ssize_t *>plan.taps
         plan.row_offsets = plan.column_offsets + kernel_w
         fill_row_offsets(plan)
+    elif plan.algorithm == WINOGRAD:
+        for index in range(problem.in_channels):
+            plan.taps[index].broadcast = index * plan.panel_width
+            plan.taps[index].vector = index * plan.positions
     elif plan.term_blocks == 1:
         fill_taps(plan, 0, plan.terms, plan.taps)
     return 0

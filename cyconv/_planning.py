@@ -10,6 +10,7 @@ import numpy as np
 from . import _engine
 from ._arguments import (
     check_algorithm,
+    check_algorithm_applies,
     check_bytes,
     check_padding_mode,
     geometry,
@@ -45,7 +46,8 @@ class Explanation:
     scratch_bytes : int
         Memory that each of them needs besides the arrays.
     flops : int
-        Floating-point operations, a multiplication and an addition counted as two.
+        Floating-point operations of the direct sum, a multiplication and an addition counted as
+        two.
     dtype : str
         The dtype of the result.
     output_shape : tuple of int
@@ -128,12 +130,12 @@ def explain(
     >>> what.output_shape
     (1, 64, 56, 56)
     >>> print(what)  # doctest: +SKIP
-    algorithm  tile
-    reason     vectors over pixels, each serving several output channels
+    algorithm  winograd
+    reason     36 products for each 4 x 4 outputs instead of 144
     isa        avx512
-    tile       13 outputs x 32 pixels
+    tile       6 outputs x 64 tiles of 4 x 4 pixels
     threads    2
-    scratch    237,120 bytes per thread
+    scratch    2,168,640 bytes per thread
     work       231,211,008 flops
     output     float32 (1, 64, 56, 56)
     """
@@ -147,6 +149,7 @@ def explain(
     input_shape = shape_of(input_shape, "input_shape")
     weight_shape = shape_of(weight_shape, "weight_shape")
     shapes = geometry(input_shape, weight_shape, stride, padding, dilation, groups, padding_mode)
+    check_algorithm_applies(algorithm, shapes.weight_shape[2:], shapes.stride, shapes.dilation)
     check_bytes(input_shape, result.itemsize, "the input")
     check_bytes(weight_shape, result.itemsize, "the weight")
     check_bytes(shapes.output_shape, result.itemsize, "the output")

@@ -27,22 +27,11 @@ from cyconv._kernels cimport (
     cyc_tile_args,
 )
 from cyconv._panels cimport finite_flags, pack_panel
-from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, Plan
+from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, WINOGRAD, Plan
 from cyconv._tiles cimport Spot, SpanList, fill_spans, fill_taps, place_spots
-from cyconv._window cimport Source, find_block, prepare_channels, shared_row_step, shared_row_stride
-
-
-cdef struct Task:
-    Py_ssize_t image
-    Py_ssize_t group  # first group
-    Py_ssize_t group_count
-    Py_ssize_t panel  # first panel
-    Py_ssize_t panel_count
-    Py_ssize_t row  # first output row
-    Py_ssize_t row_count
-    Py_ssize_t column
-    Py_ssize_t column_count
-    bint in_place  # no window: the kernel reads the input
+from cyconv._run_winograd cimport run_winograd
+from cyconv._task cimport Destination, Operands, Task, find_task, output_address, prepare_window
+from cyconv._window cimport Source, shared_row_step, shared_row_stride
 
 
 cdef struct Scratch:
@@ -53,47 +42,6 @@ cdef struct Scratch:
     cyc_tap *taps
     Spot *spots
     SpanList *lists
-
-
-cdef inline Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil:
-    """Task number `index`; the parts of one image are neighbours, so that they share its cache."""
-    cdef Task task
-    cdef Py_ssize_t groups = ceil_div(plan.problem.groups, plan.group_block)
-    cdef bint inner = find_block(&plan.columns, index % plan.columns.blocks, &task.column, &task.column_count)
-    index //= plan.columns.blocks
-    inner = find_block(&plan.rows, index % plan.rows.blocks, &task.row, &task.row_count) and inner
-    index //= plan.rows.blocks
-    task.panel = index % plan.panel_blocks * plan.panel_block
-    task.panel_count = min(plan.panel_block, plan.panels - task.panel)
-    index //= plan.panel_blocks
-    task.group = index % groups * plan.group_block
-    task.group_count = min(plan.group_block, plan.problem.groups - task.group)
-    task.image = index // groups
-    task.in_place = plan.in_place and inner
-    return task
-
-
-cdef inline char *output_address(
-    const Plan *plan, const Destination *to, const Task *task, Py_ssize_t channel
-) noexcept nogil:
-    """The first output pixel of the task, of real output channel `channel` of its group."""
-    channel += task.group * plan.problem.out_channels
-    return (
-        to.data + task.image * to.batch_bytes
-        + channel // to.parts * to.channel_bytes + channel % to.parts * to.part_bytes
-        + task.row * to.row_bytes + task.column * to.column_bytes
-    )
-
-
-cdef void prepare_window(
-    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
-) noexcept nogil:
-    prepare_channels(
-        &plan.window, &plan.rows, &plan.columns, &operands.source,
-        operands.source.data + task.image * operands.source.batch_bytes,
-        task.group * plan.problem.in_channels + channel, channels,
-        task.row, task.row_count, task.column, task.column_count, window,
-    )
 
 
 cdef void store_tile(
@@ -351,6 +299,9 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
     cdef Py_ssize_t list_index
     cdef cyc_span *spans
     memory = <char *>((<size_t>memory + ALIGNMENT - 1) & ~<size_t>(ALIGNMENT - 1))
+    if plan.algorithm == WINOGRAD:
+        run_winograd(plan, operands, &task, memory)
+        return
     scratch.window = memory
     scratch.totals = scratch.window + plan.window_bytes
     if plan.algorithm == ROWS:

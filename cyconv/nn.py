@@ -12,6 +12,7 @@ from ._arguments import (
     Sides,
     check_activation,
     check_algorithm,
+    check_algorithm_applies,
     check_bytes,
     check_extent,
     check_padding_mode,
@@ -177,6 +178,7 @@ class Conv2d:
             if channels % self.groups:
                 raise ValueError(f"groups={self.groups} must divide {name}, got {channels}")
         check_same_padding(form, self.stride)
+        check_algorithm_applies(self.algorithm, self.kernel_size, self.stride, self.dilation)
         for axis in (0, 1):
             check_extent(axis, self.kernel_size[axis], self.dilation[axis])
 

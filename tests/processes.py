@@ -19,7 +19,7 @@ def run_python(
     settings = dict(os.environ)
     inherited = settings.get("PYTHONPATH")
     settings["PYTHONPATH"] = os.pathsep.join(filter(None, [PACKAGE_PARENT, inherited]))
-    for name in ("CYCONV_ISA", "OMP_NUM_THREADS"):
+    for name in ("CYCONV_ALGORITHM", "CYCONV_ISA", "OMP_NUM_THREADS"):
         settings.pop(name, None)
     for name, value in environment.items():
         if value is None:

@@ -57,9 +57,9 @@ def test_batch(layer: str, name: str, isa: str, rng):
 @pytest.mark.parametrize("layer", LAYERS)
 def test_held_weights(layer: str, name: str, isa: str, rng):
     x, w, b, arguments = operands(rng, layer, name)
-    whole = cyconv.conv2d(x, w, b, **arguments)
+    whole = cyconv.conv2d(x, w, b, **arguments, **DIRECT)
     channels = x.shape[1], w.shape[0], w.shape[2:]
-    module = cyconv.Conv2d(*channels, **arguments, dtype=x.dtype)
+    module = cyconv.Conv2d(*channels, **arguments, **DIRECT, dtype=x.dtype)
     module.weight, module.bias = w, b
     for _ in range(2):
         assert_same_bits(module(x), whole)

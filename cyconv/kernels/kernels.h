@@ -21,6 +21,12 @@
 #define CYC_MAX_TILE_VECTORS 4
 #define CYC_ROW_BLOCK 4 /* output rows that the row kernel keeps in registers */
 
+/* Winograd's F(4x4, 3x3): outputs, taps and inputs of a tile along each axis, and its products. */
+#define CYC_WINOGRAD_OUT 4
+#define CYC_WINOGRAD_TAPS 3
+#define CYC_WINOGRAD_IN 6
+#define CYC_WINOGRAD_PRODUCTS 36
+
 /* Compute dtypes. Integers are computed modulo 2^32 or 2^64, which serves signed and unsigned. */
 enum { CYC_F32, CYC_F64, CYC_U32, CYC_U64, CYC_COMPUTE_DTYPES };
 
@@ -134,6 +140,44 @@ typedef struct {
     ptrdiff_t rows, columns;
 } cyc_store_args;
 
+/* Split the rows of a window into phases, so that the inputs of neighbouring tiles are neighbours:
+ * column j < 6 of tile t, of row y of channel c, which is window[c * window_pitch + y * row_pitch + 4 * t + j],
+ * goes to phases[c * phases_pitch + j * plane_pitch + r * tiles + t], where r counts the rows 0, 4, 8 ..., then
+ * 1, 5, 9 ... and so on. Writes up to a vector past the last row of a plane, reads up to 4 vectors past
+ * the end of a window row. */
+typedef struct {
+    const void *window;
+    ptrdiff_t window_pitch, row_pitch;
+    ptrdiff_t channels, rows, tiles;
+    void *phases;
+    ptrdiff_t phases_pitch, plane_pitch;
+} cyc_winograd_split_args;
+
+/* Input transform: the 6 x 6 inputs of each tile, which are
+ * phases[c * phases_pitch + j * plane_pitch + row_offsets[i] + p] for tile p, become 36 factors;
+ * factor x of channel c and tile p goes to out[x * out_plane_pitch + c * out_pitch + p].
+ * `positions` is a multiple of the lanes. */
+typedef struct {
+    const void *phases;
+    ptrdiff_t phases_pitch, plane_pitch;
+    const ptrdiff_t *row_offsets; /* 6 */
+    ptrdiff_t channels, positions;
+    void *out;
+    ptrdiff_t out_pitch, out_plane_pitch;
+} cyc_winograd_input_args;
+
+/* Output transform of one output channel: products[x * plane_pitch + p], x < 36, become the 4 x 4
+ * outputs of tile p; output (i, j) goes to out[i * out_pitch + 4 * p + j]. The sum of the 16, which is
+ * not finite if one of them is not, goes to sums[p]. `positions` is a multiple of the lanes. */
+typedef struct {
+    const void *products;
+    ptrdiff_t plane_pitch;
+    ptrdiff_t positions;
+    void *out;
+    ptrdiff_t out_pitch;
+    void *sums;
+} cyc_winograd_output_args;
+
 typedef void (*cyc_tile_fn)(const cyc_tile_args *);
 typedef void (*cyc_rows_fn)(const cyc_rows_args *);
 typedef void (*cyc_load_fn)(const cyc_load_args *);
@@ -143,6 +187,14 @@ typedef void (*cyc_store_fn)(const cyc_store_args *);
  * k < terms, zero for rows <= i < width. */
 typedef void (*cyc_pack_fn)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t terms,
                             void *panel);
+
+/* Weight transform: a panel of 3x3 weights, panel[(c * 9 + k) * width + i], becomes 36 factors each;
+ * factor x goes to factors[x * plane + c * width + i]. Reads up to a vector past the panel. */
+typedef void (*cyc_winograd_weight_fn)(const void *panel, ptrdiff_t channels, ptrdiff_t width, void *factors,
+                                       ptrdiff_t plane);
+typedef void (*cyc_winograd_split_fn)(const cyc_winograd_split_args *);
+typedef void (*cyc_winograd_input_fn)(const cyc_winograd_input_args *);
+typedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *);
 
 /* Whether `count` elements are all finite; integers are. */
 typedef int (*cyc_finite_fn)(const void *values, ptrdiff_t count);
@@ -158,6 +210,10 @@ typedef struct {
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */
     cyc_pack_fn pack;
     cyc_finite_fn finite;
+    cyc_winograd_split_fn winograd_split; /* these four NULL for integers */
+    cyc_winograd_input_fn winograd_input;
+    cyc_winograd_weight_fn winograd_weight;
+    cyc_winograd_output_fn winograd_output;
 } cyc_kernels;
 
 typedef struct {

@@ -114,12 +114,13 @@ CYC_STORE_FUNCTION(uint16, uint16_t)
         if (x < columns) CYC_OP(copy_first)(dst + x, src + x * sizeof value, columns - x); \
     }
 #undef CYC_LOAD_STRIDE_2
-#define CYC_LOAD_STRIDE_2                                                                   \
-    { /* the last column apart: behind it there may be nothing to read */                   \
-        ptrdiff_t x = 0;                                                                    \
-        for (; x + CYC_LANES < columns; x += CYC_LANES)                                     \
-            CYC_OP(store)(dst + x, CYC_OP(load_even)((const CYC_ELEMENT *)src + 2 * x));    \
-        for (; x < columns; x++) memcpy(dst + x, src + 2 * x * sizeof value, sizeof value); \
+#define CYC_LOAD_STRIDE_2                                                                                       \
+    { /* the last column apart: behind it there may be nothing to read */                                       \
+        ptrdiff_t x = 0;                                                                                        \
+        const CYC_ELEMENT *const p = (const CYC_ELEMENT *)src;                                                  \
+        for (; x + CYC_LANES < columns; x += CYC_LANES)                                                         \
+            CYC_OP(store)(dst + x, CYC_OP(even)(CYC_OP(load)(p + 2 * x), CYC_OP(load)(p + 2 * x + CYC_LANES))); \
+        for (; x < columns; x++) memcpy(dst + x, src + 2 * x * sizeof value, sizeof value);                     \
     }
 /* STORE(p, vector) and STORE_FIRST(p, vector, count) write results at p. */
 #define CYC_STORE_VECTORS(TYPE, STORE, STORE_FIRST)                                               \

@@ -10,10 +10,22 @@
 typedef __m512 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm512_setzero_ps(); }
 CYC_INLINE vec_f32 vec_load_f32(const float *p) { return _mm512_loadu_ps(p); }
-/* every other element, from p on; reads to the one after the last */
-CYC_INLINE vec_f32 vec_load_even_f32(const float *p) {
+/* the even and the odd elements of a and b together; their low and their high halves, dealt out in turn */
+CYC_INLINE vec_f32 vec_even_f32(vec_f32 a, vec_f32 b) {
     const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-    return _mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 16));
+    return _mm512_permutex2var_ps(a, even, b);
+}
+CYC_INLINE vec_f32 vec_odd_f32(vec_f32 a, vec_f32 b) {
+    const __m512i odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    return _mm512_permutex2var_ps(a, odd, b);
+}
+CYC_INLINE vec_f32 vec_low_pairs_f32(vec_f32 a, vec_f32 b) {
+    const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutex2var_ps(a, low, b);
+}
+CYC_INLINE vec_f32 vec_high_pairs_f32(vec_f32 a, vec_f32 b) {
+    const __m512i high = _mm512_set_epi32(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8);
+    return _mm512_permutex2var_ps(a, high, b);
 }
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm512_storeu_ps(p, v); }
 CYC_INLINE void vec_store_first_f32(float *p, vec_f32 v, ptrdiff_t count) {
@@ -21,6 +33,8 @@ CYC_INLINE void vec_store_first_f32(float *p, vec_f32 v, ptrdiff_t count) {
 }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return _mm512_set1_ps(*p); }
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return _mm512_add_ps(a, b); }
+CYC_INLINE vec_f32 vec_subtract_f32(vec_f32 a, vec_f32 b) { return _mm512_sub_ps(a, b); }
+CYC_INLINE vec_f32 vec_multiply_f32(vec_f32 a, vec_f32 b) { return _mm512_mul_ps(a, b); }
 CYC_INLINE vec_f32 vec_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm512_fmadd_ps(a, b, c); }
 /* max and min return their second operand when either is NaN, which keeps a NaN in v */
 CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) {
@@ -30,9 +44,17 @@ CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) {
 typedef __m512d vec_f64;
 CYC_INLINE vec_f64 vec_zero_f64(void) { return _mm512_setzero_pd(); }
 CYC_INLINE vec_f64 vec_load_f64(const double *p) { return _mm512_loadu_pd(p); }
-CYC_INLINE vec_f64 vec_load_even_f64(const double *p) {
-    const __m512i even = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0);
-    return _mm512_permutex2var_pd(_mm512_loadu_pd(p), even, _mm512_loadu_pd(p + 8));
+CYC_INLINE vec_f64 vec_even_f64(vec_f64 a, vec_f64 b) {
+    return _mm512_permutex2var_pd(a, _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0), b);
+}
+CYC_INLINE vec_f64 vec_odd_f64(vec_f64 a, vec_f64 b) {
+    return _mm512_permutex2var_pd(a, _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1), b);
+}
+CYC_INLINE vec_f64 vec_low_pairs_f64(vec_f64 a, vec_f64 b) {
+    return _mm512_permutex2var_pd(a, _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0), b);
+}
+CYC_INLINE vec_f64 vec_high_pairs_f64(vec_f64 a, vec_f64 b) {
+    return _mm512_permutex2var_pd(a, _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4), b);
 }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm512_storeu_pd(p, v); }
 CYC_INLINE void vec_store_first_f64(double *p, vec_f64 v, ptrdiff_t count) {
@@ -40,6 +62,8 @@ CYC_INLINE void vec_store_first_f64(double *p, vec_f64 v, ptrdiff_t count) {
 }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return _mm512_set1_pd(*p); }
 CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return _mm512_add_pd(a, b); }
+CYC_INLINE vec_f64 vec_subtract_f64(vec_f64 a, vec_f64 b) { return _mm512_sub_pd(a, b); }
+CYC_INLINE vec_f64 vec_multiply_f64(vec_f64 a, vec_f64 b) { return _mm512_mul_pd(a, b); }
 CYC_INLINE vec_f64 vec_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm512_fmadd_pd(a, b, c); }
 CYC_INLINE vec_f64 vec_clamp_f64(vec_f64 v, vec_f64 low, vec_f64 high) {
     return _mm512_min_pd(high, _mm512_max_pd(low, v));

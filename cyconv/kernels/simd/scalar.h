@@ -4,18 +4,23 @@
 #define CYC_MOST_ROW_VECTORS 2
 #define CYC_FMA_CHAINS 12 /* enough to hide latency, few enough for the registers */
 
-#define CYC_SCALAR_VOCABULARY(TYPE, SUFFIX)                                                \
-    typedef TYPE vec_##SUFFIX;                                                             \
-    CYC_INLINE TYPE vec_zero_##SUFFIX(void) { return 0; }                                  \
-    CYC_INLINE TYPE vec_load_##SUFFIX(const TYPE *p) {                                     \
-        TYPE v;                                                                            \
-        memcpy(&v, p, sizeof v);                                                           \
-        return v;                                                                          \
-    }                                                                                      \
-    CYC_INLINE TYPE vec_load_even_##SUFFIX(const TYPE *p) { return vec_load_##SUFFIX(p); } \
-    CYC_INLINE void vec_store_##SUFFIX(TYPE *p, TYPE v) { memcpy(p, &v, sizeof v); }       \
-    CYC_INLINE TYPE vec_broadcast_##SUFFIX(const TYPE *p) { return *p; }                   \
-    CYC_INLINE TYPE vec_add_##SUFFIX(TYPE a, TYPE b) { return a + b; }                     \
+#define CYC_SCALAR_VOCABULARY(TYPE, SUFFIX)                                          \
+    typedef TYPE vec_##SUFFIX;                                                       \
+    CYC_INLINE TYPE vec_zero_##SUFFIX(void) { return 0; }                            \
+    CYC_INLINE TYPE vec_load_##SUFFIX(const TYPE *p) {                               \
+        TYPE v;                                                                      \
+        memcpy(&v, p, sizeof v);                                                     \
+        return v;                                                                    \
+    }                                                                                \
+    CYC_INLINE TYPE vec_even_##SUFFIX(TYPE a, TYPE b) { return (void)b, a; }         \
+    CYC_INLINE TYPE vec_odd_##SUFFIX(TYPE a, TYPE b) { return (void)a, b; }          \
+    CYC_INLINE TYPE vec_low_pairs_##SUFFIX(TYPE a, TYPE b) { return (void)b, a; }    \
+    CYC_INLINE TYPE vec_high_pairs_##SUFFIX(TYPE a, TYPE b) { return (void)a, b; }   \
+    CYC_INLINE void vec_store_##SUFFIX(TYPE *p, TYPE v) { memcpy(p, &v, sizeof v); } \
+    CYC_INLINE TYPE vec_broadcast_##SUFFIX(const TYPE *p) { return *p; }             \
+    CYC_INLINE TYPE vec_add_##SUFFIX(TYPE a, TYPE b) { return a + b; }               \
+    CYC_INLINE TYPE vec_subtract_##SUFFIX(TYPE a, TYPE b) { return a - b; }          \
+    CYC_INLINE TYPE vec_multiply_##SUFFIX(TYPE a, TYPE b) { return a * b; }          \
     CYC_INLINE TYPE vec_multiply_add_##SUFFIX(TYPE a, TYPE b, TYPE c) { return a * b + c; }
 
 /* the comparisons are false for NaN, which keeps it */

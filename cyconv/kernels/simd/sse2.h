@@ -9,13 +9,16 @@
 typedef __m128 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm_setzero_ps(); }
 CYC_INLINE vec_f32 vec_load_f32(const float *p) { return _mm_loadu_ps(p); }
-/* every other element, from p on; reads to the one after the last */
-CYC_INLINE vec_f32 vec_load_even_f32(const float *p) {
-    return _mm_shuffle_ps(_mm_loadu_ps(p), _mm_loadu_ps(p + 4), _MM_SHUFFLE(2, 0, 2, 0));
-}
+/* the even and the odd elements of a and b together; their low and their high halves, dealt out in turn */
+CYC_INLINE vec_f32 vec_even_f32(vec_f32 a, vec_f32 b) { return _mm_shuffle_ps(a, b, _MM_SHUFFLE(2, 0, 2, 0)); }
+CYC_INLINE vec_f32 vec_odd_f32(vec_f32 a, vec_f32 b) { return _mm_shuffle_ps(a, b, _MM_SHUFFLE(3, 1, 3, 1)); }
+CYC_INLINE vec_f32 vec_low_pairs_f32(vec_f32 a, vec_f32 b) { return _mm_unpacklo_ps(a, b); }
+CYC_INLINE vec_f32 vec_high_pairs_f32(vec_f32 a, vec_f32 b) { return _mm_unpackhi_ps(a, b); }
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm_storeu_ps(p, v); }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return _mm_set1_ps(*p); }
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return _mm_add_ps(a, b); }
+CYC_INLINE vec_f32 vec_subtract_f32(vec_f32 a, vec_f32 b) { return _mm_sub_ps(a, b); }
+CYC_INLINE vec_f32 vec_multiply_f32(vec_f32 a, vec_f32 b) { return _mm_mul_ps(a, b); }
 CYC_INLINE vec_f32 vec_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }
 /* max and min return their second operand when either is NaN, which keeps a NaN in v */
 CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) { return _mm_min_ps(high, _mm_max_ps(low, v)); }
@@ -23,10 +26,15 @@ CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) { return 
 typedef __m128d vec_f64;
 CYC_INLINE vec_f64 vec_zero_f64(void) { return _mm_setzero_pd(); }
 CYC_INLINE vec_f64 vec_load_f64(const double *p) { return _mm_loadu_pd(p); }
-CYC_INLINE vec_f64 vec_load_even_f64(const double *p) { return _mm_unpacklo_pd(_mm_loadu_pd(p), _mm_loadu_pd(p + 2)); }
+CYC_INLINE vec_f64 vec_even_f64(vec_f64 a, vec_f64 b) { return _mm_unpacklo_pd(a, b); }
+CYC_INLINE vec_f64 vec_odd_f64(vec_f64 a, vec_f64 b) { return _mm_unpackhi_pd(a, b); }
+CYC_INLINE vec_f64 vec_low_pairs_f64(vec_f64 a, vec_f64 b) { return _mm_unpacklo_pd(a, b); }
+CYC_INLINE vec_f64 vec_high_pairs_f64(vec_f64 a, vec_f64 b) { return _mm_unpackhi_pd(a, b); }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm_storeu_pd(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return _mm_set1_pd(*p); }
 CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return _mm_add_pd(a, b); }
+CYC_INLINE vec_f64 vec_subtract_f64(vec_f64 a, vec_f64 b) { return _mm_sub_pd(a, b); }
+CYC_INLINE vec_f64 vec_multiply_f64(vec_f64 a, vec_f64 b) { return _mm_mul_pd(a, b); }
 CYC_INLINE vec_f64 vec_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm_add_pd(_mm_mul_pd(a, b), c); }
 CYC_INLINE vec_f64 vec_clamp_f64(vec_f64 v, vec_f64 low, vec_f64 high) { return _mm_min_pd(high, _mm_max_pd(low, v)); }
 

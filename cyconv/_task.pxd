@@ -1,0 +1,50 @@
+"""A task: the part of a convolution that one thread computes at a time, and the arrays that it touches."""
+
+from cyconv._kernels cimport cyc_store_fn
+from cyconv._plan cimport Plan
+from cyconv._window cimport Source
+
+
+cdef struct Destination:
+    # Where the result goes; strides in bytes, of any sign.
+    char *data
+    Py_ssize_t batch_bytes
+    Py_ssize_t channel_bytes
+    Py_ssize_t row_bytes
+    Py_ssize_t column_bytes
+    Py_ssize_t part_bytes  # from the real to the imaginary part
+    Py_ssize_t parts  # 2 for a complex result; else 1
+    Py_ssize_t out_pitch  # elements between output channels, where a kernel may store by itself
+    bint direct  # a kernel may store by itself: contiguous columns of the compute dtype
+    int activation
+    cyc_store_fn store
+
+
+cdef struct Operands:
+    Source source
+    Destination destination
+    const char *weight  # [group][output][term]
+    const char *panels  # packed weights: [group][panel][term][output of the panel], then flags
+    const char *bias  # [group][output], of the compute dtype
+
+
+cdef struct Task:
+    Py_ssize_t image
+    Py_ssize_t group  # first group
+    Py_ssize_t group_count
+    Py_ssize_t panel  # first panel
+    Py_ssize_t panel_count
+    Py_ssize_t row  # first output row
+    Py_ssize_t row_count
+    Py_ssize_t column
+    Py_ssize_t column_count
+    bint in_place  # no window: the kernel reads the input
+
+
+cdef Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil
+cdef char *output_address(
+    const Plan *plan, const Destination *to, const Task *task, Py_ssize_t channel
+) noexcept nogil
+cdef void prepare_window(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
+) noexcept nogil

@@ -1,0 +1,209 @@
+/* The transforms of Winograd's F(4x4, 3x3), for one floating compute dtype of one instruction set
+ * (see kernels.h): six by six inputs of a tile give four by four outputs by 36 products instead of 144.
+ *
+ * A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; the matrices are
+ * those of the Toom-Cook construction for the points 0, +-A, +-B and infinity. A = 11/16 and B = 3/2
+ * lie where the products' rounding errors grow least (docs/accuracy.md), and their powers are exact.
+ *
+ * Tiles lie side by side in the lanes, so each transform is the same few operations on whole vectors,
+ * once down the columns and once along the rows of a tile.
+ */
+
+#define CYC_A ((CYC_ELEMENT)0.6875)
+#define CYC_B ((CYC_ELEMENT)1.5)
+#define CYC_A2 (CYC_A * CYC_A)
+#define CYC_B2 (CYC_B * CYC_B)
+#define CYC_A3 (CYC_A2 * CYC_A)
+#define CYC_B3 (CYC_B2 * CYC_B)
+#define CYC_CONSTANT(name, value)             \
+    const CYC_ELEMENT name##_value = (value); \
+    const CYC_VECTOR name = CYC_OP(broadcast)(&name##_value);
+
+/* Six inputs to six factors: row p is the polynomial with every other point as a root. */
+CYC_INLINE void CYC_NAME(winograd_input_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN], CYC_VECTOR out[CYC_WINOGRAD_IN]) {
+    CYC_CONSTANT(a, CYC_A)
+    CYC_CONSTANT(b, CYC_B)
+    CYC_CONSTANT(minus_a, -CYC_A)
+    CYC_CONSTANT(minus_b, -CYC_B)
+    CYC_CONSTANT(minus_a2, -CYC_A2)
+    CYC_CONSTANT(minus_b2, -CYC_B2)
+    CYC_CONSTANT(product, CYC_A2 * CYC_B2)
+    CYC_CONSTANT(minus_sum, -(CYC_A2 + CYC_B2))
+    const CYC_VECTOR a_even = CYC_OP(multiply_add)(minus_b2, in[2], in[4]);
+    const CYC_VECTOR a_odd = CYC_OP(multiply_add)(minus_b2, in[1], in[3]);
+    const CYC_VECTOR b_even = CYC_OP(multiply_add)(minus_a2, in[2], in[4]);
+    const CYC_VECTOR b_odd = CYC_OP(multiply_add)(minus_a2, in[1], in[3]);
+    out[0] = CYC_OP(multiply_add)(product, in[0], CYC_OP(multiply_add)(minus_sum, in[2], in[4]));
+    out[1] = CYC_OP(multiply_add)(a, a_odd, a_even);
+    out[2] = CYC_OP(multiply_add)(minus_a, a_odd, a_even);
+    out[3] = CYC_OP(multiply_add)(b, b_odd, b_even);
+    out[4] = CYC_OP(multiply_add)(minus_b, b_odd, b_even);
+    out[5] = CYC_OP(multiply_add)(product, in[1], CYC_OP(multiply_add)(minus_sum, in[3], in[5]));
+}
+
+/* Three weights to six factors: their values as a polynomial at each point, over the product of the
+ * distances to the other points. */
+CYC_INLINE void CYC_NAME(winograd_weight_1d)(const CYC_VECTOR in[CYC_WINOGRAD_TAPS], CYC_VECTOR out[CYC_WINOGRAD_IN]) {
+    CYC_CONSTANT(at_zero, 1 / (CYC_A2 * CYC_B2))
+    CYC_CONSTANT(at_a, 1 / (2 * CYC_A2 * (CYC_A2 - CYC_B2)))
+    CYC_CONSTANT(at_a_odd, 1 / (2 * CYC_A * (CYC_A2 - CYC_B2)))
+    CYC_CONSTANT(minus_at_a_odd, -1 / (2 * CYC_A * (CYC_A2 - CYC_B2)))
+    CYC_CONSTANT(at_a_square, 1 / (2 * (CYC_A2 - CYC_B2)))
+    CYC_CONSTANT(at_b, 1 / (2 * CYC_B2 * (CYC_B2 - CYC_A2)))
+    CYC_CONSTANT(at_b_odd, 1 / (2 * CYC_B * (CYC_B2 - CYC_A2)))
+    CYC_CONSTANT(minus_at_b_odd, -1 / (2 * CYC_B * (CYC_B2 - CYC_A2)))
+    CYC_CONSTANT(at_b_square, 1 / (2 * (CYC_B2 - CYC_A2)))
+    const CYC_VECTOR a_even = CYC_OP(multiply_add)(at_a_square, in[2], CYC_OP(multiply)(at_a, in[0]));
+    const CYC_VECTOR b_even = CYC_OP(multiply_add)(at_b_square, in[2], CYC_OP(multiply)(at_b, in[0]));
+    out[0] = CYC_OP(multiply)(at_zero, in[0]);
+    out[1] = CYC_OP(multiply_add)(at_a_odd, in[1], a_even);
+    out[2] = CYC_OP(multiply_add)(minus_at_a_odd, in[1], a_even);
+    out[3] = CYC_OP(multiply_add)(at_b_odd, in[1], b_even);
+    out[4] = CYC_OP(multiply_add)(minus_at_b_odd, in[1], b_even);
+    out[5] = in[2];
+}
+
+/* Six sums of products to four outputs: output k is the sum over the points of their k-th power. */
+CYC_INLINE void CYC_NAME(winograd_output_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN], CYC_VECTOR out[CYC_WINOGRAD_OUT]) {
+    CYC_CONSTANT(a, CYC_A)
+    CYC_CONSTANT(b, CYC_B)
+    CYC_CONSTANT(a2, CYC_A2)
+    CYC_CONSTANT(b2, CYC_B2)
+    CYC_CONSTANT(a3, CYC_A3)
+    CYC_CONSTANT(b3, CYC_B3)
+    const CYC_VECTOR a_sum = CYC_OP(add)(in[1], in[2]), a_difference = CYC_OP(subtract)(in[1], in[2]);
+    const CYC_VECTOR b_sum = CYC_OP(add)(in[3], in[4]), b_difference = CYC_OP(subtract)(in[3], in[4]);
+    out[0] = CYC_OP(add)(in[0], CYC_OP(add)(a_sum, b_sum));
+    out[1] = CYC_OP(multiply_add)(b, b_difference, CYC_OP(multiply)(a, a_difference));
+    out[2] = CYC_OP(multiply_add)(b2, b_sum, CYC_OP(multiply)(a2, a_sum));
+    out[3] = CYC_OP(multiply_add)(b3, b_difference, CYC_OP(multiply_add)(a3, a_difference, in[5]));
+}
+
+/* The first and the second of every four elements of 4 vectors from p, and so on. */
+CYC_INLINE void CYC_NAME(split_fours)(const CYC_ELEMENT *p, CYC_VECTOR first[CYC_WINOGRAD_OUT]) {
+    const CYC_VECTOR a = CYC_OP(load)(p), b = CYC_OP(load)(p + CYC_LANES);
+    const CYC_VECTOR c = CYC_OP(load)(p + 2 * CYC_LANES), d = CYC_OP(load)(p + 3 * CYC_LANES);
+    const CYC_VECTOR low_even = CYC_OP(even)(a, b), high_even = CYC_OP(even)(c, d);
+    const CYC_VECTOR low_odd = CYC_OP(odd)(a, b), high_odd = CYC_OP(odd)(c, d);
+    first[0] = CYC_OP(even)(low_even, high_even);
+    first[1] = CYC_OP(even)(low_odd, high_odd);
+    first[2] = CYC_OP(odd)(low_even, high_even);
+    first[3] = CYC_OP(odd)(low_odd, high_odd);
+}
+
+static void CYC_NAME(winograd_split)(const cyc_winograd_split_args *args) {
+    const ptrdiff_t plane = args->plane_pitch;
+    for (ptrdiff_t c = 0; c < args->channels; c++) {
+        const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + c * args->window_pitch;
+        CYC_ELEMENT *phases = (CYC_ELEMENT *)args->phases + c * args->phases_pitch;
+        for (ptrdiff_t phase = 0; phase < CYC_WINOGRAD_OUT; phase++) {
+            for (ptrdiff_t y = phase; y < args->rows; y += CYC_WINOGRAD_OUT) {
+                const CYC_ELEMENT *row = window + y * args->row_pitch;
+                /* what is written past the last tile, the next row overwrites */
+                for (ptrdiff_t t = 0; t < args->tiles; t += CYC_LANES) {
+                    CYC_VECTOR column[CYC_WINOGRAD_OUT], next[CYC_WINOGRAD_OUT];
+                    CYC_NAME(split_fours)(row + CYC_WINOGRAD_OUT * t, column);
+                    CYC_NAME(split_fours)(row + CYC_WINOGRAD_OUT * (t + 1), next);
+    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++)
+                        CYC_OP(store)(phases + j * plane + t, column[j]);
+                    CYC_UNROLL for (int j = CYC_WINOGRAD_OUT; j < CYC_WINOGRAD_IN; j++)
+                        CYC_OP(store)(phases + j * plane + t, next[j - CYC_WINOGRAD_OUT]);
+                }
+                phases += args->tiles;
+            }
+        }
+    }
+}
+
+static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
+    const ptrdiff_t *rows = args->row_offsets, plane = args->out_plane_pitch;
+    for (ptrdiff_t c = 0; c < args->channels; c++) {
+        const CYC_ELEMENT *channel = (const CYC_ELEMENT *)args->phases + c * args->phases_pitch;
+        CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch;
+        for (ptrdiff_t p = 0; p < args->positions; p += CYC_LANES) {
+            CYC_VECTOR tile[CYC_WINOGRAD_IN][CYC_WINOGRAD_IN]; /* [column][row] */
+            CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
+                CYC_VECTOR column[CYC_WINOGRAD_IN];
+                CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
+                    column[i] = CYC_OP(load)(channel + j * args->plane_pitch + rows[i] + p);
+                CYC_NAME(winograd_input_1d)(column, tile[j]);
+            }
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
+                CYC_VECTOR row[CYC_WINOGRAD_IN], factor[CYC_WINOGRAD_IN];
+                CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) row[j] = tile[j][i];
+                CYC_NAME(winograd_input_1d)(row, factor);
+                CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++)
+                    CYC_OP(store)(out + (i * CYC_WINOGRAD_IN + j) * plane + p, factor[j]);
+            }
+        }
+    }
+}
+
+static void CYC_NAME(winograd_weight)(const void *panel, ptrdiff_t channels, ptrdiff_t width, void *factors,
+                                      ptrdiff_t plane) {
+    const ptrdiff_t elements = channels * width;
+    for (ptrdiff_t c = 0; c < channels; c++) {
+        const CYC_ELEMENT *weight = (const CYC_ELEMENT *)panel + c * CYC_WINOGRAD_TAPS * CYC_WINOGRAD_TAPS * width;
+        for (ptrdiff_t x = 0; x < width; x += CYC_LANES) {
+            CYC_VECTOR half[CYC_WINOGRAD_TAPS][CYC_WINOGRAD_IN]; /* [column][row] */
+            CYC_ELEMENT *out = (CYC_ELEMENT *)factors + c * width + x;
+            const ptrdiff_t room = elements - c * width - x;
+            CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_TAPS; j++) {
+                CYC_VECTOR column[CYC_WINOGRAD_TAPS];
+                CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_TAPS; i++)
+                    column[i] = CYC_OP(load)(weight + (i * CYC_WINOGRAD_TAPS + j) * width + x);
+                CYC_NAME(winograd_weight_1d)(column, half[j]);
+            }
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
+                CYC_VECTOR row[CYC_WINOGRAD_TAPS], factor[CYC_WINOGRAD_IN];
+                CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_TAPS; j++) row[j] = half[j][i];
+                CYC_NAME(winograd_weight_1d)(row, factor);
+                /* what a store writes beyond its channel, the next channel overwrites */
+                CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
+                    if (room >= CYC_LANES)
+                        CYC_OP(store)(out + (i * CYC_WINOGRAD_IN + j) * plane, factor[j]);
+                    else
+                        CYC_OP(store_first)(out + (i * CYC_WINOGRAD_IN + j) * plane, factor[j], room);
+                }
+            }
+        }
+    }
+}
+
+static void CYC_NAME(winograd_output)(const cyc_winograd_output_args *args) {
+    const ptrdiff_t plane = args->plane_pitch;
+    for (ptrdiff_t p = 0; p < args->positions; p += CYC_LANES) {
+        const CYC_ELEMENT *products = (const CYC_ELEMENT *)args->products + p;
+        CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + CYC_WINOGRAD_OUT * p;
+        CYC_VECTOR half[CYC_WINOGRAD_IN][CYC_WINOGRAD_OUT], sum = CYC_OP(zero)(); /* [column][row] */
+        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
+            CYC_VECTOR column[CYC_WINOGRAD_IN];
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
+                column[i] = CYC_OP(load)(products + (i * CYC_WINOGRAD_IN + j) * plane);
+            CYC_NAME(winograd_output_1d)(column, half[j]);
+        }
+        CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++) {
+            CYC_VECTOR row[CYC_WINOGRAD_IN], y[CYC_WINOGRAD_OUT];
+            CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) row[j] = half[j][i];
+            CYC_NAME(winograd_output_1d)(row, y);
+            sum = CYC_OP(add)(sum, CYC_OP(add)(CYC_OP(add)(y[0], y[1]), CYC_OP(add)(y[2], y[3])));
+            /* four columns of tiles to rows of pixels */
+            const CYC_VECTOR even_low = CYC_OP(low_pairs)(y[0], y[2]), even_high = CYC_OP(high_pairs)(y[0], y[2]);
+            const CYC_VECTOR odd_low = CYC_OP(low_pairs)(y[1], y[3]), odd_high = CYC_OP(high_pairs)(y[1], y[3]);
+            CYC_OP(store)(out, CYC_OP(low_pairs)(even_low, odd_low));
+            CYC_OP(store)(out + CYC_LANES, CYC_OP(high_pairs)(even_low, odd_low));
+            CYC_OP(store)(out + 2 * CYC_LANES, CYC_OP(low_pairs)(even_high, odd_high));
+            CYC_OP(store)(out + 3 * CYC_LANES, CYC_OP(high_pairs)(even_high, odd_high));
+            out += args->out_pitch;
+        }
+        CYC_OP(store)((CYC_ELEMENT *)args->sums + p, sum);
+    }
+}
+
+#undef CYC_A
+#undef CYC_B
+#undef CYC_A2
+#undef CYC_B2
+#undef CYC_A3
+#undef CYC_B3
+#undef CYC_CONSTANT

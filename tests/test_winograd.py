@@ -1,0 +1,287 @@
+"""Winograd's F(4x4, 3x3): its error, its special values, its invariances, where it applies.
+
+The error bound is c u times the largest sum|x||w| + |b| of the tile of 4 x 4 outputs, since the
+transforms mix a tile's inputs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cyconv
+
+from . import oracle
+from .arrays import assert_same_bits, dtype_of, parameters, poisoned
+from .layouts import layouts
+from .oracle import Geometry
+from .processes import run_python
+from .test_error_bound import ROUNDING, distance, draw, reference
+from .test_nonfinite import FINITE, classes, expected_classes, sprinkle
+
+pytestmark = pytest.mark.core
+
+# The published constants, from the fewest input channels on: more sums average their errors.
+CONSTANTS = {1: 40.0, 8: 20.0, 64: 10.0}
+# The root mean square of the errors against that of direct's, where auto may choose Winograd.
+MOST_TIMES_DIRECT = 4.0
+TILE = 4
+SAME = Geometry((1, 1), (1, 1, 1, 1))
+
+# (input, output channels, geometry): rest lanes, rest tiles, blocks of rows and of columns, groups
+SHAPES = {
+    "one tile": ((1, 3, 4, 4), 2, SAME),
+    "less than a tile": ((2, 5, 3, 4), 3, Geometry()),
+    "square": ((2, 16, 13, 15), 17, SAME),
+    "wide": ((1, 2, 6, 700), 3, SAME),
+    "tall": ((1, 2, 500, 5), 3, SAME),
+    "deep": ((1, 130, 9, 10), 31, SAME),
+    "groups": ((1, 12, 11, 18), 9, Geometry((1, 1), (1, 0, 2, 1), (1, 1), 3)),
+    "much padding": ((1, 4, 3, 2), 5, Geometry((1, 1), (9, 6, 7, 8))),
+    "reflect": ((1, 4, 12, 13), 5, Geometry((1, 1), (3, 2, 1, 4), (1, 1), 1, "reflect")),
+    "replicate": ((1, 4, 2, 3), 5, Geometry((1, 1), (3, 2, 1, 4), (1, 1), 1, "replicate")),
+    "circular": ((1, 4, 12, 13), 5, Geometry((1, 1), (3, 2, 1, 4), (1, 1), 1, "circular")),
+}
+
+
+def weight_shape(x_shape: tuple[int, ...], outputs: int, geometry: Geometry) -> tuple[int, ...]:
+    return outputs, x_shape[1] // geometry.groups, 3, 3
+
+
+def largest_of_tile(size: np.ndarray) -> np.ndarray:
+    """Give every output the largest value of its tile."""
+    n, o, h, w = size.shape
+    spread = np.zeros((n, o, -(-h // TILE) * TILE, -(-w // TILE) * TILE))
+    spread[:, :, :h, :w] = size
+    tiles = spread.reshape(n, o, -1, TILE, spread.shape[3] // TILE, TILE).max(axis=(3, 5))
+    return tiles.repeat(TILE, axis=2).repeat(TILE, axis=3)[:, :, :h, :w]
+
+
+def error_constant(y: np.ndarray, x, w, b, geometry: Geometry, name: str) -> float:
+    """Find the least c for which the bound holds, final rounding of halves apart."""
+    high, low, size = reference(x, w, b, geometry)
+    u, u_result, least = ROUNDING[name]
+    error = distance(y, high, low)
+    if u_result:
+        error = np.maximum(error - u_result * np.abs(high) - least, 0)
+    return float((error / (u * (1 + u_result) * largest_of_tile(size))).max())
+
+
+def published(channels: int) -> float:
+    return next(c for fewest, c in reversed(CONSTANTS.items()) if channels >= fewest)
+
+
+def convolve(x, w, b=None, geometry: Geometry = SAME, algorithm: str = "winograd", **keywords):
+    """Convolve into a poisoned array."""
+    shape = (x.shape[0], w.shape[0], *oracle.output_size(x.shape[2:], w.shape[2:], geometry))
+    out = poisoned(shape, x.dtype)
+    returned = cyconv.conv2d(
+        x, w, b, **geometry.keywords(), algorithm=algorithm, out=out, **keywords
+    )
+    assert returned is out
+    return out
+
+
+@pytest.mark.parametrize("sort", ["normal", "same-signed"])
+@pytest.mark.parametrize(
+    "name", parameters(("float32", "float64", "float16", "bfloat16", "complex64", "complex128"))
+)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_error_bound(shape: str, name: str, sort: str, isa: str, rng):
+    x_shape, outputs, geometry = SHAPES[shape]
+    w_shape = weight_shape(x_shape, outputs, geometry)
+    x, w, b = (draw(rng, s, name, sort) for s in (x_shape, w_shape, w_shape[:1]))
+    y = convolve(x, w, b, geometry)
+    assert error_constant(y, x, w, b, geometry, name) <= published(w_shape[1])
+
+
+@pytest.mark.parametrize("sort", ["normal", "same-signed"])
+@pytest.mark.parametrize("name", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [1, 2, 6, 8, 16, 32, 64, 128, 256, 512])
+def test_error_against_direct(channels: int, name: str, sort: str, isa: str, rng):
+    x, w = (draw(rng, s, name, sort) for s in ((1, channels, 20, 20), (8, channels, 3, 3)))
+    y = convolve(x, w)
+    c = error_constant(y, x, w, None, SAME, name)
+    assert c <= published(channels)
+    assert y.any()
+    if channels < 6:  # auto does not choose it
+        return
+    high, low, _ = reference(x, w, None, SAME)
+    mine, direct = (
+        float(np.sqrt(np.mean(distance(values, high, low) ** 2)))
+        for values in (y, convolve(x, w, algorithm="direct"))
+    )
+    assert mine <= MOST_TIMES_DIRECT * direct
+    assert mine > 0, "no error means that another algorithm ran"
+
+
+@pytest.mark.parametrize("where", ["input", "weight", "bias", "everywhere"])
+@pytest.mark.parametrize("name", parameters(("float16", "bfloat16", "float32", "float64")))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_classes(shape: str, name: str, where: str, isa: str, rng):
+    x_shape, outputs, geometry = SHAPES[shape]
+    w_shape = weight_shape(x_shape, outputs, geometry)
+    dtype = dtype_of(name)
+    for share in (0.003, 0.1):
+        x, w, b = (rng.standard_normal(s).astype(dtype) for s in (x_shape, w_shape, w_shape[:1]))
+        if where in ("input", "everywhere"):
+            x = sprinkle(rng, x, share)
+        if where in ("weight", "everywhere"):
+            w = sprinkle(rng, w, share)
+        if where in ("bias", "everywhere"):
+            b = sprinkle(rng, b, 0.5)
+        y = convolve(x, w, b, geometry)
+        assert np.array_equal(classes(y), expected_classes(x, w, b, geometry)), share
+
+
+@pytest.mark.parametrize("name", ["float32", "float64"])
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+def test_finite_neighbours_stay_within_the_bound(special: float, name: str, isa: str, rng):
+    x, w = (rng.standard_normal(s).astype(name) for s in ((1, 20, 21, 37), (15, 20, 3, 3)))
+    clean = convolve(x, w)
+    spoilt = x.copy()
+    spoilt[0, 3, 9, 18] = special
+    y = convolve(spoilt, w)
+    expected = expected_classes(spoilt, w, None, SAME)
+    assert np.array_equal(classes(y), expected)
+    finite = expected == FINITE
+    _, _, size = reference(x, w, None, SAME)
+    error = np.abs(y[finite] - clean[finite]) / largest_of_tile(size)[finite]
+    assert error.max() <= 2 * published(20) * ROUNDING[name][0]
+    # Tiles that do not see the value keep their bits.
+    apart = np.ones(y.shape, dtype=bool)
+    apart[..., 8:12, 16:20] = False
+    assert_same_bits(y[apart], clean[apart])
+    assert not finite.all()
+    # What a tile computes again is what direct computes.
+    redone = (slice(None), slice(None), slice(8, 12), slice(16, 20))
+    assert_same_bits(y[redone], convolve(spoilt, w, algorithm="direct")[redone])
+
+
+@pytest.mark.parametrize("activation", ["relu", "relu6"])
+def test_special_values_are_found_before_the_activation(activation: str, isa: str, rng):
+    x, w = (rng.standard_normal(s).astype("f4") for s in ((1, 9, 12, 20), (7, 9, 3, 3)))
+    x[0, 2, 5, 7] = np.nan
+    x[0, 4, 10, 15] = -np.inf
+    y = convolve(x, w, activation=activation)
+    direct = convolve(x, w, algorithm="direct", activation=activation)
+    assert np.array_equal(classes(y), classes(direct))
+    assert np.nanmin(y) == 0
+    np.testing.assert_allclose(y, direct, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+@pytest.mark.parametrize("name", ["float32", "float64", "float16", "complex64"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_invariances(shape: str, name: str, spoilt: bool, isa: str, rng):
+    (_, *image), outputs, geometry = SHAPES[shape]
+    x_shape = (3, *image)
+    w_shape = weight_shape(x_shape, outputs, geometry)
+    x, w, b = (draw(rng, s, name, "normal") for s in (x_shape, w_shape, w_shape[:1]))
+    if spoilt:
+        x = np.where(rng.random(x.shape) < 0.01, np.nan, x).astype(x.dtype)
+    cyconv.set_num_threads(1)
+    whole = convolve(x, w, b, geometry)
+    for count in (2, 3):
+        cyconv.set_num_threads(count)
+        assert_same_bits(convolve(x, w, b, geometry), whole, f"{count} threads")
+        assert_same_bits(convolve(x[1:2], w, b, geometry), whole[1:2], "one image")
+    layer = cyconv.Conv2d(
+        x_shape[1], outputs, 3, **geometry.keywords(), dtype=x.dtype, algorithm="winograd"
+    )
+    layer.weight, layer.bias = w, b
+    assert_same_bits(layer(x), whole, "held weights")
+    assert_same_bits(layer(x[2]), whole[2], "held weights, one image")
+
+
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_layouts(name: str, isa: str, rng, tmp_path: Path):
+    x, w = (rng.standard_normal(s).astype(name) for s in ((2, 5, 11, 18), (6, 5, 3, 3)))
+    expected = convolve(x, w)
+    for layout, same in layouts(x, tmp_path):
+        assert_same_bits(cyconv.conv2d(same, w, padding=1, algorithm="winograd"), expected, layout)
+
+
+def test_weights_too_large_to_be_held_transformed(isa: str, rng):
+    x, w = (rng.standard_normal(s).astype("f4") for s in ((1, 260, 5, 6), (520, 260, 3, 3)))
+    layer = cyconv.Conv2d(260, 520, 3, padding=1, bias=False, algorithm="winograd")
+    layer.weight = w
+    expected = convolve(x, w)
+    assert_same_bits(layer(x), expected)
+    assert_same_bits(layer(np.concatenate([x, x]))[1:], expected, "transformed once for a batch")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"stride": 2}, "stride 1"),
+        ({"dilation": 2}, "dilation 1"),
+        ({"kernel": (3, 5)}, "3 x 3"),
+        ({"kernel": (1, 1)}, "3 x 3"),
+        ({"dtype": np.int32}, "floating-point"),
+        ({"channels": 5000}, "channels"),
+        ({"padding": 8, "padding_mode": "reflect"}, "wrap around"),
+    ],
+)
+def test_where_it_does_not_apply(arguments: dict, match: str):
+    kernel, dtype = arguments.pop("kernel", (3, 3)), arguments.pop("dtype", np.float32)
+    channels = arguments.pop("channels", 3)
+    x = np.ones((1, channels, 9, 9), dtype)
+    w = np.ones((2, channels, *kernel), dtype)
+    with pytest.raises(ValueError, match=match):
+        cyconv.conv2d(x, w, **arguments, algorithm="winograd")
+    with pytest.raises(ValueError, match=match):
+        cyconv.explain(x.shape, w.shape, **arguments, dtype=dtype, algorithm="winograd")
+    assert cyconv.explain(x.shape, w.shape, **arguments, dtype=dtype).algorithm != "winograd"
+
+
+def test_a_layer_refuses_it_when_built():
+    with pytest.raises(ValueError, match="3 x 3"):
+        cyconv.Conv2d(4, 4, 5, algorithm="winograd")
+
+
+def test_scratch_is_bounded(isa: str):
+    for channels in (1, 16, 64, 256, 1024, 1700):
+        for size in (4, 30, 300, 3000):
+            for dtype in ("f4", "f8"):
+                shapes = (1, channels, size, size), (2048, channels, 3, 3)
+                try:
+                    what = cyconv.explain(*shapes, padding=1, dtype=dtype, algorithm="winograd")
+                except ValueError:
+                    assert channels > 1024
+                else:
+                    assert what.scratch_bytes <= 8 << 20, (shapes, dtype)
+
+
+def test_auto_chooses_by_shapes_alone():
+    shapes = (1, 64, 56, 56), (64, 64, 3, 3)
+    chosen = cyconv.explain(*shapes, padding=1)
+    assert chosen.algorithm == "winograd"
+    assert cyconv.explain((9, *shapes[0][1:]), shapes[1], padding=1).algorithm == "winograd"
+    assert cyconv.explain(*shapes, padding=1, algorithm="direct").algorithm != "winograd"
+    assert cyconv.explain(*shapes, padding=1, dtype="i4").algorithm != "winograd"
+    # Too few channels for its error, and to pay for the transforms.
+    assert cyconv.explain((1, 5, 300, 300), (500, 5, 3, 3)).algorithm != "winograd"
+    assert cyconv.explain((1, 6, 300, 300), (4, 6, 3, 3)).algorithm != "winograd"
+
+
+ASK = """
+import cyconv, numpy as np
+print(cyconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1).algorithm)
+rng = np.random.default_rng(0)
+x, w = rng.standard_normal((1, 64, 56, 56)), rng.standard_normal((64, 64, 3, 3))
+auto, direct = (cyconv.conv2d(x, w, algorithm=name) for name in ("auto", "direct"))
+print(np.array_equal(auto, direct))
+"""
+
+
+def test_the_environment_switches_it_off():
+    assert run_python(ASK, CYCONV_ALGORITHM=None).stdout.split() == ["winograd", "False"]
+    assert run_python(ASK, CYCONV_ALGORITHM="auto").stdout.split() == ["winograd", "False"]
+    off = run_python(ASK, CYCONV_ALGORITHM="direct").stdout.split()
+    assert off[0] != "winograd"
+    assert off[-1] == "True"
+    done = run_python(ASK, CYCONV_ALGORITHM="winograd", check=False)
+    assert "ImportError: CYCONV_ALGORITHM" in done.stderr
