@@ -7,7 +7,7 @@ result: sums have the same order in all of them.
 
 from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport CYC_CHUNK, CYC_MAX_TILE_VECTORS, CYC_WINOGRAD_OUT, CYC_WINOGRAD_PRODUCTS
-from cyconv._plan cimport MIN_BLOCK_COLUMNS, ROWS, WINOGRAD, Plan, Problem, layout_window
+from cyconv._plan cimport MIN_BLOCK_COLUMNS, ROWS, WINOGRAD, WINOGRAD_CHUNK, Plan, Problem, layout_window
 from cyconv._tiles cimport count_spots
 from cyconv._window cimport Axis, reading_outputs
 
@@ -28,7 +28,8 @@ cdef enum:
     # Factors of more weights than this would come from memory, which takes longer than making them
     # again from weights a quarter of their size.
     HELD_FACTORS_BUDGET = 16 * 1024 * 1024
-    PANEL_FACTORS_BUDGET = 5 * 512 * 1024  # those of a panel are part of the scratch
+    # Those of a panel that a task makes stay in the second-level cache while they are in use.
+    PART_FACTORS_BUDGET = 512 * 1024
     # A few channels of a Winograd block, read back at once.
     WINOGRAD_WINDOW_BUDGET = 16 * 1024
     # In place, a few rows of a block stay in the first level, and its columns make whole tiles.
@@ -145,20 +146,21 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
 cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     """The block that the cost model found; its outputs are shared where there are few blocks."""
     cdef Py_ssize_t parts
-    cdef Py_ssize_t factors = CYC_WINOGRAD_PRODUCTS * plan.problem.in_channels * plan.kernels.item  # of an output
+    cdef Py_ssize_t factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item, most  # of a channel and an output
     layout_window(plan, plan.block_rows * CYC_WINOGRAD_OUT, plan.block_columns * CYC_WINOGRAD_OUT)
     parts = plan.problem.batch * plan.problem.groups * plan.rows.blocks * plan.columns.blocks
     if parts % threads and parts < TASKS_PER_THREAD * threads:
         plan.panel_block = ceil_div(plan.panels, threads)
         plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)
-    if (
-        plan.problem.batch * plan.rows.blocks * plan.columns.blocks == 1
-        and factors * plan.panel_width <= PANEL_FACTORS_BUDGET
-    ):
+    plan.part_channels = plan.problem.in_channels
+    if plan.problem.batch * plan.rows.blocks * plan.columns.blocks == 1:
         plan.packs_in_task = not plan.problem.held
         plan.transforms_in_task = not plan.problem.held or (
-            factors * plan.problem.groups * plan.problem.out_channels > HELD_FACTORS_BUDGET
+            factors * plan.problem.in_channels * plan.problem.groups * plan.problem.out_channels > HELD_FACTORS_BUDGET
         )
+    if plan.transforms_in_task:
+        most = max(1, PART_FACTORS_BUDGET // (factors * plan.panel_width * WINOGRAD_CHUNK)) * WINOGRAD_CHUNK
+        plan.part_channels = min(plan.part_channels, most)
     plan.channel_block = max(1, min(plan.problem.in_channels, WINOGRAD_WINDOW_BUDGET // window_bytes(plan, 1)))
 
 

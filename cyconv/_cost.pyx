@@ -21,13 +21,13 @@ vectors a cycle. Cores that do one of each have the same ratios.
 
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
-    CYC_MAX_TILE_ROWS,
     CYC_MAX_TILE_VECTORS,
     CYC_ROW_BLOCK,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
     cyc_kernels,
+    most_rows,
 )
 from cyconv._plan cimport (
     ALGORITHMS,
@@ -65,8 +65,9 @@ cdef enum:
 
 # Winograd: a vector of tiles of one input channel, window and phases included, and of one output
 # channel, store included; the nine weights of an input and an output; a factor read from afar.
-cdef double INPUT_TRANSFORM_SLOTS = 600
+cdef double INPUT_TRANSFORM_SLOTS = 300
 cdef double OUTPUT_TRANSFORM_SLOTS = 360
+cdef double TURNED_OUTPUT_SLOTS = 560
 cdef double WEIGHT_TRANSFORM_SLOTS = 24
 cdef double FACTOR_READ_SLOTS = 0.1
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
@@ -93,13 +94,6 @@ cdef inline double vectors_slots(
     if vectors % most:
         slots += tile_slots(kernels, rows, vectors % most)
     return slots
-
-
-cdef inline Py_ssize_t most_rows(const cyc_kernels *kernels, Py_ssize_t vectors) noexcept nogil:
-    cdef Py_ssize_t rows = CYC_MAX_TILE_ROWS
-    while rows > 0 and not kernels.tile[vectors - 1][rows - 1]:
-        rows -= 1
-    return rows
 
 
 cdef inline double start_slots(const Plan *plan) noexcept nogil:
@@ -263,23 +257,48 @@ cdef bint suits_winograd(const Plan *plan) noexcept nogil:
     )
 
 
-cdef double winograd_panels_slots(Plan *plan, Py_ssize_t vectors) noexcept nogil:
-    """One product of one channel for all outputs and a block of `vectors`; the best tile is set."""
-    cdef Py_ssize_t outputs = plan.problem.out_channels, most, rows
-    cdef double cost, best = -1
-    for most in range(1, min(vectors, <Py_ssize_t>CYC_MAX_TILE_VECTORS) + 1):
-        rows = most_rows(plan.kernels, most)
-        if rows == 0:
-            continue
-        rows = balanced(outputs, rows)
-        cost = outputs // rows * vectors_slots(plan.kernels, rows, vectors, most)
-        if outputs % rows:
-            cost += vectors_slots(plan.kernels, outputs % rows, vectors, most)
-        if best < 0 or cost < best:
-            best = cost
-            plan.tile_rows = rows
-            plan.tile_vectors = most
+cdef double winograd_tile_slots(Plan *plan, Py_ssize_t tiles) noexcept nogil:
+    """One product of one channel for all outputs and `tiles` tiles, and its share of the output transform.
+
+    The kernel's best tile is set.
+    """
+    cdef Py_ssize_t lanes = plan.kernels.lanes, outputs = plan.problem.out_channels, most, rows, turned
+    cdef Py_ssize_t scalars, vectors
+    cdef double cost, output, best = -1
+    for turned in range(2):
+        scalars = tiles if turned else outputs
+        vectors = ceil_div(outputs if turned else tiles, lanes)
+        output = scalars * vectors * (TURNED_OUTPUT_SLOTS if turned else OUTPUT_TRANSFORM_SLOTS)
+        for most in range(1, min(vectors, <Py_ssize_t>CYC_MAX_TILE_VECTORS) + 1):
+            rows = most_rows(plan.kernels, most)
+            if rows == 0:
+                continue
+            rows = balanced(scalars, rows)
+            cost = scalars // rows * vectors_slots(plan.kernels, rows, vectors, most)
+            if scalars % rows:
+                cost += vectors_slots(plan.kernels, scalars % rows, vectors, most)
+            # an output transform for each channel, which makes them comparable
+            cost += output / (CYC_WINOGRAD_PRODUCTS * plan.problem.in_channels)
+            if best < 0 or cost < best:
+                best = cost
+                plan.turned = turned
+                plan.tile_rows = rows
+                plan.tile_vectors = most
+                plan.pixel_tile = rows if turned else most * lanes
+                plan.panel_width = most * lanes if turned else rows
     return best
+
+
+cdef double winograd_block_slots(Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+    """A block of `rows` by `columns` tiles."""
+    cdef Py_ssize_t lanes = plan.kernels.lanes
+    cdef Py_ssize_t channels = plan.problem.in_channels, outputs = plan.problem.out_channels
+    return (
+        BLOCK_START_SLOTS
+        + channels * INPUT_TRANSFORM_SLOTS * rows * ceil_div(columns, lanes)
+        + CYC_WINOGRAD_PRODUCTS * channels
+        * (winograd_tile_slots(plan, rows * columns) + FACTOR_READ_SLOTS * outputs)
+    )
 
 
 cdef double winograd_cost(Plan *plan) noexcept nogil:
@@ -288,41 +307,31 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t lanes = plan.kernels.lanes, channels = problem.in_channels, outputs = problem.out_channels
     cdef Py_ssize_t tile_rows = ceil_div(problem.out_size[0], CYC_WINOGRAD_OUT)
     cdef Py_ssize_t tile_columns = ceil_div(problem.out_size[1], CYC_WINOGRAD_OUT)
-    cdef Py_ssize_t budget, rows, columns, blocks, vectors, total, best_rows = 1, best_columns = 1
-    cdef Py_ssize_t best_vectors = 1
+    cdef Py_ssize_t most, rows, columns, blocks, column_blocks, best_rows = 1, best_columns = 1
     cdef double cost, best = -1
     if not suits_winograd(plan):
         return -1
     plan.flat = True
     plan.cut = plan.skips = False
-    budget = max(lanes, FACTORS_BUDGET // (CYC_WINOGRAD_PRODUCTS * channels * plan.kernels.item) // lanes * lanes)
-    budget = min(budget, MAX_BLOCK_VECTORS * lanes)
+    most = FACTORS_BUDGET // (CYC_WINOGRAD_PRODUCTS * channels * plan.kernels.item) // lanes * lanes
+    most = min(most, MAX_BLOCK_VECTORS * lanes)
     for blocks in range(1, max(<Py_ssize_t>1, tile_columns // MIN_BLOCK_TILES) + 1):
         columns = ceil_div(tile_columns, blocks)
-        for rows in range(1, min(tile_rows, max(<Py_ssize_t>1, budget // columns)) + 1):
-            if rows * columns > budget and columns > MIN_BLOCK_TILES:
-                break
-            vectors = ceil_div(rows * columns, lanes)
-            total = tile_rows // rows * vectors
+        if columns > most and columns > MIN_BLOCK_TILES:
+            continue
+        column_blocks = ceil_div(tile_columns, columns)
+        for rows in range(1, min(tile_rows, max(<Py_ssize_t>1, most // columns)) + 1):
+            cost = tile_rows // rows * winograd_block_slots(plan, rows, columns)
             if tile_rows % rows:
-                total += ceil_div(tile_rows % rows * columns, lanes)
-            total *= ceil_div(tile_columns, columns)
-            cost = total * (channels * INPUT_TRANSFORM_SLOTS + outputs * OUTPUT_TRANSFORM_SLOTS)
-            cost += (
-                winograd_panels_slots(plan, vectors) / vectors * total * CYC_WINOGRAD_PRODUCTS * channels
-                + ceil_div(tile_rows, rows) * ceil_div(tile_columns, columns)
-                * (BLOCK_START_SLOTS + FACTOR_READ_SLOTS * CYC_WINOGRAD_PRODUCTS * channels * outputs)
-            )
+                cost += winograd_block_slots(plan, tile_rows % rows, columns)
+            cost *= column_blocks
             if best < 0 or cost < best:
                 best = cost
                 best_rows = rows
                 best_columns = columns
-                best_vectors = vectors
-    winograd_panels_slots(plan, best_vectors)
     plan.block_rows = best_rows
     plan.block_columns = best_columns
-    plan.pixel_tile = plan.tile_vectors * lanes
-    plan.panel_width = plan.tile_rows
+    winograd_tile_slots(plan, best_rows * best_columns)
     if not problem.held:
         best += WEIGHT_TRANSFORM_SLOTS * channels * outputs
     return best + TILE_START_SLOTS

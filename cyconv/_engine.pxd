@@ -11,7 +11,8 @@ cdef struct HeldForm:
     Py_ssize_t width
     Py_ssize_t groups
     bint transformed  # to Winograd's factors
-    char *panels
+    char *memory
+    char *panels  # in it, aligned
 
 
 cdef enum:

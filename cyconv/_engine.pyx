@@ -13,6 +13,7 @@ from libc.stdlib cimport calloc, free, malloc
 from cyconv._kernels cimport *
 from cyconv._panels cimport holds_factors, pack_panels, panels_bytes
 from cyconv._plan cimport (
+    ALIGNMENT,
     AUTO,
     DIRECT,
     INAPPLICABLE,
@@ -22,6 +23,7 @@ from cyconv._plan cimport (
     WINOGRAD,
     Plan,
     Problem,
+    aligned,
     free_plan,
     make_plan,
 )
@@ -193,7 +195,7 @@ cdef class HeldWeight:
     def __dealloc__(self):
         cdef int index
         for index in range(self.form_count):
-            free(self.forms[index].panels)
+            free(self.forms[index].memory)
 
     def __reduce__(self):
         raise TypeError("a HeldWeight cannot be pickled; pickle its array")
@@ -201,6 +203,7 @@ cdef class HeldWeight:
     cdef const char *panels(self, const Plan *plan, int threads) except? NULL:
         """The panels that `plan` reads, or NULL where the call has to pack its own."""
         cdef int index
+        cdef char *memory
         cdef char *panels
         # never waiting: a child forked while another thread packs would wait forever
         if not self.lock.acquire(False):
@@ -216,13 +219,14 @@ cdef class HeldWeight:
                     return self.forms[index].panels
             if self.form_count == MAX_HELD_FORMS:
                 return NULL
-            panels = <char *>malloc(panels_bytes(plan))
-            if panels == NULL:
+            memory = <char *>malloc(panels_bytes(plan) + ALIGNMENT)
+            if memory == NULL:
                 raise MemoryError(f"cannot allocate {panels_bytes(plan)} bytes for packed weights")
+            panels = aligned(memory)
             with nogil:
                 pack_panels(plan, np.PyArray_BYTES(self.array), panels, threads)
             self.forms[self.form_count] = HeldForm(
-                plan.isa, plan.panel_width, plan.problem.groups, holds_factors(plan), panels
+                plan.isa, plan.panel_width, plan.problem.groups, holds_factors(plan), memory, panels
             )
             self.form_count += 1
             return panels
@@ -363,11 +367,11 @@ cdef int execute(
                 operands.bias = no_bias
                 status = -1 if no_bias == NULL else 0
             if status == 0 and operands.panels == NULL and panels_bytes(&plan):
-                owned = <char *>malloc(panels_bytes(&plan))
-                operands.panels = owned
+                owned = <char *>malloc(panels_bytes(&plan) + ALIGNMENT)
+                operands.panels = aligned(owned)
                 status = -1 if owned == NULL else 0
                 if status == 0:
-                    pack_panels(&plan, operands.weight, owned, threads)
+                    pack_panels(&plan, operands.weight, aligned(owned), threads)
             if status == 0:
                 status = run_plan(&plan, &operands, threads)
             free(no_bias)
@@ -462,7 +466,10 @@ def plan(
         ROWS: f"{plan.tile_rows} rows x {plan.tile_vectors * lanes} columns",
         TURNED_TILE: f"{plan.tile_rows} pixels x {plan.tile_vectors * lanes} outputs",
         TILE: f"{plan.tile_rows} outputs x {plan.tile_vectors * lanes} pixels",
-        WINOGRAD: f"{plan.tile_rows} outputs x {plan.tile_vectors * lanes} tiles of 4 x 4 pixels",
+        WINOGRAD: (
+            f"{plan.tile_rows} tiles of 4 x 4 pixels x {plan.tile_vectors * lanes} outputs" if plan.turned
+            else f"{plan.tile_rows} outputs x {plan.tile_vectors * lanes} tiles of 4 x 4 pixels"
+        ),
     }
     try:
         return {

@@ -99,34 +99,25 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t rows
         Py_ssize_t columns
 
-    ctypedef struct cyc_winograd_split_args:
+    ctypedef struct cyc_winograd_input_args:
         const void *window
         Py_ssize_t window_pitch
         Py_ssize_t row_pitch
         Py_ssize_t channels
         Py_ssize_t rows
         Py_ssize_t tiles
-        void *phases
-        Py_ssize_t phases_pitch
-        Py_ssize_t plane_pitch
-
-    ctypedef struct cyc_winograd_input_args:
-        const void *phases
-        Py_ssize_t phases_pitch
-        Py_ssize_t plane_pitch
-        const Py_ssize_t *row_offsets
-        Py_ssize_t channels
-        Py_ssize_t positions
         void *out
         Py_ssize_t out_pitch
-        Py_ssize_t out_plane_pitch
+        Py_ssize_t plane_pitch
 
     ctypedef struct cyc_winograd_output_args:
         const void *products
         Py_ssize_t plane_pitch
-        Py_ssize_t positions
+        Py_ssize_t tiles
+        Py_ssize_t channels
         void *out
         Py_ssize_t out_pitch
+        Py_ssize_t row_pitch
         void *sums
 
     ctypedef void (*cyc_tile_fn)(const cyc_tile_args *) noexcept
@@ -140,7 +131,6 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef void (*cyc_winograd_weight_fn)(
         const void *panel, Py_ssize_t channels, Py_ssize_t width, void *factors, Py_ssize_t plane
     ) noexcept
-    ctypedef void (*cyc_winograd_split_fn)(const cyc_winograd_split_args *) noexcept
     ctypedef void (*cyc_winograd_input_fn)(const cyc_winograd_input_args *) noexcept
     ctypedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *) noexcept
     ctypedef int (*cyc_finite_fn)(const void *values, Py_ssize_t count) noexcept
@@ -155,10 +145,10 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_store_fn store[12]
         cyc_pack_fn pack
         cyc_finite_fn finite
-        cyc_winograd_split_fn winograd_split
         cyc_winograd_input_fn winograd_input
         cyc_winograd_weight_fn winograd_weight
         cyc_winograd_output_fn winograd_output
+        cyc_winograd_output_fn winograd_output_turned
 
     ctypedef struct cyc_isa:
         const char *name
@@ -167,3 +157,11 @@ cdef extern from "kernels/kernels.h" nogil:
         const cyc_kernels *dtype[4]
 
     const cyc_isa *cyc_isas[]
+
+
+cdef inline Py_ssize_t most_rows(const cyc_kernels *kernels, Py_ssize_t vectors) noexcept nogil:
+    """The most rows of a tile of `vectors` vectors; 0 where there is none."""
+    cdef Py_ssize_t rows = CYC_MAX_TILE_ROWS
+    while rows > 0 and not kernels.tile[vectors - 1][rows - 1]:
+        rows -= 1
+    return rows

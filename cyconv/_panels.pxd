@@ -5,7 +5,9 @@ from cyconv._plan cimport Plan
 
 cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil
 cdef bint holds_factors(const Plan *plan) noexcept nogil
-cdef void pack_factors(const Plan *plan, const char *weight, Py_ssize_t index, char *factors) noexcept nogil
+cdef void pack_factors(
+    const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t first, Py_ssize_t channels, char *factors
+) noexcept nogil
 cdef char *finite_flags(const Plan *plan, const char *panels) noexcept nogil
 cdef void pack_panel(
     const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *panel

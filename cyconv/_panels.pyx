@@ -52,17 +52,19 @@ cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil:
     return panel_count(plan) * (plan.panel_width * plan.terms * plan.kernels.item + 1) + SLACK_BYTES
 
 
-cdef void pack_factors(const Plan *plan, const char *weight, Py_ssize_t index, char *factors) noexcept nogil:
-    """Transform panel number `index` of all groups to [factor][channel][output]."""
+cdef void pack_factors(
+    const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t first, Py_ssize_t channels, char *factors
+) noexcept nogil:
+    """Transform some channels of panel number `index` of all groups to [factor][channel][output]."""
     cdef char part[PART_BYTES + SLACK_BYTES]
-    cdef Py_ssize_t item = plan.kernels.item, taps = plan.terms // plan.problem.in_channels, step, channel, channels
+    cdef Py_ssize_t item = plan.kernels.item, taps = plan.terms // plan.problem.in_channels, step, done, count
     cdef Py_ssize_t most = max(1, PART_BYTES // (taps * plan.panel_width * item))
-    for step in range(ceil_div(plan.problem.in_channels, most)):
-        channel = step * most
-        channels = min(most, plan.problem.in_channels - channel)
-        pack_panel(plan, weight, index, channel * taps, channels * taps, part)
+    for step in range(ceil_div(channels, most)):
+        done = step * most
+        count = min(most, channels - done)
+        pack_panel(plan, weight, index, (first + done) * taps, count * taps, part)
         plan.kernels.winograd_weight(
-            part, channels, plan.panel_width, factors + channel * plan.panel_width * item, plan.weight_pitch
+            part, count, plan.panel_width, factors + done * plan.panel_width * item, plan.weight_pitch
         )
 
 
@@ -73,7 +75,7 @@ cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int th
     for index in prange(panel_count(plan), num_threads=threads, use_threads_if=threads > 1, schedule="static"):
         if holds_factors(plan):
             panel = panels + index * CYC_WINOGRAD_PRODUCTS * plan.weight_pitch * plan.kernels.item
-            pack_factors(plan, weight, index, panel)
+            pack_factors(plan, weight, index, 0, plan.problem.in_channels, panel)
             continue
         panel = panels + index * elements * plan.kernels.item
         pack_panel(plan, weight, index, 0, plan.terms, panel)

@@ -79,19 +79,20 @@ cdef struct Plan:
     Py_ssize_t block_rows  # of a task, in tiles
     Py_ssize_t block_columns
     Py_ssize_t positions  # tiles of a block, in whole vectors
-    Py_ssize_t phase_pitch  # elements from one column of the tiles to the next
+    bint turned  # products have tiles as rows and outputs in the lanes
     Py_ssize_t factor_pitch  # elements from one factor of the inputs to the next
     Py_ssize_t weight_pitch  # elements from one factor of a panel's weights to the next
     Py_ssize_t product_pitch  # elements from one product to the next
+    Py_ssize_t part_channels  # channels whose factors of weights are in use at a time
     Py_ssize_t pass_panels  # panels whose products are made before any of them is transformed
 
     Py_ssize_t tasks
     # Scratch of one thread, in bytes and in this order.
     Py_ssize_t window_bytes
-    Py_ssize_t phases_bytes
     Py_ssize_t factor_bytes
     Py_ssize_t totals_bytes
     Py_ssize_t turned_bytes
+    Py_ssize_t sums_bytes
     Py_ssize_t panel_bytes
     Py_ssize_t taps_bytes
     Py_ssize_t spots_bytes
@@ -111,3 +112,8 @@ cdef int make_plan(
 ) noexcept nogil
 cdef void free_plan(Plan *plan) noexcept nogil
 cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil
+
+
+cdef inline char *aligned(char *memory) noexcept nogil:
+    """The first address from `memory` on that is aligned."""
+    return <char *>((<size_t>memory + ALIGNMENT - 1) & ~<size_t>(ALIGNMENT - 1))

@@ -13,13 +13,12 @@ from cyconv._kernels cimport (
     CYC_CHUNK,
     CYC_MAX_TILE_VECTORS,
     CYC_ROW_BLOCK,
-    CYC_WINOGRAD_IN,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
-    CYC_WINOGRAD_TAPS,
     cyc_isa,
     cyc_span,
     cyc_tap,
+    most_rows,
 )
 from cyconv._plan cimport WINOGRAD, WINOGRAD_CHUNK
 from cyconv._tiles cimport Spot, SpanList, fill_taps
@@ -126,44 +125,42 @@ cdef void round_to_tiles(Axis *axis) noexcept nogil:
 
 cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
     cdef Py_ssize_t item = plan.kernels.item, channels = plan.problem.in_channels
-    cdef Py_ssize_t slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # read past the last tile
-    cdef Py_ssize_t rows = plan.rows.block // CYC_WINOGRAD_OUT, columns = plan.columns.block // CYC_WINOGRAD_OUT
-    cdef Py_ssize_t channel_bytes
-    plan.positions = round_up(rows * columns, plan.kernels.lanes)
-    # a vector is written past the end
-    plan.phase_pitch = (CYC_WINOGRAD_OUT * rows + CYC_WINOGRAD_TAPS - 1) * columns + plan.kernels.lanes
-    channel_bytes = CYC_WINOGRAD_IN * plan.phase_pitch * item
-    plan.factor_pitch = odd_lines(channels * plan.positions, item)
+    cdef Py_ssize_t slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # read past the end
+    cdef Py_ssize_t channel_bytes = plan.window.channel_pitch * item
+    cdef Py_ssize_t outputs = plan.panel_width if plan.turned else 1  # that are transformed together
+    plan.positions = round_up(plan.block_rows * plan.block_columns, plan.kernels.lanes)
+    # a vector is written past the last channel
+    plan.factor_pitch = odd_lines(channels * plan.positions + plan.kernels.lanes, item)
+    plan.weight_pitch = odd_lines(plan.part_channels * plan.panel_width, item)
     plan.pass_panels = 1
     if not plan.transforms_in_task:
         plan.pass_panels = max(1, min(
             plan.panel_block,
             PRODUCTS_BUDGET // (CYC_WINOGRAD_PRODUCTS * plan.panel_width * plan.positions * item),
         ))
-    plan.weight_pitch = odd_lines(channels * plan.panel_width, item)
     plan.product_pitch = odd_lines(plan.pass_panels * plan.panel_width * plan.positions, item)
-    plan.window_bytes = round_up(plan.channel_block * plan.window.channel_pitch * item + slack, ALIGNMENT)
-    plan.phases_bytes = round_up(plan.channel_block * channel_bytes + slack, ALIGNMENT)
-    # the phases of all channels take its place where tiles are computed again
+    plan.window_bytes = round_up(plan.channel_block * channel_bytes + slack, ALIGNMENT)
+    # the window of all channels takes its place where tiles are computed again
     plan.factor_bytes = round_up(
         max(CYC_WINOGRAD_PRODUCTS * plan.factor_pitch * item, channels * channel_bytes + slack), ALIGNMENT
     )
     plan.totals_bytes = CYC_WINOGRAD_PRODUCTS * plan.product_pitch * item
-    # the pixels of an output channel and the sum of each tile
     plan.turned_bytes = round_up(
-        (CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT + 1) * plan.positions * item + slack, ALIGNMENT
+        CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT * outputs * plan.positions * item + slack, ALIGNMENT
     )
-    plan.panel_bytes = round_up(plan.terms * plan.panel_width * item, ALIGNMENT)
+    plan.sums_bytes = round_up(outputs * plan.positions * item, ALIGNMENT)
+    # the direct weights of a few outputs, where tiles are computed again
+    plan.panel_bytes = round_up(plan.terms * most_rows(plan.kernels, 1) * item + slack, ALIGNMENT)
     if plan.transforms_in_task:
         plan.panel_bytes = max(plan.panel_bytes, CYC_WINOGRAD_PRODUCTS * plan.weight_pitch * item)
     plan.taps_bytes = round_up(plan.terms * sizeof(cyc_tap), ALIGNMENT)
     plan.spots_bytes = round_up(plan.panel_block * plan.panel_width * plan.positions, ALIGNMENT)
     plan.spans_bytes = round_up(
-        max(ceil_div(plan.terms, CYC_CHUNK), ceil_div(channels, WINOGRAD_CHUNK)) * sizeof(cyc_span), ALIGNMENT
+        max(ceil_div(plan.terms, CYC_CHUNK), ceil_div(plan.part_channels, WINOGRAD_CHUNK)) * sizeof(cyc_span), ALIGNMENT
     )
     plan.scratch_bytes = (
-        plan.window_bytes + plan.phases_bytes + plan.factor_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes
-        + plan.taps_bytes + plan.spots_bytes + plan.spans_bytes
+        plan.window_bytes + plan.factor_bytes + plan.totals_bytes + plan.turned_bytes + plan.sums_bytes
+        + plan.panel_bytes + plan.taps_bytes + plan.spots_bytes + plan.spans_bytes
     )
 
 
@@ -238,8 +235,8 @@ cdef int make_plan(
         fill_row_offsets(plan)
     elif plan.algorithm == WINOGRAD:
         for index in range(problem.in_channels):
-            plan.taps[index].broadcast = index * plan.panel_width
-            plan.taps[index].vector = index * plan.positions
+            plan.taps[index].broadcast = index * (plan.positions if plan.turned else plan.panel_width)
+            plan.taps[index].vector = index * (plan.panel_width if plan.turned else plan.positions)
     elif plan.term_blocks == 1:
         fill_taps(plan, 0, plan.terms, plan.taps)
     return 0

@@ -27,7 +27,7 @@ from cyconv._kernels cimport (
     cyc_tile_args,
 )
 from cyconv._panels cimport finite_flags, pack_panel
-from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, WINOGRAD, Plan
+from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, WINOGRAD, Plan, aligned
 from cyconv._tiles cimport Spot, SpanList, fill_spans, fill_taps, place_spots
 from cyconv._run_winograd cimport run_winograd
 from cyconv._task cimport Destination, Operands, Task, find_task, output_address, prepare_window
@@ -298,7 +298,7 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
     cdef Scratch scratch
     cdef Py_ssize_t list_index
     cdef cyc_span *spans
-    memory = <char *>((<size_t>memory + ALIGNMENT - 1) & ~<size_t>(ALIGNMENT - 1))
+    memory = aligned(memory)
     if plan.algorithm == WINOGRAD:
         run_winograd(plan, operands, &task, memory)
         return

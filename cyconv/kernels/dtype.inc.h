@@ -95,10 +95,10 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .pack = CYC_NAME(pack),
     .finite = CYC_NAME(finite),
 #if CYC_FLOATING
-    .winograd_split = CYC_NAME(winograd_split),
     .winograd_input = CYC_NAME(winograd_input),
     .winograd_weight = CYC_NAME(winograd_weight),
     .winograd_output = CYC_NAME(winograd_output),
+    .winograd_output_turned = CYC_NAME(winograd_output_turned),
 #endif
 };
 

@@ -140,41 +140,35 @@ typedef struct {
     ptrdiff_t rows, columns;
 } cyc_store_args;
 
-/* Split the rows of a window into phases, so that the inputs of neighbouring tiles are neighbours:
- * column j < 6 of tile t, of row y of channel c, which is window[c * window_pitch + y * row_pitch + 4 * t + j],
- * goes to phases[c * phases_pitch + j * plane_pitch + r * tiles + t], where r counts the rows 0, 4, 8 ..., then
- * 1, 5, 9 ... and so on. Writes up to a vector past the last row of a plane, reads up to 4 vectors past
- * the end of a window row. */
+/* Input transform: of each channel, `rows` by `tiles` tiles of 6 x 6 inputs; input (i, j) of tile (r, t) is
+ * window[c * window_pitch + (4 * r + i) * row_pitch + 4 * t + j]. They become 36 factors: factor x of
+ * channel c goes to out[x * plane_pitch + c * out_pitch + r * tiles + t].
+ * Reads up to a vector past the end of a window row. Writes up to a vector past the last tile of a
+ * channel, channels in ascending order. */
 typedef struct {
     const void *window;
     ptrdiff_t window_pitch, row_pitch;
     ptrdiff_t channels, rows, tiles;
-    void *phases;
-    ptrdiff_t phases_pitch, plane_pitch;
-} cyc_winograd_split_args;
-
-/* Input transform: the 6 x 6 inputs of each tile, which are
- * phases[c * phases_pitch + j * plane_pitch + row_offsets[i] + p] for tile p, become 36 factors;
- * factor x of channel c and tile p goes to out[x * out_plane_pitch + c * out_pitch + p].
- * `positions` is a multiple of the lanes. */
-typedef struct {
-    const void *phases;
-    ptrdiff_t phases_pitch, plane_pitch;
-    const ptrdiff_t *row_offsets; /* 6 */
-    ptrdiff_t channels, positions;
     void *out;
-    ptrdiff_t out_pitch, out_plane_pitch;
+    ptrdiff_t out_pitch, plane_pitch;
 } cyc_winograd_input_args;
 
-/* Output transform of one output channel: products[x * plane_pitch + p], x < 36, become the 4 x 4
- * outputs of tile p; output (i, j) goes to out[i * out_pitch + 4 * p + j]. The sum of the 16, which is
- * not finite if one of them is not, goes to sums[p]. `positions` is a multiple of the lanes. */
+/* Output transform: the 36 sums of products of a tile become its 4 x 4 outputs and their sum, which is
+ * not finite if one of them is not. `products` has 36 planes, plane_pitch apart.
+ *
+ * winograd_output: one output channel, tiles in the lanes: the plane holds `tiles` of them, a multiple of
+ * the lanes. Output (i, j) of tile t goes to out[i * row_pitch + 4 * t + j], its sum to sums[t].
+ * winograd_output_turned: output channels in the lanes: a plane holds [tile][channel], `channels` of
+ * them, a multiple of the lanes. Output (i, j) of tile t and channel o goes to
+ * out[o * out_pitch + i * row_pitch + 4 * t + j], its sum to sums[t * channels + o]. */
 typedef struct {
     const void *products;
     ptrdiff_t plane_pitch;
-    ptrdiff_t positions;
+    ptrdiff_t tiles;
+    ptrdiff_t channels; /* turned only */
     void *out;
-    ptrdiff_t out_pitch;
+    ptrdiff_t out_pitch; /* turned only */
+    ptrdiff_t row_pitch;
     void *sums;
 } cyc_winograd_output_args;
 
@@ -192,7 +186,6 @@ typedef void (*cyc_pack_fn)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows,
  * factor x goes to factors[x * plane + c * width + i]. Reads up to a vector past the panel. */
 typedef void (*cyc_winograd_weight_fn)(const void *panel, ptrdiff_t channels, ptrdiff_t width, void *factors,
                                        ptrdiff_t plane);
-typedef void (*cyc_winograd_split_fn)(const cyc_winograd_split_args *);
 typedef void (*cyc_winograd_input_fn)(const cyc_winograd_input_args *);
 typedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *);
 
@@ -210,10 +203,9 @@ typedef struct {
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */
     cyc_pack_fn pack;
     cyc_finite_fn finite;
-    cyc_winograd_split_fn winograd_split; /* these four NULL for integers */
-    cyc_winograd_input_fn winograd_input;
+    cyc_winograd_input_fn winograd_input; /* these four NULL for integers */
     cyc_winograd_weight_fn winograd_weight;
-    cyc_winograd_output_fn winograd_output;
+    cyc_winograd_output_fn winograd_output, winograd_output_turned;
 } cyc_kernels;
 
 typedef struct {

@@ -40,6 +40,13 @@
 #define CYC_TARGET_END
 #endif
 
+/* A hint that the cache line at `p` will be read; p may point anywhere. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#define CYC_PREFETCH(p) ((void)(p))
+#else
+#define CYC_PREFETCH(p) __builtin_prefetch(p)
+#endif
+
 #if defined(_MSC_VER) && !defined(__clang__)
 #define CYC_INLINE static __forceinline
 #define CYC_UNROLL

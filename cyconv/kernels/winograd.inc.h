@@ -79,61 +79,48 @@ CYC_INLINE void CYC_NAME(winograd_output_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN
     out[3] = CYC_OP(multiply_add)(b3, b_difference, CYC_OP(multiply_add)(a3, a_difference, in[5]));
 }
 
-/* The first and the second of every four elements of 4 vectors from p, and so on. */
-CYC_INLINE void CYC_NAME(split_fours)(const CYC_ELEMENT *p, CYC_VECTOR first[CYC_WINOGRAD_OUT]) {
+/* Column j of each of CYC_LANES tiles side by side, whose inputs start at p; columns 4 and 5 are the first
+ * two of the next tile. */
+CYC_INLINE void CYC_NAME(split_row)(const CYC_ELEMENT *p, CYC_VECTOR column[CYC_WINOGRAD_IN]) {
     const CYC_VECTOR a = CYC_OP(load)(p), b = CYC_OP(load)(p + CYC_LANES);
     const CYC_VECTOR c = CYC_OP(load)(p + 2 * CYC_LANES), d = CYC_OP(load)(p + 3 * CYC_LANES);
     const CYC_VECTOR low_even = CYC_OP(even)(a, b), high_even = CYC_OP(even)(c, d);
     const CYC_VECTOR low_odd = CYC_OP(odd)(a, b), high_odd = CYC_OP(odd)(c, d);
-    first[0] = CYC_OP(even)(low_even, high_even);
-    first[1] = CYC_OP(even)(low_odd, high_odd);
-    first[2] = CYC_OP(odd)(low_even, high_even);
-    first[3] = CYC_OP(odd)(low_odd, high_odd);
+    column[0] = CYC_OP(even)(low_even, high_even);
+    column[1] = CYC_OP(even)(low_odd, high_odd);
+    column[2] = CYC_OP(odd)(low_even, high_even);
+    column[3] = CYC_OP(odd)(low_odd, high_odd);
+    column[4] = CYC_OP(shift)(column[0], CYC_OP(broadcast)(p + 4 * CYC_LANES));
+    column[5] = CYC_OP(shift)(column[1], CYC_OP(broadcast)(p + 4 * CYC_LANES + 1));
 }
 
-static void CYC_NAME(winograd_split)(const cyc_winograd_split_args *args) {
-    const ptrdiff_t plane = args->plane_pitch;
-    for (ptrdiff_t c = 0; c < args->channels; c++) {
-        const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + c * args->window_pitch;
-        CYC_ELEMENT *phases = (CYC_ELEMENT *)args->phases + c * args->phases_pitch;
-        for (ptrdiff_t phase = 0; phase < CYC_WINOGRAD_OUT; phase++) {
-            for (ptrdiff_t y = phase; y < args->rows; y += CYC_WINOGRAD_OUT) {
-                const CYC_ELEMENT *row = window + y * args->row_pitch;
-                /* what is written past the last tile, the next row overwrites */
-                for (ptrdiff_t t = 0; t < args->tiles; t += CYC_LANES) {
-                    CYC_VECTOR column[CYC_WINOGRAD_OUT], next[CYC_WINOGRAD_OUT];
-                    CYC_NAME(split_fours)(row + CYC_WINOGRAD_OUT * t, column);
-                    CYC_NAME(split_fours)(row + CYC_WINOGRAD_OUT * (t + 1), next);
-    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++)
-                        CYC_OP(store)(phases + j * plane + t, column[j]);
-                    CYC_UNROLL for (int j = CYC_WINOGRAD_OUT; j < CYC_WINOGRAD_IN; j++)
-                        CYC_OP(store)(phases + j * plane + t, next[j - CYC_WINOGRAD_OUT]);
-                }
-                phases += args->tiles;
-            }
-        }
-    }
-}
-
+/* Down the columns first, on rows as they lie in the window; what the lanes past the last tile hold does
+ * not matter, as the next row of tiles overwrites it. */
 static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
-    const ptrdiff_t *rows = args->row_offsets, plane = args->out_plane_pitch;
+    enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT), LINE = (CYC_WINOGRAD_OUT + 2) * LANES };
+    _Alignas(64) CYC_ELEMENT lines[CYC_WINOGRAD_IN][LINE] = {{0}};
+    const ptrdiff_t plane = args->plane_pitch, pitch = args->row_pitch;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
-        const CYC_ELEMENT *channel = (const CYC_ELEMENT *)args->phases + c * args->phases_pitch;
-        CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch;
-        for (ptrdiff_t p = 0; p < args->positions; p += CYC_LANES) {
-            CYC_VECTOR tile[CYC_WINOGRAD_IN][CYC_WINOGRAD_IN]; /* [column][row] */
-            CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
-                CYC_VECTOR column[CYC_WINOGRAD_IN];
-                CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
-                    column[i] = CYC_OP(load)(channel + j * args->plane_pitch + rows[i] + p);
-                CYC_NAME(winograd_input_1d)(column, tile[j]);
-            }
-            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
-                CYC_VECTOR row[CYC_WINOGRAD_IN], factor[CYC_WINOGRAD_IN];
-                CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) row[j] = tile[j][i];
-                CYC_NAME(winograd_input_1d)(row, factor);
-                CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++)
-                    CYC_OP(store)(out + (i * CYC_WINOGRAD_IN + j) * plane + p, factor[j]);
+        for (ptrdiff_t r = 0; r < args->rows; r++) {
+            const CYC_ELEMENT *row =
+                (const CYC_ELEMENT *)args->window + c * args->window_pitch + r * CYC_WINOGRAD_OUT * pitch;
+            CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch + r * args->tiles;
+            for (ptrdiff_t t = 0; t < args->tiles; t += LANES) {
+                const ptrdiff_t tiles = args->tiles - t < LANES ? args->tiles - t : LANES;
+                for (ptrdiff_t x = 0; x < CYC_WINOGRAD_OUT * tiles + 2; x += LANES) {
+                    CYC_VECTOR in[CYC_WINOGRAD_IN], half[CYC_WINOGRAD_IN];
+    CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
+                        in[i] = CYC_OP(load)(row + i * pitch + CYC_WINOGRAD_OUT * t + x);
+                    CYC_NAME(winograd_input_1d)(in, half);
+                    CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) CYC_OP(store)(lines[i] + x, half[i]);
+                }
+                CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
+                    CYC_VECTOR column[CYC_WINOGRAD_IN], factor[CYC_WINOGRAD_IN];
+                    CYC_NAME(split_row)(lines[i], column);
+                    CYC_NAME(winograd_input_1d)(column, factor);
+                    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++)
+                        CYC_OP(store)(out + (i * CYC_WINOGRAD_IN + j) * plane + t, factor[j]);
+                }
             }
         }
     }
@@ -141,7 +128,8 @@ static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
 
 static void CYC_NAME(winograd_weight)(const void *panel, ptrdiff_t channels, ptrdiff_t width, void *factors,
                                       ptrdiff_t plane) {
-    const ptrdiff_t elements = channels * width;
+    /* nine interleaved streams, often from memory, which no hardware prefetcher follows */
+    const ptrdiff_t elements = channels * width, ahead = 6 * CYC_WINOGRAD_TAPS * CYC_WINOGRAD_TAPS * width;
     for (ptrdiff_t c = 0; c < channels; c++) {
         const CYC_ELEMENT *weight = (const CYC_ELEMENT *)panel + c * CYC_WINOGRAD_TAPS * CYC_WINOGRAD_TAPS * width;
         for (ptrdiff_t x = 0; x < width; x += CYC_LANES) {
@@ -150,8 +138,11 @@ static void CYC_NAME(winograd_weight)(const void *panel, ptrdiff_t channels, ptr
             const ptrdiff_t room = elements - c * width - x;
             CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_TAPS; j++) {
                 CYC_VECTOR column[CYC_WINOGRAD_TAPS];
-                CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_TAPS; i++)
-                    column[i] = CYC_OP(load)(weight + (i * CYC_WINOGRAD_TAPS + j) * width + x);
+                CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_TAPS; i++) {
+                    const CYC_ELEMENT *p = weight + (i * CYC_WINOGRAD_TAPS + j) * width + x;
+                    column[i] = CYC_OP(load)(p);
+                    CYC_PREFETCH(p + ahead);
+                }
                 CYC_NAME(winograd_weight_1d)(column, half[j]);
             }
             CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
@@ -170,33 +161,71 @@ static void CYC_NAME(winograd_weight)(const void *panel, ptrdiff_t channels, ptr
     }
 }
 
+/* The sums of products at `products` to rows of outputs and the sum of all of them. */
+CYC_INLINE CYC_VECTOR CYC_NAME(winograd_output_2d)(const CYC_ELEMENT *products, ptrdiff_t plane,
+                                                   CYC_VECTOR y[CYC_WINOGRAD_OUT][CYC_WINOGRAD_OUT]) {
+    CYC_VECTOR half[CYC_WINOGRAD_IN][CYC_WINOGRAD_OUT], sum = CYC_OP(zero)(); /* [column][row] */
+    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
+        CYC_VECTOR column[CYC_WINOGRAD_IN];
+        CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
+            column[i] = CYC_OP(load)(products + (i * CYC_WINOGRAD_IN + j) * plane);
+        CYC_NAME(winograd_output_1d)(column, half[j]);
+    }
+    CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++) {
+        CYC_VECTOR row[CYC_WINOGRAD_IN];
+        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) row[j] = half[j][i];
+        CYC_NAME(winograd_output_1d)(row, y[i]);
+        sum = CYC_OP(add)(sum, CYC_OP(add)(CYC_OP(add)(y[i][0], y[i][1]), CYC_OP(add)(y[i][2], y[i][3])));
+    }
+    return sum;
+}
+
 static void CYC_NAME(winograd_output)(const cyc_winograd_output_args *args) {
-    const ptrdiff_t plane = args->plane_pitch;
-    for (ptrdiff_t p = 0; p < args->positions; p += CYC_LANES) {
-        const CYC_ELEMENT *products = (const CYC_ELEMENT *)args->products + p;
-        CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + CYC_WINOGRAD_OUT * p;
-        CYC_VECTOR half[CYC_WINOGRAD_IN][CYC_WINOGRAD_OUT], sum = CYC_OP(zero)(); /* [column][row] */
-        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
-            CYC_VECTOR column[CYC_WINOGRAD_IN];
-            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
-                column[i] = CYC_OP(load)(products + (i * CYC_WINOGRAD_IN + j) * plane);
-            CYC_NAME(winograd_output_1d)(column, half[j]);
-        }
-        CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++) {
-            CYC_VECTOR row[CYC_WINOGRAD_IN], y[CYC_WINOGRAD_OUT];
-            CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) row[j] = half[j][i];
-            CYC_NAME(winograd_output_1d)(row, y);
-            sum = CYC_OP(add)(sum, CYC_OP(add)(CYC_OP(add)(y[0], y[1]), CYC_OP(add)(y[2], y[3])));
-            /* four columns of tiles to rows of pixels */
-            const CYC_VECTOR even_low = CYC_OP(low_pairs)(y[0], y[2]), even_high = CYC_OP(high_pairs)(y[0], y[2]);
-            const CYC_VECTOR odd_low = CYC_OP(low_pairs)(y[1], y[3]), odd_high = CYC_OP(high_pairs)(y[1], y[3]);
+    for (ptrdiff_t t = 0; t < args->tiles; t += CYC_LANES) {
+        CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + CYC_WINOGRAD_OUT * t;
+        CYC_VECTOR y[CYC_WINOGRAD_OUT][CYC_WINOGRAD_OUT];
+        const CYC_VECTOR sum =
+            CYC_NAME(winograd_output_2d)((const CYC_ELEMENT *)args->products + t, args->plane_pitch, y);
+        CYC_OP(store)((CYC_ELEMENT *)args->sums + t, sum);
+        CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++) { /* columns of tiles to rows of pixels */
+            const CYC_VECTOR even_low = CYC_OP(low_pairs)(y[i][0], y[i][2]);
+            const CYC_VECTOR even_high = CYC_OP(high_pairs)(y[i][0], y[i][2]);
+            const CYC_VECTOR odd_low = CYC_OP(low_pairs)(y[i][1], y[i][3]);
+            const CYC_VECTOR odd_high = CYC_OP(high_pairs)(y[i][1], y[i][3]);
             CYC_OP(store)(out, CYC_OP(low_pairs)(even_low, odd_low));
             CYC_OP(store)(out + CYC_LANES, CYC_OP(high_pairs)(even_low, odd_low));
             CYC_OP(store)(out + 2 * CYC_LANES, CYC_OP(low_pairs)(even_high, odd_high));
             CYC_OP(store)(out + 3 * CYC_LANES, CYC_OP(high_pairs)(even_high, odd_high));
-            out += args->out_pitch;
+            out += args->row_pitch;
         }
-        CYC_OP(store)((CYC_ELEMENT *)args->sums + p, sum);
+    }
+}
+
+static void CYC_NAME(winograd_output_turned)(const cyc_winograd_output_args *args) {
+    enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT) };
+    CYC_ELEMENT lines[CYC_WINOGRAD_OUT][CYC_WINOGRAD_OUT][LANES]; /* [row][column][channel] */
+    for (ptrdiff_t t = 0; t < args->tiles; t++) {
+        for (ptrdiff_t o = 0; o < args->channels; o += LANES) {
+            const ptrdiff_t at = t * args->channels + o;
+            CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + o * args->out_pitch + CYC_WINOGRAD_OUT * t;
+            CYC_VECTOR y[CYC_WINOGRAD_OUT][CYC_WINOGRAD_OUT];
+            const CYC_VECTOR sum =
+                CYC_NAME(winograd_output_2d)((const CYC_ELEMENT *)args->products + at, args->plane_pitch, y);
+            CYC_OP(store)((CYC_ELEMENT *)args->sums + at, sum);
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++) {
+                CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++) CYC_OP(store)(lines[i][j], y[i][j]);
+            }
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++) {
+                ptrdiff_t l = 0;
+                for (; l + 4 <= LANES; l += 4)
+                    CYC_OP(transpose)(lines[i][0] + l, LANES, out + l * args->out_pitch + i * args->row_pitch,
+                                      args->out_pitch);
+                for (; l < LANES; l++) {
+                    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++)
+                        out[l * args->out_pitch + i * args->row_pitch + j] = lines[i][j][l];
+                }
+            }
+        }
     }
 }
 

@@ -24,6 +24,11 @@ CYC_INLINE vec_f32 vec_low_pairs_f32(vec_f32 a, vec_f32 b) {
 CYC_INLINE vec_f32 vec_high_pairs_f32(vec_f32 a, vec_f32 b) {
     return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
 }
+/* a without its first element, then the first of b */
+CYC_INLINE vec_f32 vec_shift_f32(vec_f32 a, vec_f32 b) {
+    const __m256i after = _mm256_set_epi32(0, 7, 6, 5, 4, 3, 2, 1);
+    return _mm256_permutevar8x32_ps(_mm256_blend_ps(a, b, 1), after);
+}
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm256_storeu_ps(p, v); }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return _mm256_broadcast_ss(p); }
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return _mm256_add_ps(a, b); }
@@ -49,6 +54,9 @@ CYC_INLINE vec_f64 vec_low_pairs_f64(vec_f64 a, vec_f64 b) {
 }
 CYC_INLINE vec_f64 vec_high_pairs_f64(vec_f64 a, vec_f64 b) {
     return _mm256_permute2f128_pd(_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b), 0x31);
+}
+CYC_INLINE vec_f64 vec_shift_f64(vec_f64 a, vec_f64 b) {
+    return _mm256_permute4x64_pd(_mm256_blend_pd(a, b, 1), _MM_SHUFFLE(0, 3, 2, 1));
 }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm256_storeu_pd(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return _mm256_broadcast_sd(p); }

@@ -27,6 +27,10 @@ CYC_INLINE vec_f32 vec_high_pairs_f32(vec_f32 a, vec_f32 b) {
     const __m512i high = _mm512_set_epi32(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8);
     return _mm512_permutex2var_ps(a, high, b);
 }
+/* a without its first element, then the first of b */
+CYC_INLINE vec_f32 vec_shift_f32(vec_f32 a, vec_f32 b) {
+    return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), 1));
+}
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm512_storeu_ps(p, v); }
 CYC_INLINE void vec_store_first_f32(float *p, vec_f32 v, ptrdiff_t count) {
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), v);
@@ -55,6 +59,9 @@ CYC_INLINE vec_f64 vec_low_pairs_f64(vec_f64 a, vec_f64 b) {
 }
 CYC_INLINE vec_f64 vec_high_pairs_f64(vec_f64 a, vec_f64 b) {
     return _mm512_permutex2var_pd(a, _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4), b);
+}
+CYC_INLINE vec_f64 vec_shift_f64(vec_f64 a, vec_f64 b) {
+    return _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(b), _mm512_castpd_si512(a), 1));
 }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm512_storeu_pd(p, v); }
 CYC_INLINE void vec_store_first_f64(double *p, vec_f64 v, ptrdiff_t count) {

@@ -14,6 +14,8 @@ CYC_INLINE vec_f32 vec_even_f32(vec_f32 a, vec_f32 b) { return vuzp1q_f32(a, b);
 CYC_INLINE vec_f32 vec_odd_f32(vec_f32 a, vec_f32 b) { return vuzp2q_f32(a, b); }
 CYC_INLINE vec_f32 vec_low_pairs_f32(vec_f32 a, vec_f32 b) { return vzip1q_f32(a, b); }
 CYC_INLINE vec_f32 vec_high_pairs_f32(vec_f32 a, vec_f32 b) { return vzip2q_f32(a, b); }
+/* a without its first element, then the first of b */
+CYC_INLINE vec_f32 vec_shift_f32(vec_f32 a, vec_f32 b) { return vextq_f32(a, b, 1); }
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { vst1q_f32(p, v); }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return vld1q_dup_f32(p); }
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return vaddq_f32(a, b); }
@@ -30,6 +32,7 @@ CYC_INLINE vec_f64 vec_even_f64(vec_f64 a, vec_f64 b) { return vuzp1q_f64(a, b);
 CYC_INLINE vec_f64 vec_odd_f64(vec_f64 a, vec_f64 b) { return vuzp2q_f64(a, b); }
 CYC_INLINE vec_f64 vec_low_pairs_f64(vec_f64 a, vec_f64 b) { return vzip1q_f64(a, b); }
 CYC_INLINE vec_f64 vec_high_pairs_f64(vec_f64 a, vec_f64 b) { return vzip2q_f64(a, b); }
+CYC_INLINE vec_f64 vec_shift_f64(vec_f64 a, vec_f64 b) { return vextq_f64(a, b, 1); }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { vst1q_f64(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return vld1q_dup_f64(p); }
 CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return vaddq_f64(a, b); }

@@ -16,6 +16,7 @@
     CYC_INLINE TYPE vec_odd_##SUFFIX(TYPE a, TYPE b) { return (void)a, b; }          \
     CYC_INLINE TYPE vec_low_pairs_##SUFFIX(TYPE a, TYPE b) { return (void)b, a; }    \
     CYC_INLINE TYPE vec_high_pairs_##SUFFIX(TYPE a, TYPE b) { return (void)a, b; }   \
+    CYC_INLINE TYPE vec_shift_##SUFFIX(TYPE a, TYPE b) { return (void)a, b; }        \
     CYC_INLINE void vec_store_##SUFFIX(TYPE *p, TYPE v) { memcpy(p, &v, sizeof v); } \
     CYC_INLINE TYPE vec_broadcast_##SUFFIX(const TYPE *p) { return *p; }             \
     CYC_INLINE TYPE vec_add_##SUFFIX(TYPE a, TYPE b) { return a + b; }               \

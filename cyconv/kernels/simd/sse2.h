@@ -14,6 +14,11 @@ CYC_INLINE vec_f32 vec_even_f32(vec_f32 a, vec_f32 b) { return _mm_shuffle_ps(a,
 CYC_INLINE vec_f32 vec_odd_f32(vec_f32 a, vec_f32 b) { return _mm_shuffle_ps(a, b, _MM_SHUFFLE(3, 1, 3, 1)); }
 CYC_INLINE vec_f32 vec_low_pairs_f32(vec_f32 a, vec_f32 b) { return _mm_unpacklo_ps(a, b); }
 CYC_INLINE vec_f32 vec_high_pairs_f32(vec_f32 a, vec_f32 b) { return _mm_unpackhi_ps(a, b); }
+/* a without its first element, then the first of b */
+CYC_INLINE vec_f32 vec_shift_f32(vec_f32 a, vec_f32 b) {
+    const __m128 turned = _mm_move_ss(a, b);
+    return _mm_shuffle_ps(turned, turned, _MM_SHUFFLE(0, 3, 2, 1));
+}
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm_storeu_ps(p, v); }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return _mm_set1_ps(*p); }
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return _mm_add_ps(a, b); }
@@ -30,6 +35,7 @@ CYC_INLINE vec_f64 vec_even_f64(vec_f64 a, vec_f64 b) { return _mm_unpacklo_pd(a
 CYC_INLINE vec_f64 vec_odd_f64(vec_f64 a, vec_f64 b) { return _mm_unpackhi_pd(a, b); }
 CYC_INLINE vec_f64 vec_low_pairs_f64(vec_f64 a, vec_f64 b) { return _mm_unpacklo_pd(a, b); }
 CYC_INLINE vec_f64 vec_high_pairs_f64(vec_f64 a, vec_f64 b) { return _mm_unpackhi_pd(a, b); }
+CYC_INLINE vec_f64 vec_shift_f64(vec_f64 a, vec_f64 b) { return _mm_shuffle_pd(a, b, 1); }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm_storeu_pd(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return _mm_set1_pd(*p); }
 CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return _mm_add_pd(a, b); }
