@@ -21,8 +21,8 @@ BYTES_MAX = sys.maxsize
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 ACTIVATIONS = ("relu", "relu6")
-ALGORITHMS = ("auto", "direct")
-UNAVAILABLE_ALGORITHMS = ("winograd", "fft")
+ALGORITHMS = ("auto", "direct", "fft")
+UNAVAILABLE_ALGORITHMS = ("winograd",)
 
 Pair: TypeAlias = tuple[int, int]
 Sides: TypeAlias = tuple[int, int, int, int]

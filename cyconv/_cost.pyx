@@ -17,9 +17,10 @@ Time is counted in slots: a vector multiply-add on a core that starts two a cycl
 vectors a cycle. Cores that do one of each have the same ratios.
 """
 
+from cyconv._fft cimport fft_cost
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport CYC_MAX_TILE_ROWS, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK, cyc_kernels
-from cyconv._plan cimport ALGORITHMS, AUTO, MIN_BLOCK_COLUMNS, ROWS, TURNED_TILE, Plan, Problem
+from cyconv._plan cimport ALGORITHMS, AUTO, DIRECT, FFT, MIN_BLOCK_COLUMNS, ROWS, TURNED_TILE, Plan, Problem
 from cyconv._tiles cimport piece_end
 from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps, shared_row_stride
 
@@ -206,6 +207,8 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
 
 cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:
     """The cost of one entry of the list, whose tile the plan then has; negative: does not apply."""
+    if algorithm == FFT:
+        return fft_cost(plan)
     if algorithm == ROWS:
         return rows_cost(plan)
     if algorithm == TURNED_TILE:
@@ -218,8 +221,8 @@ cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
     cdef int algorithm
     cdef double cost, best = -1
     plan.algorithm = wanted
-    if wanted == AUTO:
-        for algorithm in range(ROWS, <int>ALGORITHMS):
+    if wanted == AUTO or wanted == DIRECT:
+        for algorithm in range(<int>FFT if wanted == AUTO else <int>ROWS, <int>ALGORITHMS):
             cost = cost_of(plan, algorithm)
             if cost >= 0 and (best < 0 or cost < best):
                 best = cost

@@ -10,9 +10,10 @@ import time
 cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
 
+from cyconv._fft_run cimport run_fft
 from cyconv._kernels cimport *
 from cyconv._panels cimport pack_panels, panels_bytes
-from cyconv._plan cimport AUTO, INAPPLICABLE, ROWS, TILE, TURNED_TILE, Plan, Problem, free_plan, make_plan
+from cyconv._plan cimport AUTO, DIRECT, FFT, INAPPLICABLE, ROWS, TILE, TURNED_TILE, Plan, Problem, free_plan, make_plan
 from cyconv._run cimport Destination, Operands, run_plan
 from cyconv._threads cimport thread_limit
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
@@ -43,13 +44,20 @@ cdef const cyc_isa *isa = NULL
 
 PADDING_MODES = {"zeros": ZEROS, "reflect": REFLECT, "replicate": REPLICATE, "circular": CIRCULAR}
 ACTIVATIONS = {None: CYC_NO_ACTIVATION, "relu": CYC_RELU, "relu6": CYC_RELU6}
-ALGORITHM_NAMES = {ROWS: "rows", TURNED_TILE: "turned tile", TILE: "tile"}
+ALGORITHM_NAMES = {FFT: "fft", ROWS: "rows", TURNED_TILE: "turned tile", TILE: "tile"}
 # "direct" leaves the choice among the direct ones; their own names are for tests and benchmarks.
-ALGORITHMS = {"auto": AUTO, "direct": AUTO, **{name: number for number, name in ALGORITHM_NAMES.items()}}
+ALGORITHMS = {"auto": AUTO, "direct": DIRECT, **{name: number for number, name in ALGORITHM_NAMES.items()}}
 REASONS = {
+    FFT: "the kernel is so large that products of spectra take less time than products of pixels",
     ROWS: "each input row, once loaded, serves every output row whose kernel covers it",
     TURNED_TILE: "vectors over output channels fill better than vectors over rows this short",
     TILE: "vectors over pixels, each serving several output channels",
+}
+# What an algorithm by its own name may have to refuse.
+INAPPLICABLE_TO = {
+    "fft": "integers, to kernels of more than 1024 rows or columns or 2^18 elements, dilation counted, and to"
+    " groups of so many channels that their spectra pass 4 MiB",
+    "rows": "strides beyond the kernel and to windows of too many channels",
 }
 
 # The dtype of an array that needs no conversion, for each compute dtype.
@@ -266,6 +274,11 @@ cdef void set_destination(
     )
 
 
+cdef object inapplicable(str algorithm):
+    """The error of an algorithm that cannot compute what was asked for."""
+    return ValueError(f"algorithm {algorithm!r} does not apply to {INAPPLICABLE_TO[algorithm]}")
+
+
 cdef int execute(
     Problem *problem, np.ndarray input, np.ndarray weight, HeldWeight held, np.ndarray bias, np.ndarray out,
     Py_ssize_t leading, int input_dtype, int result_dtype, int parts, int activation, int algorithm,
@@ -326,13 +339,16 @@ cdef int execute(
                 if status == 0:
                     pack_panels(&plan, operands.weight, owned, threads)
             if status == 0:
-                status = run_plan(&plan, &operands, threads)
+                if plan.algorithm == FFT:
+                    status = run_fft(&plan, &operands, threads)
+                else:
+                    status = run_plan(&plan, &operands, threads)
             free(no_bias)
             free(owned)
     finally:
         free_plan(&plan)
     if status == INAPPLICABLE:
-        raise ValueError(f"the algorithm {ALGORITHM_NAMES[algorithm]!r} does not apply to these shapes")
+        raise inapplicable(ALGORITHM_NAMES[algorithm])
     if status != 0:
         raise MemoryError("cannot allocate scratch memory for conv2d")
     return 0
@@ -408,10 +424,14 @@ def plan(
     problem.held = held
     problem.readable = compute == CYC_F32 or compute == CYC_F64
     threads = useful_threads(&problem)
-    if make_plan(&plan, &problem, isa, ALGORITHMS[algorithm], threads) != 0:
+    status = make_plan(&plan, &problem, isa, ALGORITHMS[algorithm], threads)
+    if status == INAPPLICABLE:
+        raise inapplicable(algorithm)
+    if status != 0:
         raise MemoryError("cannot allocate the tables of a plan")
     lanes = plan.kernels.lanes
     names = {
+        FFT: f"2 blocks of {plan.fft.block[0]} x {plan.fft.block[1]} in {plan.fft.points[0]} x {plan.fft.points[1]}",
         ROWS: f"{plan.tile_rows} rows x {plan.tile_vectors * lanes} columns",
         TURNED_TILE: f"{plan.tile_rows} pixels x {plan.tile_vectors * lanes} outputs",
         TILE: f"{plan.tile_rows} outputs x {plan.tile_vectors * lanes} pixels",

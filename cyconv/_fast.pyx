@@ -12,7 +12,7 @@ from libc.string cimport memset
 
 from cyconv._engine cimport HeldWeight, execute
 from cyconv._kernels cimport *
-from cyconv._plan cimport AUTO, Problem
+from cyconv._plan cimport AUTO, DIRECT, Problem
 from cyconv._window cimport ZEROS
 
 __all__ = ["convolve_plain"]
@@ -121,7 +121,8 @@ def convolve_plain(
     cdef double elements = 1
 
     # identity will do: an equal string that is another object takes the long way
-    if padding_mode is not "zeros" or (algorithm is not "auto" and algorithm is not "direct"):
+    cdef bint direct = algorithm is "direct"
+    if padding_mode is not "zeros" or (algorithm is not "auto" and not direct):
         return None
     if activation is not None:
         if activation is "relu":
@@ -205,5 +206,5 @@ def convolve_plain(
         problem.dilation[which] = dilations[which]
         problem.before[which] = paddings[which]
     number = CYC_FLOAT32 if problem.dtype == CYC_F32 else CYC_FLOAT64
-    execute(&problem, x, w, held, b, y, leading, number, number, 1, code, AUTO)
+    execute(&problem, x, w, held, b, y, leading, number, number, 1, code, DIRECT if direct else AUTO)
     return y

@@ -5,6 +5,7 @@ cdef extern from "kernels/kernels.h" nogil:
     const Py_ssize_t CYC_ROW_BLOCK
     const Py_ssize_t CYC_MAX_TILE_ROWS
     const Py_ssize_t CYC_MAX_TILE_VECTORS
+    const Py_ssize_t CYC_FFT_LINE_BYTES
 
     const int CYC_F32
     const int CYC_F64
@@ -95,12 +96,27 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t rows
         Py_ssize_t columns
 
+    ctypedef struct cyc_fft_args:
+        void *re
+        void *im
+        Py_ssize_t pitch
+        Py_ssize_t points
+        const void *twiddles
+        Py_ssize_t columns
+        void *line
+        int inverse
+
     ctypedef void (*cyc_tile_fn)(const cyc_tile_args *) noexcept
     ctypedef void (*cyc_rows_fn)(const cyc_rows_args *) noexcept
     ctypedef void (*cyc_load_fn)(const cyc_load_args *) noexcept
     ctypedef void (*cyc_store_fn)(const cyc_store_args *) noexcept
     ctypedef void (*cyc_pack_fn)(
         const void *weight, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t terms, void *panel
+    ) noexcept
+
+    ctypedef void (*cyc_fft_fn)(const cyc_fft_args *) noexcept
+    ctypedef void (*cyc_fft_multiply_fn)(
+        void *product, const void *a, const void *b, Py_ssize_t count, int add
     ) noexcept
 
     ctypedef int (*cyc_finite_fn)(const void *values, Py_ssize_t count) noexcept
@@ -115,6 +131,9 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_store_fn store[12]
         cyc_pack_fn pack
         cyc_finite_fn finite
+        cyc_fft_fn fft_columns
+        cyc_fft_fn fft_rows
+        cyc_fft_multiply_fn fft_multiply
 
     ctypedef struct cyc_isa:
         const char *name

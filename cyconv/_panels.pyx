@@ -6,7 +6,7 @@ either way round. Behind all panels there is a byte for each: its weights are fi
 
 from cython.parallel cimport prange
 
-from cyconv._plan cimport ROWS, Plan
+from cyconv._plan cimport FFT, ROWS, Plan
 
 
 cdef void pack_panel(
@@ -32,7 +32,7 @@ cdef char *finite_flags(const Plan *plan, const char *panels) noexcept nogil:
 
 cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil:
     """Size of all packed weights; 0 where they are read as they are, or packed by the tasks."""
-    if plan.algorithm == ROWS or plan.packs_in_task:
+    if plan.algorithm == FFT or plan.algorithm == ROWS or plan.packs_in_task:
         return 0
     return panel_count(plan) * (plan.panel_width * plan.terms * plan.kernels.item + 1)
 

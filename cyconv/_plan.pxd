@@ -6,6 +6,8 @@ from cyconv._window cimport Axis, Window
 
 cdef enum Algorithm:
     AUTO
+    DIRECT  # any of those that sum products: from ROWS on
+    FFT
     ROWS
     TURNED_TILE
     TILE
@@ -34,6 +36,22 @@ cdef struct Problem:
     int dtype  # compute dtype
     bint held  # the weights are packed already
     bint readable  # input elements are of the compute dtype, aligned, side by side in a row
+
+
+cdef struct Transforms:
+    # What the plan of an FFT has besides; of each axis: vertical, horizontal.
+    Py_ssize_t points[2]  # of a transform
+    Py_ssize_t extent[2]  # of the kernel, dilated
+    Py_ssize_t block[2]  # outputs of a block
+    Py_ssize_t blocks[2]
+    Py_ssize_t pairs  # of blocks that share a transform
+    Py_ssize_t pitch  # elements from row to row of a plane
+    bint fused  # one channel in, one out: spectra go line by line through the cache
+    Py_ssize_t group_block  # groups whose kernel spectra are in memory together
+    Py_ssize_t plane_bytes
+    Py_ssize_t line_bytes
+    Py_ssize_t spectrum_bytes
+    char *twiddles[2]
 
 
 cdef struct Plan:
@@ -85,6 +103,8 @@ cdef struct Plan:
     cyc_tap *taps  # [terms] where there is one term block
     Py_ssize_t *row_offsets  # row kernel
     Py_ssize_t *column_offsets  # row kernel
+
+    Transforms fft  # the rest of the plan, with that algorithm
 
     double multiply_adds  # of the whole convolution
 

@@ -8,6 +8,7 @@ from libc.string cimport memset
 
 from cyconv._blocks cimport choose_blocks
 from cyconv._cost cimport choose_algorithm
+from cyconv._fft cimport plan_fft
 from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport CYC_CHUNK, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK, cyc_isa, cyc_span, cyc_tap
 from cyconv._tiles cimport Spot, SpanList, fill_taps
@@ -147,6 +148,8 @@ cdef int make_plan(
     if not choose_algorithm(plan, wanted):
         free_plan(plan)
         return INAPPLICABLE
+    if plan.algorithm == FFT:
+        return plan_fft(plan)
     choose_blocks(plan, threads)
     size_scratch(plan)
     plan.tasks = (

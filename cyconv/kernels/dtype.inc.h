@@ -47,6 +47,9 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 #include "tile.inc.h"
 #include "rows.inc.h"
 #include "move.inc.h"
+#if CYC_FLOATING
+#include "fft.inc.h"
+#endif
 
 #define CYC_TILE_ENTRY(R, V) [V - 1][R - 1] = CYC_NAME(tile_##R##x##V),
 #define CYC_LOAD_ENTRY(DTYPE, NAME) [DTYPE] = CYC_NAME(load_##NAME),
@@ -91,6 +94,11 @@ static const cyc_kernels CYC_NAME(kernels) = {
     },
     .pack = CYC_NAME(pack),
     .finite = CYC_NAME(finite),
+#if CYC_FLOATING
+    .fft_columns = CYC_NAME(fft_columns),
+    .fft_rows = CYC_NAME(fft_rows),
+    .fft_multiply = CYC_NAME(fft_multiply),
+#endif
 };
 
 #undef CYC_TILE_ENTRY

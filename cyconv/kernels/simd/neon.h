@@ -14,7 +14,10 @@ CYC_INLINE vec_f32 vec_load_even_f32(const float *p) { return vuzp1q_f32(vld1q_f
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { vst1q_f32(p, v); }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return vld1q_dup_f32(p); }
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return vaddq_f32(a, b); }
+CYC_INLINE vec_f32 vec_subtract_f32(vec_f32 a, vec_f32 b) { return vsubq_f32(a, b); }
+CYC_INLINE vec_f32 vec_multiply_f32(vec_f32 a, vec_f32 b) { return vmulq_f32(a, b); }
 CYC_INLINE vec_f32 vec_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmaq_f32(c, a, b); }
+CYC_INLINE vec_f32 vec_negate_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmsq_f32(c, a, b); }
 /* vmax and vmin keep NaN */
 CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) { return vminq_f32(high, vmaxq_f32(low, v)); }
 
@@ -25,7 +28,10 @@ CYC_INLINE vec_f64 vec_load_even_f64(const double *p) { return vuzp1q_f64(vld1q_
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { vst1q_f64(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return vld1q_dup_f64(p); }
 CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return vaddq_f64(a, b); }
+CYC_INLINE vec_f64 vec_subtract_f64(vec_f64 a, vec_f64 b) { return vsubq_f64(a, b); }
+CYC_INLINE vec_f64 vec_multiply_f64(vec_f64 a, vec_f64 b) { return vmulq_f64(a, b); }
 CYC_INLINE vec_f64 vec_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmaq_f64(c, a, b); }
+CYC_INLINE vec_f64 vec_negate_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmsq_f64(c, a, b); }
 CYC_INLINE vec_f64 vec_clamp_f64(vec_f64 v, vec_f64 low, vec_f64 high) { return vminq_f64(high, vmaxq_f64(low, v)); }
 
 typedef uint32x4_t vec_u32;

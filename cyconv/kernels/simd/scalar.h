@@ -16,7 +16,10 @@
     CYC_INLINE void vec_store_##SUFFIX(TYPE *p, TYPE v) { memcpy(p, &v, sizeof v); }       \
     CYC_INLINE TYPE vec_broadcast_##SUFFIX(const TYPE *p) { return *p; }                   \
     CYC_INLINE TYPE vec_add_##SUFFIX(TYPE a, TYPE b) { return a + b; }                     \
-    CYC_INLINE TYPE vec_multiply_add_##SUFFIX(TYPE a, TYPE b, TYPE c) { return a * b + c; }
+    CYC_INLINE TYPE vec_subtract_##SUFFIX(TYPE a, TYPE b) { return a - b; }                \
+    CYC_INLINE TYPE vec_multiply_##SUFFIX(TYPE a, TYPE b) { return a * b; }                \
+    CYC_INLINE TYPE vec_multiply_add_##SUFFIX(TYPE a, TYPE b, TYPE c) { return a * b + c; } \
+    CYC_INLINE TYPE vec_negate_multiply_add_##SUFFIX(TYPE a, TYPE b, TYPE c) { return c - a * b; }
 
 /* the comparisons are false for NaN, which keeps it */
 #define CYC_SCALAR_CLAMP(TYPE, SUFFIX) \
