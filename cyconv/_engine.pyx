@@ -10,7 +10,8 @@ import time
 cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
 
-from cyconv._fft_run cimport run_fft
+from cyconv._fft cimport held_spectra_bytes
+from cyconv._fft_run cimport fill_spectra, run_fft
 from cyconv._kernels cimport *
 from cyconv._panels cimport pack_panels, panels_bytes
 from cyconv._plan cimport AUTO, DIRECT, FFT, INAPPLICABLE, ROWS, TILE, TURNED_TILE, Plan, Problem, free_plan, make_plan
@@ -173,8 +174,9 @@ cdef class HeldWeight:
         raise TypeError("a HeldWeight cannot be pickled; pickle its array")
 
     cdef const char *panels(self, const Plan *plan, int threads) except? NULL:
-        """The panels that `plan` reads, or NULL where the call has to pack its own."""
-        cdef int index
+        """The panels, or spectra, that `plan` reads; NULL where the call has to make its own."""
+        cdef Py_ssize_t size = max(panels_bytes(plan), held_spectra_bytes(plan))
+        cdef int index, status = 0
         cdef char *panels
         # never waiting: a child forked while another thread packs would wait forever
         if not self.lock.acquire(False):
@@ -189,11 +191,16 @@ cdef class HeldWeight:
                     return self.forms[index].panels
             if self.form_count == MAX_HELD_FORMS:
                 return NULL
-            panels = <char *>malloc(panels_bytes(plan))
-            if panels == NULL:
-                raise MemoryError(f"cannot allocate {panels_bytes(plan)} bytes for packed weights")
-            with nogil:
-                pack_panels(plan, np.PyArray_BYTES(self.array), panels, threads)
+            panels = <char *>malloc(size)
+            if panels != NULL:
+                with nogil:
+                    if plan.algorithm == FFT:
+                        status = fill_spectra(plan, np.PyArray_BYTES(self.array), panels, threads)
+                    else:
+                        pack_panels(plan, np.PyArray_BYTES(self.array), panels, threads)
+            if panels == NULL or status != 0:
+                free(panels)
+                raise MemoryError(f"cannot allocate {size} bytes for packed weights")
             self.forms[self.form_count] = HeldForm(plan.isa, plan.panel_width, plan.problem.groups, panels)
             self.form_count += 1
             return panels
@@ -325,7 +332,7 @@ cdef int execute(
     threads = useful_threads(problem)
     status = make_plan(&plan, problem, chosen, algorithm, threads)
     try:
-        if status == 0 and held is not None and panels_bytes(&plan):
+        if status == 0 and held is not None and (panels_bytes(&plan) or held_spectra_bytes(&plan)):
             operands.panels = held.panels(&plan, threads)
         with nogil:
             if status == 0 and operands.bias == NULL:

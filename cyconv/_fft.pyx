@@ -21,7 +21,7 @@ from libc.string cimport memset
 
 from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport CYC_F32, CYC_F64, CYC_FFT_LINE_BYTES, cyc_tap
-from cyconv._plan cimport ALIGNMENT, Plan, Problem, Transforms, free_plan
+from cyconv._plan cimport ALIGNMENT, FFT, Plan, Problem, Transforms, free_plan
 
 
 cdef enum:
@@ -30,19 +30,20 @@ cdef enum:
     MOST_BLOCK_POINTS = 1 << 18
     # Spectra of the inputs of a group, for each thread; and of kernels, shared.
     SPECTRA_BUDGET = 4 << 20
-    # A part of the largest block, whose planes a second-level cache does not hold.
-    CACHED_PLANES = 1 << 20
+    GAP_LINES = 3  # between two rows of a plane, an odd number
+    # Larger planes than these leave a second-level cache on their way from pass to pass.
+    CACHED_PLANES = 5 << 18
 
 cdef double PASS_SLOTS = 4.0  # of a vector of points, for each factor of 2 in their number, and direction
 cdef double PRODUCT_SLOTS = 4.0  # of a vector of points
-cdef double BLOCK_SLOTS = 3.0  # of a vector of points: filling the planes, storing the results
-cdef double UNCACHED_FACTOR = 1.3
+cdef double BLOCK_SLOTS = 20.0  # of a vector of points: filling the planes, or storing the results
+cdef double UNCACHED_FACTOR = 2.0
 cdef double TWIDDLE_SLOTS = 100.0  # of a point
 cdef double TAU = 6.283185307179586
 
 
-cdef double pair_cost(const Plan *plan, const Transforms *fft) noexcept nogil:
-    """Of all pairs of a group and the spectra of its kernels."""
+cdef double group_cost(const Plan *plan, const Transforms *fft) noexcept nogil:
+    """Of all pairs of a group, the spectra of its kernels, and its share of the tables."""
     cdef const Problem *problem = &plan.problem
     cdef double vectors = <double>fft.points[0] * fft.points[1] / plan.kernels.lanes
     cdef double passes = 0, slots, transforms = problem.in_channels + problem.out_channels
@@ -55,7 +56,7 @@ cdef double pair_cost(const Plan *plan, const Transforms *fft) noexcept nogil:
     slots += products * PASS_SLOTS * passes
     if 2 * fft.plane_bytes > CACHED_PLANES:
         slots *= UNCACHED_FACTOR
-    return slots * vectors + TWIDDLE_SLOTS * (fft.points[0] + fft.points[1])
+    return slots * vectors + TWIDDLE_SLOTS * (fft.points[0] + fft.points[1]) / problem.groups
 
 
 cdef bint lay_out(const Plan *plan, Transforms *fft) noexcept nogil:
@@ -70,8 +71,8 @@ cdef bint lay_out(const Plan *plan, Transforms *fft) noexcept nogil:
         fft.block[which] = balanced(problem.out_size[which], most)
         fft.blocks[which] = ceil_div(problem.out_size[which], fft.block[which])
     fft.pairs = ceil_div(fft.blocks[0] * fft.blocks[1], 2)
-    # a line more than the points: rows a power of two apart would share the sets of a cache
-    fft.pitch = fft.points[1] + line
+    # rows a power of two apart would share the sets of a cache
+    fft.pitch = fft.points[1] + GAP_LINES * line
     fft.plane_bytes = fft.points[0] * fft.pitch * item
     fft.line_bytes = 2 * fft.points[1] * CYC_FFT_LINE_BYTES
     fft.spectrum_bytes = 2 * fft.points[0] * fft.points[1] * item
@@ -98,7 +99,7 @@ cdef double fft_cost(Plan *plan) noexcept nogil:
         fft.points[1] = LEAST_POINTS
         while fft.points[1] <= MOST_POINTS and fft.points[0] * fft.points[1] <= MOST_BLOCK_POINTS:
             if lay_out(plan, &fft):
-                cost = pair_cost(plan, &fft)
+                cost = group_cost(plan, &fft)
                 if best < 0 or cost < best:
                     best = cost
                     plan.fft = fft
@@ -141,11 +142,30 @@ cdef void fill_twiddles(char *table, Py_ssize_t points, int dtype) noexcept nogi
         size //= 4
 
 
+cdef Py_ssize_t spectra_bytes(const Plan *plan, Py_ssize_t groups) noexcept nogil:
+    """The spectra of the kernels of some groups."""
+    return groups * plan.problem.in_channels * plan.problem.out_channels * plan.fft.spectrum_bytes
+
+
+cdef Py_ssize_t held_spectra_bytes(const Plan *plan) noexcept nogil:
+    """Of the spectra that a held weight keeps; 0 where there are none, or too many to keep."""
+    if plan.algorithm != FFT or not plan.problem.held or plan.fft.group_block < plan.problem.groups:
+        return 0
+    return spectra_bytes(plan, plan.problem.groups)
+
+
+cdef Py_ssize_t spectra_key(const Plan *plan) noexcept nogil:
+    """A negative number that tells apart what spectra of one weight depend on."""
+    cdef Py_ssize_t key = 0, which
+    for which in range(2):
+        key = (key * MOST_POINTS + plan.problem.dilation[which]) * MOST_POINTS + plan.fft.points[which] // LEAST_POINTS
+    return -1 - key
+
+
 cdef int plan_fft(Plan *plan) noexcept nogil:
     """Finish a plan whose blocks are chosen: window, scratch, twiddle factors. 0, or -1 without memory."""
     cdef Transforms *fft = &plan.fft
     cdef Py_ssize_t item = plan.kernels.item, which
-    cdef Py_ssize_t group_spectra = plan.problem.in_channels * plan.problem.out_channels * fft.spectrum_bytes
     cdef char *table
     # The window of a block has every row and column between its first and its last tap.
     plan.rows.run_count = plan.columns.run_count = 1
@@ -160,7 +180,8 @@ cdef int plan_fft(Plan *plan) noexcept nogil:
     plan.window.row_pitch = fft.pitch
     plan.window.plane_pitch = plan.window.channel_pitch = fft.points[0] * fft.pitch
 
-    fft.group_block = max(<Py_ssize_t>1, min(plan.problem.groups, SPECTRA_BUDGET // group_spectra))
+    fft.group_block = max(<Py_ssize_t>1, min(plan.problem.groups, SPECTRA_BUDGET // spectra_bytes(plan, 1)))
+    plan.panel_width = spectra_key(plan)
     plan.tasks = plan.problem.batch * fft.pairs
     plan.window_bytes = round_up(2 * fft.plane_bytes, ALIGNMENT)
     plan.panel_bytes = fft.line_bytes

@@ -150,17 +150,28 @@ cdef void transform_kernel(const Plan *plan, const char *weight, char *spectrum,
 
 
 cdef void transform_kernels(
-    const Plan *plan, const char *weight, Py_ssize_t count, char *spectra, char *memory, Py_ssize_t scratch_bytes,
-    int threads
+    const Plan *plan, const char *weight, Py_ssize_t count, char *spectra, char *memory, int threads
 ) noexcept nogil:
-    """The spectra of `count` kernels."""
-    cdef Py_ssize_t index, weight_bytes = plan.problem.kernel[0] * plan.problem.kernel[1] * plan.kernels.item
+    """The spectra of `count` kernels; `memory` is each thread's scratch, one behind the other."""
+    cdef Py_ssize_t index, scratch_bytes = plan.scratch_bytes + ALIGNMENT
+    cdef Py_ssize_t weight_bytes = plan.problem.kernel[0] * plan.problem.kernel[1] * plan.kernels.item
     threads = <int>min(<Py_ssize_t>threads, count)
     for index in prange(count, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
         transform_kernel(
             plan, weight + index * weight_bytes, spectra + index * plan.fft.spectrum_bytes,
             memory + threadid() * scratch_bytes,
         )
+
+
+cdef int fill_spectra(const Plan *plan, const char *weight, char *spectra, int threads) noexcept nogil:
+    """The spectra of all kernels; 0, or -1 without memory."""
+    cdef Py_ssize_t count = plan.problem.groups * plan.problem.in_channels * plan.problem.out_channels
+    cdef char *memory = <char *>malloc((plan.scratch_bytes + ALIGNMENT) * threads)
+    if memory == NULL:
+        return -1
+    transform_kernels(plan, weight, count, spectra, memory, threads)
+    free(memory)
+    return 0
 
 
 # ---------------------------------------------------------------------------------------------
@@ -358,18 +369,12 @@ cdef int run_task(
 
 
 cdef int run_groups(
-    const Plan *plan, const Operands *operands, Py_ssize_t first_group, Py_ssize_t groups, char *spectra,
-    char *memory, Py_ssize_t scratch_bytes, int threads
+    const Plan *plan, const Operands *operands, Py_ssize_t first_group, Py_ssize_t groups, const char *spectra,
+    char *memory, int threads
 ) noexcept nogil:
     """Some groups of all images; 0, or -1 without memory."""
-    cdef Py_ssize_t index, tasks = plan.tasks * groups, kernels
-    cdef Py_ssize_t group_kernels = plan.problem.in_channels * plan.problem.out_channels
+    cdef Py_ssize_t index, tasks = plan.tasks * groups, scratch_bytes = plan.scratch_bytes + ALIGNMENT
     cdef int failed = 0
-    kernels = group_kernels * groups
-    transform_kernels(
-        plan, operands.weight + first_group * plan.problem.out_channels * plan.terms * plan.kernels.item,
-        kernels, spectra, memory, scratch_bytes, threads,
-    )
     threads = <int>min(<Py_ssize_t>threads, tasks)
     for index in prange(tasks, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic"):
         failed += run_task(
@@ -380,27 +385,34 @@ cdef int run_groups(
 
 cdef int run_fft(const Plan *plan, const Operands *operands, int threads) noexcept nogil:
     """Compute the convolution; 0, or -1 without memory."""
-    cdef const Transforms *fft = &plan.fft
     cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t scratch_bytes = plan.scratch_bytes + ALIGNMENT, group = 0, groups, spectra_bytes
+    cdef Py_ssize_t kernels = problem.in_channels * problem.out_channels, group = 0, groups
+    cdef Py_ssize_t weight_bytes = problem.out_channels * plan.terms * plan.kernels.item
+    cdef Py_ssize_t block_bytes = plan.fft.group_block * kernels * plan.fft.spectrum_bytes
     cdef Problem whole
     cdef Operands copy
     cdef char *memory
+    cdef char *spectra
     cdef int status = 0
     if not plan.kernels.finite(operands.weight, problem.groups * problem.out_channels * plan.terms):
         whole = problem[0]
         whole.held = False
         copy = operands[0]
         return run_direct(&whole, plan, &copy, threads)
-    spectra_bytes = fft.group_block * problem.in_channels * problem.out_channels * fft.spectrum_bytes + ALIGNMENT
-    memory = <char *>malloc(spectra_bytes + scratch_bytes * threads)
+    if operands.panels != NULL:
+        block_bytes = 0
+    memory = <char *>malloc(block_bytes + (plan.scratch_bytes + ALIGNMENT) * threads)
     if memory == NULL:
         return -1
     while group < problem.groups and status == 0:
-        groups = min(fft.group_block, problem.groups - group)
-        status = run_groups(
-            plan, operands, group, groups, aligned(memory), memory + spectra_bytes, scratch_bytes, threads
-        )
+        groups = min(plan.fft.group_block, problem.groups - group)
+        spectra = <char *>operands.panels  # held, of all groups at once
+        if spectra == NULL:
+            spectra = memory
+            transform_kernels(
+                plan, operands.weight + group * weight_bytes, groups * kernels, spectra, memory + block_bytes, threads
+            )
+        status = run_groups(plan, operands, group, groups, spectra, memory + block_bytes, threads)
         group += groups
     free(memory)
     return status

@@ -31,18 +31,18 @@ CYC_INLINE void CYC_OP(store_first)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t coun
 }
 #endif
 
-#if !defined(CYC_TRANSPOSE_32) || CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64
 /* dst[j * dst_pitch + i] = src[i * src_pitch + j] for i, j < 4. */
 CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, CYC_ELEMENT *dst, ptrdiff_t dst_pitch) {
+#if defined(CYC_TRANSPOSE_32) && (CYC_DTYPE == CYC_DTYPE_F32 || CYC_DTYPE == CYC_DTYPE_U32)
+    transpose_32((const float *)src, src_pitch, (float *)dst, dst_pitch);
+#elif defined(CYC_TRANSPOSE_64) && (CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64)
+    transpose_64((const double *)src, src_pitch, (double *)dst, dst_pitch);
+#else
     CYC_UNROLL for (int j = 0; j < 4; j++) {
         CYC_UNROLL for (int i = 0; i < 4; i++) dst[j * dst_pitch + i] = src[i * src_pitch + j];
     }
-}
-#else
-CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, CYC_ELEMENT *dst, ptrdiff_t dst_pitch) {
-    transpose_32((const float *)src, src_pitch, (float *)dst, dst_pitch);
-}
 #endif
+}
 
 #include "tile.inc.h"
 #include "rows.inc.h"

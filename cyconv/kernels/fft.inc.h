@@ -73,31 +73,45 @@ CYC_INLINE void CYC_NAME(butterfly)(CYC_ELEMENT *re, CYC_ELEMENT *im, ptrdiff_t 
     CYC_UNROLL for (int q = 0; q < 4; q++) CYC_NAME(complex_store)(re + q * step, im + q * step, a[q]);
 }
 
-/* One pass over `points` rows: radix-4 butterflies of every `size` of them. Twiddles are loaded once
- * for all rows that share them. */
+/* One pass over `points` rows, `width` elements of each: radix-4 butterflies of every `size` rows. Twiddles are loaded
+ * once for all rows that share them. */
 CYC_INLINE void CYC_NAME(pass)(CYC_ELEMENT *re, CYC_ELEMENT *im, ptrdiff_t pitch, ptrdiff_t points, ptrdiff_t size,
                                const CYC_ELEMENT *twiddles, const ptrdiff_t width, const int inverse) {
+    const ptrdiff_t step = size / 4 * pitch;
     CYC_COMPLEX twiddle[3];
     CYC_UNROLL for (int q = 0; q < 3; q++) twiddle[q].re = twiddle[q].im = CYC_OP(zero)();
-    for (ptrdiff_t row = 0; row < points; row += size) {
+    for (ptrdiff_t at = 0; at < points * pitch; at += size * pitch) {
         for (ptrdiff_t x = 0; x < width; x += CYC_LANES)
-            CYC_NAME(butterfly)(re + row * pitch + x, im + row * pitch + x, size / 4 * pitch, twiddle, 0, inverse);
+            CYC_NAME(butterfly)(re + at + x, im + at + x, step, twiddle, 0, inverse);
     }
     for (ptrdiff_t j = 1; j < size / 4; j++) {
         CYC_UNROLL for (int q = 0; q < 3; q++) {
             twiddle[q].re = CYC_OP(broadcast)(twiddles + 6 * j + 2 * q);
             twiddle[q].im = CYC_OP(broadcast)(twiddles + 6 * j + 2 * q + 1);
         }
-        for (ptrdiff_t row = j; row < points; row += size) {
+        for (ptrdiff_t at = j * pitch; at < points * pitch; at += size * pitch) {
             for (ptrdiff_t x = 0; x < width; x += CYC_LANES)
-                CYC_NAME(butterfly)(re + row * pitch + x, im + row * pitch + x, size / 4 * pitch, twiddle, 1, inverse);
+                CYC_NAME(butterfly)(re + at + x, im + at + x, step, twiddle, 1, inverse);
         }
     }
 }
 
-/* Sums and differences of rows two by two. */
-CYC_INLINE void CYC_NAME(pass_of_2)(CYC_ELEMENT *re, CYC_ELEMENT *im, ptrdiff_t pitch, ptrdiff_t points,
-                                    const ptrdiff_t width) {
+typedef void (*CYC_NAME(pass_fn))(CYC_ELEMENT *re, CYC_ELEMENT *im, ptrdiff_t pitch, ptrdiff_t points, ptrdiff_t size,
+                                  const CYC_ELEMENT *twiddles);
+
+#define CYC_PASS(NAME, WIDTH, INVERSE)                                                                        \
+    static void CYC_NAME(NAME)(CYC_ELEMENT *re, CYC_ELEMENT *im, ptrdiff_t pitch, ptrdiff_t points,           \
+                               ptrdiff_t size, const CYC_ELEMENT *twiddles) {                                 \
+        CYC_NAME(pass)(re, im, pitch, points, size, twiddles, WIDTH, INVERSE);                                \
+    }
+CYC_PASS(columns_forward, 2 * CYC_LINE, 0)
+CYC_PASS(columns_inverse, 2 * CYC_LINE, 1)
+CYC_PASS(rows_forward, CYC_LINE, 0)
+CYC_PASS(rows_inverse, CYC_LINE, 1)
+#undef CYC_PASS
+
+/* Sums and differences of rows two by two: the pass of size 2, either way. */
+static void CYC_NAME(pass_of_2)(CYC_ELEMENT *re, CYC_ELEMENT *im, ptrdiff_t pitch, ptrdiff_t points, ptrdiff_t width) {
     for (ptrdiff_t row = 0; row < points; row += 2, re += 2 * pitch, im += 2 * pitch) {
         for (ptrdiff_t x = 0; x < width; x += CYC_LANES) {
             const CYC_COMPLEX a = CYC_NAME(complex_load)(re + x, im + x);
@@ -108,42 +122,49 @@ CYC_INLINE void CYC_NAME(pass_of_2)(CYC_ELEMENT *re, CYC_ELEMENT *im, ptrdiff_t 
     }
 }
 
-/* All passes over transforms of `points`, `width` of them side by side. The twiddles of the pass of
- * some size begin 2 * (points - size) elements into the table. */
-CYC_INLINE void CYC_NAME(transform)(CYC_ELEMENT *re, CYC_ELEMENT *im, ptrdiff_t pitch, ptrdiff_t points,
-                                    const CYC_ELEMENT *twiddles, const ptrdiff_t width, const int inverse) {
-    const int in_parts = points > CYC_FFT_POINTS_IN_CACHE;
-    const ptrdiff_t part = in_parts ? points / 4 : points;
-    ptrdiff_t size = part;
-    if (in_parts && !inverse) CYC_NAME(pass)(re, im, pitch, points, points, twiddles, width, inverse);
-    for (ptrdiff_t first = 0; first < points; first += part) {
-        CYC_ELEMENT *const part_re = re + first * pitch, *const part_im = im + first * pitch;
-        if (inverse) {
-            for (size = part; size > 4;) size /= 4;
-            if (size == 2) {
-                CYC_NAME(pass_of_2)(part_re, part_im, pitch, part, width);
-                size = 8;
-            }
-            for (; size <= part; size *= 4)
-                CYC_NAME(pass)(part_re, part_im, pitch, part, size, twiddles + 2 * (points - size), width, inverse);
-        } else {
-            for (size = part; size >= 4; size /= 4)
-                CYC_NAME(pass)(part_re, part_im, pitch, part, size, twiddles + 2 * (points - size), width, inverse);
-            if (size == 2) CYC_NAME(pass_of_2)(part_re, part_im, pitch, part, width);
-        }
+/* The twiddles of the pass of some size begin 2 * (points - size) elements into the table of `points`;
+ * there begins the table of `size`. */
+static void CYC_NAME(forward)(CYC_NAME(pass_fn) pass, CYC_ELEMENT *re, CYC_ELEMENT *im, ptrdiff_t pitch,
+                              ptrdiff_t points, const CYC_ELEMENT *twiddles, ptrdiff_t width) {
+    const ptrdiff_t quarter = points / 4;
+    ptrdiff_t size = points;
+    if (points > CYC_FFT_POINTS_IN_CACHE) {
+        pass(re, im, pitch, points, points, twiddles);
+        for (ptrdiff_t at = 0; at < points * pitch; at += quarter * pitch)
+            CYC_NAME(forward)(pass, re + at, im + at, pitch, quarter, twiddles + 6 * quarter, width);
+        return;
     }
-    if (in_parts && inverse) CYC_NAME(pass)(re, im, pitch, points, points, twiddles, width, inverse);
+    for (; size >= 4; size /= 4) pass(re, im, pitch, points, size, twiddles + 2 * (points - size));
+    if (size == 2) CYC_NAME(pass_of_2)(re, im, pitch, points, width);
+}
+
+static void CYC_NAME(inverse)(CYC_NAME(pass_fn) pass, CYC_ELEMENT *re, CYC_ELEMENT *im, ptrdiff_t pitch,
+                              ptrdiff_t points, const CYC_ELEMENT *twiddles, ptrdiff_t width) {
+    const ptrdiff_t quarter = points / 4;
+    ptrdiff_t size = points;
+    if (points > CYC_FFT_POINTS_IN_CACHE) {
+        for (ptrdiff_t at = 0; at < points * pitch; at += quarter * pitch)
+            CYC_NAME(inverse)(pass, re + at, im + at, pitch, quarter, twiddles + 6 * quarter, width);
+        pass(re, im, pitch, points, points, twiddles);
+        return;
+    }
+    while (size > 4) size /= 4;
+    if (size == 2) {
+        CYC_NAME(pass_of_2)(re, im, pitch, points, width);
+        size = 8;
+    }
+    for (; size <= points; size *= 4) pass(re, im, pitch, points, size, twiddles + 2 * (points - size));
 }
 
 static void CYC_NAME(fft_columns)(const cyc_fft_args *args) {
     CYC_ELEMENT *re = (CYC_ELEMENT *)args->re, *im = (CYC_ELEMENT *)args->im;
     const CYC_ELEMENT *twiddles = (const CYC_ELEMENT *)args->twiddles;
-    const ptrdiff_t pitch = args->pitch, points = args->points;
-    for (ptrdiff_t x = 0; x < args->columns; x += 2 * CYC_LINE) {
+    const ptrdiff_t width = 2 * CYC_LINE;
+    for (ptrdiff_t x = 0; x < args->columns; x += width) {
         if (args->inverse)
-            CYC_NAME(transform)(re + x, im + x, pitch, points, twiddles, 2 * CYC_LINE, 1);
+            CYC_NAME(inverse)(CYC_NAME(columns_inverse), re + x, im + x, args->pitch, args->points, twiddles, width);
         else
-            CYC_NAME(transform)(re + x, im + x, pitch, points, twiddles, 2 * CYC_LINE, 0);
+            CYC_NAME(forward)(CYC_NAME(columns_forward), re + x, im + x, args->pitch, args->points, twiddles, width);
     }
 }
 
@@ -166,13 +187,13 @@ static void CYC_NAME(fft_rows)(const cyc_fft_args *args) {
     const CYC_ELEMENT *twiddles = (const CYC_ELEMENT *)args->twiddles;
     const ptrdiff_t pitch = args->pitch, points = args->points;
     if (args->inverse) {
-        CYC_NAME(transform)(line_re, line_im, CYC_LINE, points, twiddles, CYC_LINE, 1);
+        CYC_NAME(inverse)(CYC_NAME(rows_inverse), line_re, line_im, CYC_LINE, points, twiddles, CYC_LINE);
         CYC_NAME(turn)(re, pitch, line_re, points, 1);
         CYC_NAME(turn)(im, pitch, line_im, points, 1);
     } else {
         CYC_NAME(turn)(re, pitch, line_re, points, 0);
         CYC_NAME(turn)(im, pitch, line_im, points, 0);
-        CYC_NAME(transform)(line_re, line_im, CYC_LINE, points, twiddles, CYC_LINE, 0);
+        CYC_NAME(forward)(CYC_NAME(rows_forward), line_re, line_im, CYC_LINE, points, twiddles, CYC_LINE);
     }
 }
 
