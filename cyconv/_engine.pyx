@@ -11,11 +11,12 @@ cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
 
 from cyconv._fft cimport held_spectra_bytes
-from cyconv._fft_run cimport fill_spectra, run_fft
+from cyconv._fft_run cimport run_fft
 from cyconv._kernels cimport *
 from cyconv._panels cimport pack_panels, panels_bytes
 from cyconv._plan cimport AUTO, DIRECT, FFT, INAPPLICABLE, ROWS, TILE, TURNED_TILE, Plan, Problem, free_plan, make_plan
 from cyconv._run cimport Destination, Operands, run_plan
+from cyconv._spectra cimport fill_spectra
 from cyconv._threads cimport thread_limit
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
 

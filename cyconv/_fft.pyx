@@ -20,7 +20,7 @@ from libc.stdlib cimport malloc
 from libc.string cimport memset
 
 from cyconv._integers cimport balanced, ceil_div, round_up
-from cyconv._kernels cimport CYC_F32, CYC_F64, CYC_FFT_LINE_BYTES, cyc_tap
+from cyconv._kernels cimport CYC_F32, CYC_FFT_LINE_BYTES, cyc_tap
 from cyconv._plan cimport ALIGNMENT, FFT, Plan, Problem, Transforms, free_plan
 
 
@@ -186,7 +186,8 @@ cdef int plan_fft(Plan *plan) noexcept nogil:
     plan.window_bytes = round_up(2 * fft.plane_bytes, ALIGNMENT)
     plan.panel_bytes = fft.line_bytes
     plan.totals_bytes = 0 if fft.fused else plan.problem.in_channels * fft.spectrum_bytes
-    plan.scratch_bytes = plan.window_bytes + plan.panel_bytes + plan.totals_bytes
+    fft.mask_bytes = 2 * fft.points[0] * fft.points[1]
+    plan.scratch_bytes = plan.window_bytes + plan.panel_bytes + plan.totals_bytes + fft.mask_bytes
     table = <char *>malloc(2 * (fft.points[0] + fft.points[1]) * item)
     if table == NULL:
         free_plan(plan)

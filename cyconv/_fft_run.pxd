@@ -4,5 +4,4 @@ from cyconv._plan cimport Plan
 from cyconv._run cimport Operands
 
 
-cdef int fill_spectra(const Plan *plan, const char *weight, char *spectra, int threads) noexcept nogil
 cdef int run_fft(const Plan *plan, const Operands *operands, int threads) noexcept nogil

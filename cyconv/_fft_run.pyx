@@ -5,28 +5,28 @@
         for each input channel       planes: prepare_channels (_window); spectrum
         for each output channel      sum of products; transformed back into the planes; store
 
-A value that is not finite spoils its whole pair: every frequency depends on it. So such a pair is
-computed anew by the direct algorithms, which also serves where only the transform overflowed.
+A value that is not finite spoils its whole pair: every frequency depends on it. Such a pair is computed
+anew, without its NaN, which are put into the outputs that see them (_nan_mask); and where that is not
+finite either, for an infinity or as the transform overflowed, by the direct algorithms (_fallback).
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from cyconv._integers cimport ceil_div, round_up
+from cyconv._fallback cimport run_block_directly, run_directly
 from cyconv._kernels cimport (
     CYC_F32,
-    CYC_FFT_LINE_BYTES,
     CYC_FLOAT32,
     CYC_FLOAT64,
-    cyc_fft_args,
     cyc_load_args,
     cyc_load_fn,
     cyc_store_args,
 )
-from cyconv._panels cimport pack_panels, panels_bytes
-from cyconv._plan cimport ALIGNMENT, DIRECT, Plan, Problem, Transforms, free_plan, make_plan
-from cyconv._run cimport Destination, Operands, run_plan
+from cyconv._nan_mask cimport put_nans, spread_mask, take_nans
+from cyconv._plan cimport ALIGNMENT, Plan, Problem, Transforms
+from cyconv._run cimport Destination, Operands
+from cyconv._spectra cimport aligned, line_count, line_elements, transform_columns, transform_kernels, transform_line
 from cyconv._window cimport prepare_channels
 
 
@@ -46,10 +46,7 @@ cdef struct Scratch:
     char *planes[2]  # real and imaginary part
     char *line
     char *spectra  # of the input channels
-
-
-cdef inline char *aligned(char *memory) noexcept nogil:
-    return <char *>((<size_t>memory + ALIGNMENT - 1) & ~<size_t>(ALIGNMENT - 1))
+    unsigned char *masks[2]  # of each block: a NaN in the input, then seen by the output
 
 
 cdef Task find_task(const Plan *plan, Py_ssize_t first_group, Py_ssize_t groups, Py_ssize_t index) noexcept nogil:
@@ -74,108 +71,6 @@ cdef Task find_task(const Plan *plan, Py_ssize_t first_group, Py_ssize_t groups,
         if at[0] >= fft.blocks[0]:
             memset(block, 0, sizeof(Block))
     return task
-
-
-cdef inline Py_ssize_t whole_columns(const Plan *plan, Py_ssize_t columns) noexcept nogil:
-    """Columns that a transform of the first `columns` takes."""
-    return round_up(columns, 2 * CYC_FFT_LINE_BYTES // plan.kernels.item)
-
-
-cdef void transform_columns(
-    const Plan *plan, const Scratch *scratch, Py_ssize_t columns, bint inverse
-) noexcept nogil:
-    cdef cyc_fft_args args
-    args.re = scratch.planes[0]
-    args.im = scratch.planes[1]
-    args.pitch = plan.fft.pitch
-    args.points = plan.fft.points[0]
-    args.twiddles = plan.fft.twiddles[0]
-    args.columns = whole_columns(plan, columns)
-    args.line = NULL
-    args.inverse = inverse
-    plan.kernels.fft_columns(&args)
-
-
-cdef void transform_line(
-    const Plan *plan, const Scratch *scratch, Py_ssize_t index, char *line, bint inverse
-) noexcept nogil:
-    """A line of rows of the planes, between them and `line`."""
-    cdef cyc_fft_args args
-    cdef Py_ssize_t offset = index * CYC_FFT_LINE_BYTES * plan.fft.pitch
-    args.re = scratch.planes[0] + offset
-    args.im = scratch.planes[1] + offset
-    args.pitch = plan.fft.pitch
-    args.points = plan.fft.points[1]
-    args.twiddles = plan.fft.twiddles[1]
-    args.columns = 0
-    args.line = line
-    args.inverse = inverse
-    plan.kernels.fft_rows(&args)
-
-
-cdef inline Py_ssize_t line_count(const Plan *plan) noexcept nogil:
-    return plan.fft.points[0] * plan.kernels.item // CYC_FFT_LINE_BYTES
-
-
-cdef inline Py_ssize_t line_elements(const Plan *plan) noexcept nogil:
-    """Complex elements of a line."""
-    return plan.fft.points[1] * CYC_FFT_LINE_BYTES // plan.kernels.item
-
-
-# ---------------------------------------------------------------------------------------------
-# Kernel spectra
-
-
-cdef void transform_kernel(const Plan *plan, const char *weight, char *spectrum, char *memory) noexcept nogil:
-    """The spectrum of one kernel, over the number of points: what the two transforms multiply by."""
-    cdef const Transforms *fft = &plan.fft
-    cdef Py_ssize_t item = plan.kernels.item, row, column, at, index
-    cdef Py_ssize_t taps = plan.problem.kernel[1]
-    cdef double scale = 1.0 / (<double>fft.points[0] * fft.points[1])
-    cdef Scratch scratch
-    scratch.planes[0] = aligned(memory)
-    scratch.planes[1] = scratch.planes[0] + fft.plane_bytes
-    memset(scratch.planes[0], 0, 2 * fft.plane_bytes)
-    for row in range(plan.problem.kernel[0]):
-        for column in range(taps):
-            at = row * plan.problem.dilation[0] * fft.pitch + column * plan.problem.dilation[1]
-            index = row * taps + column
-            if plan.problem.dtype == CYC_F32:
-                (<float *>scratch.planes[0])[at] = (<const float *>weight)[index] * <float>scale
-            else:
-                (<double *>scratch.planes[0])[at] = (<const double *>weight)[index] * scale
-    transform_columns(plan, &scratch, fft.extent[1], False)  # the others are zero
-    for index in range(line_count(plan)):
-        transform_line(plan, &scratch, index, spectrum + index * fft.line_bytes, False)
-
-
-cdef void transform_kernels(
-    const Plan *plan, const char *weight, Py_ssize_t count, char *spectra, char *memory, int threads
-) noexcept nogil:
-    """The spectra of `count` kernels; `memory` is each thread's scratch, one behind the other."""
-    cdef Py_ssize_t index, scratch_bytes = plan.scratch_bytes + ALIGNMENT
-    cdef Py_ssize_t weight_bytes = plan.problem.kernel[0] * plan.problem.kernel[1] * plan.kernels.item
-    threads = <int>min(<Py_ssize_t>threads, count)
-    for index in prange(count, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
-        transform_kernel(
-            plan, weight + index * weight_bytes, spectra + index * plan.fft.spectrum_bytes,
-            memory + threadid() * scratch_bytes,
-        )
-
-
-cdef int fill_spectra(const Plan *plan, const char *weight, char *spectra, int threads) noexcept nogil:
-    """The spectra of all kernels; 0, or -1 without memory."""
-    cdef Py_ssize_t count = plan.problem.groups * plan.problem.in_channels * plan.problem.out_channels
-    cdef char *memory = <char *>malloc((plan.scratch_bytes + ALIGNMENT) * threads)
-    if memory == NULL:
-        return -1
-    transform_kernels(plan, weight, count, spectra, memory, threads)
-    free(memory)
-    return 0
-
-
-# ---------------------------------------------------------------------------------------------
-# A pair of blocks
 
 
 cdef void fill_plane(
@@ -241,51 +136,30 @@ cdef void store_block(
         args.dst += to.row_bytes
 
 
-cdef int run_direct(const Problem *problem, const Plan *plan, Operands *operands, int threads) noexcept nogil:
-    """A problem by the direct algorithms; 0, or -1 without memory."""
-    cdef Plan direct
-    cdef char *panels = NULL
-    cdef int status = make_plan(&direct, problem, plan.isa, DIRECT, threads)
-    if status != 0:
-        return -1
-    if panels_bytes(&direct):
-        panels = <char *>malloc(panels_bytes(&direct))
-        status = -1 if panels == NULL else 0
-    if status == 0:
-        if panels != NULL:
-            pack_panels(&direct, operands.weight, panels, threads)
-        operands.panels = panels
-        status = run_plan(&direct, operands, threads)
-    free(panels)
-    free_plan(&direct)
-    return status
-
-
-cdef int run_block_directly(
-    const Plan *plan, const Operands *operands, const Task *task, const Block *block
+cdef bint fill_planes(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, const Scratch *scratch,
+    bint masked
 ) noexcept nogil:
-    """All outputs of a block by the direct algorithms, as a problem of their own."""
-    cdef Problem problem = plan.problem
-    cdef Operands part = operands[0]
-    cdef Py_ssize_t item = plan.kernels.item, channel, which
-    problem.batch = problem.groups = 1
-    problem.held = False
-    for which in range(2):
-        problem.before[which] -= block.start[which] * problem.stride[which]
-        problem.out_size[which] = block.count[which]
-    channel = task.group * problem.in_channels
-    part.source.data += (
-        task.image * part.source.batch_bytes + channel // part.source.parts * part.source.channel_bytes
+    """The input of both blocks; `masked`, without its NaN. False where there is an infinity besides."""
+    cdef const Block *block
+    cdef bint finite = True
+    cdef int part
+    for part in range(2):
+        block = &task.blocks[part]
+        fill_plane(plan, operands, task, block, channel, scratch.planes[part])
+        if masked and block.count[0]:
+            finite = take_nans(
+                scratch.planes[part], plan.fft.pitch, plan.problem.dtype == CYC_F32, block.window[0], block.window[1],
+                scratch.masks[part], plan.fft.points[1],
+            ) and finite
+    return finite
+
+
+cdef void put_back_nans(const Plan *plan, const Block *block, char *plane, const unsigned char *mask) noexcept nogil:
+    put_nans(
+        plane, plan.fft.pitch, plan.problem.dtype == CYC_F32, block.window[0] - plan.fft.extent[0] + 1,
+        block.window[1] - plan.fft.extent[1] + 1, mask, plan.fft.points[1],
     )
-    channel = task.group * problem.out_channels
-    part.destination.data += (
-        task.image * part.destination.batch_bytes
-        + channel // part.destination.parts * part.destination.channel_bytes
-        + block.start[0] * part.destination.row_bytes + block.start[1] * part.destination.column_bytes
-    )
-    part.weight += channel * plan.terms * item
-    part.bias += channel * item
-    return run_direct(&problem, plan, &part, 1)
 
 
 cdef bint finite_rows(const Plan *plan, const Scratch *scratch, Py_ssize_t rows) noexcept nogil:
@@ -295,9 +169,10 @@ cdef bint finite_rows(const Plan *plan, const Scratch *scratch, Py_ssize_t rows)
 
 
 cdef bint run_pair(
-    const Plan *plan, const Operands *operands, const Task *task, const char *spectra, const Scratch *scratch
+    const Plan *plan, const Operands *operands, const Task *task, const char *spectra, const Scratch *scratch,
+    bint masked
 ) noexcept nogil:
-    """Both blocks of a pair; False where not everything is finite."""
+    """Both blocks of a pair; False where not everything is finite, apart from NaN if `masked`."""
     cdef const Transforms *fft = &plan.fft
     cdef Py_ssize_t lines = line_count(plan), elements = line_elements(plan), channel, output, index
     cdef Py_ssize_t inputs = plan.problem.in_channels
@@ -308,22 +183,29 @@ cdef bint run_pair(
     cdef const char *kernels
     cdef char *line
     cdef int part
+    if masked:
+        memset(scratch.masks[0], 0, fft.mask_bytes)
     for channel in range(inputs):
-        for part in range(2):
-            fill_plane(plan, operands, task, &task.blocks[part], channel, scratch.planes[part])
-        transform_columns(plan, scratch, columns, False)
+        if not fill_planes(plan, operands, task, channel, scratch, masked):
+            return False
+        transform_columns(plan, scratch.planes, columns, False)
         # the first row has the sums of all columns
         if not finite_rows(plan, scratch, 1):
             return False
         if not fft.fused:
             for index in range(lines):
                 line = scratch.spectra + channel * fft.spectrum_bytes + index * fft.line_bytes
-                transform_line(plan, scratch, index, line, False)
+                transform_line(plan, scratch.planes, index, line, False)
+    for part in range(2 if masked else 0):
+        spread_mask(
+            scratch.masks[part], fft.points[1], task.blocks[part].window[0], fft.points[1], plan.problem.kernel,
+            plan.problem.dilation,
+        )
     for output in range(plan.problem.out_channels):
         kernels = spectra + output * inputs * fft.spectrum_bytes
         for index in range(lines):
             if fft.fused:
-                transform_line(plan, scratch, index, scratch.line, False)
+                transform_line(plan, scratch.planes, index, scratch.line, False)
                 plan.kernels.fft_multiply(
                     scratch.line, scratch.line, kernels + index * fft.line_bytes, elements, False
                 )
@@ -332,12 +214,14 @@ cdef bint run_pair(
                     scratch.line, scratch.spectra + channel * fft.spectrum_bytes + index * fft.line_bytes,
                     kernels + channel * fft.spectrum_bytes + index * fft.line_bytes, elements, channel > 0,
                 )
-            transform_line(plan, scratch, index, scratch.line, True)
-        transform_columns(plan, scratch, out_columns, True)
+            transform_line(plan, scratch.planes, index, scratch.line, True)
+        transform_columns(plan, scratch.planes, out_columns, True)
         if not finite_rows(plan, scratch, out_rows):
             return False
         for part in range(2):
             if task.blocks[part].count[0]:
+                if masked:
+                    put_back_nans(plan, &task.blocks[part], scratch.planes[part], scratch.masks[part])
                 store_block(
                     plan, operands, task, &task.blocks[part], output, scratch.planes[part], scratch.line
                 )
@@ -360,11 +244,17 @@ cdef int run_task(
     spectra += (
         (task.group - first_group) * plan.problem.in_channels * plan.problem.out_channels * fft.spectrum_bytes
     )
-    if run_pair(plan, operands, &task, spectra, &scratch):
+    scratch.masks[0] = <unsigned char *>scratch.spectra + plan.totals_bytes
+    scratch.masks[1] = scratch.masks[0] + fft.mask_bytes // 2
+    if run_pair(plan, operands, &task, spectra, &scratch, False) or run_pair(
+        plan, operands, &task, spectra, &scratch, True
+    ):
         return 0
     for part in range(2):
         if status == 0 and task.blocks[part].count[0]:
-            status = run_block_directly(plan, operands, &task, &task.blocks[part])
+            status = run_block_directly(
+                plan, operands, task.image, task.group, task.blocks[part].start, task.blocks[part].count
+            )
     return status
 
 
@@ -389,16 +279,11 @@ cdef int run_fft(const Plan *plan, const Operands *operands, int threads) noexce
     cdef Py_ssize_t kernels = problem.in_channels * problem.out_channels, group = 0, groups
     cdef Py_ssize_t weight_bytes = problem.out_channels * plan.terms * plan.kernels.item
     cdef Py_ssize_t block_bytes = plan.fft.group_block * kernels * plan.fft.spectrum_bytes
-    cdef Problem whole
-    cdef Operands copy
     cdef char *memory
     cdef char *spectra
     cdef int status = 0
     if not plan.kernels.finite(operands.weight, problem.groups * problem.out_channels * plan.terms):
-        whole = problem[0]
-        whole.held = False
-        copy = operands[0]
-        return run_direct(&whole, plan, &copy, threads)
+        return run_directly(plan, operands, threads)
     if operands.panels != NULL:
         block_bytes = 0
     memory = <char *>malloc(block_bytes + (plan.scratch_bytes + ALIGNMENT) * threads)

@@ -31,24 +31,30 @@ CYC_INLINE void CYC_OP(store_first)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t coun
 }
 #endif
 
+#ifndef CYC_TRANSPOSE
 /* dst[j * dst_pitch + i] = src[i * src_pitch + j] for i, j < 4. */
 CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, CYC_ELEMENT *dst, ptrdiff_t dst_pitch) {
-#if defined(CYC_TRANSPOSE_32) && (CYC_DTYPE == CYC_DTYPE_F32 || CYC_DTYPE == CYC_DTYPE_U32)
-    transpose_32((const float *)src, src_pitch, (float *)dst, dst_pitch);
-#elif defined(CYC_TRANSPOSE_64) && (CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64)
-    transpose_64((const double *)src, src_pitch, (double *)dst, dst_pitch);
-#else
     CYC_UNROLL for (int j = 0; j < 4; j++) {
         CYC_UNROLL for (int i = 0; i < 4; i++) dst[j * dst_pitch + i] = src[i * src_pitch + j];
     }
-#endif
 }
+#else
+CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, CYC_ELEMENT *dst, ptrdiff_t dst_pitch) {
+    if (sizeof(CYC_ELEMENT) == sizeof(float))
+        transpose_32((const float *)src, src_pitch, (float *)dst, dst_pitch);
+    else
+        transpose_64((const double *)src, src_pitch, (double *)dst, dst_pitch);
+}
+#endif
 
 #include "tile.inc.h"
 #include "rows.inc.h"
 #include "move.inc.h"
 #if CYC_FLOATING
 #include "fft.inc.h"
+#define CYC_FFT_ENTRY(NAME) CYC_NAME(NAME)
+#else
+#define CYC_FFT_ENTRY(NAME) NULL
 #endif
 
 #define CYC_TILE_ENTRY(R, V) [V - 1][R - 1] = CYC_NAME(tile_##R##x##V),
@@ -94,16 +100,15 @@ static const cyc_kernels CYC_NAME(kernels) = {
     },
     .pack = CYC_NAME(pack),
     .finite = CYC_NAME(finite),
-#if CYC_FLOATING
-    .fft_columns = CYC_NAME(fft_columns),
-    .fft_rows = CYC_NAME(fft_rows),
-    .fft_multiply = CYC_NAME(fft_multiply),
-#endif
+    .fft_columns = CYC_FFT_ENTRY(fft_columns),
+    .fft_rows = CYC_FFT_ENTRY(fft_rows),
+    .fft_multiply = CYC_FFT_ENTRY(fft_multiply),
 };
 
 #undef CYC_TILE_ENTRY
 #undef CYC_LOAD_ENTRY
 #undef CYC_STORE_ENTRY
+#undef CYC_FFT_ENTRY
 #undef CYC_JOIN_
 #undef CYC_JOIN
 #undef CYC_NAME

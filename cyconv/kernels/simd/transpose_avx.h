@@ -1,5 +1,5 @@
 /* A word that AVX2 and AVX-512 share: blocks of four by four of 64 bits fit registers of 32 bytes. */
-#define CYC_TRANSPOSE_64 1
+#define CYC_TRANSPOSE 1
 CYC_INLINE void transpose_64(const double *src, ptrdiff_t src_pitch, double *dst, ptrdiff_t dst_pitch) {
     const __m256d a = _mm256_loadu_pd(src), b = _mm256_loadu_pd(src + src_pitch);
     const __m256d c = _mm256_loadu_pd(src + 2 * src_pitch), d = _mm256_loadu_pd(src + 3 * src_pitch);
