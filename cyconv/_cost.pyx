@@ -4,14 +4,15 @@ The list, in order; the cheapest that applies wins and order breaks ties:
 
     shape, dtype, instruction set
       |
+      |-- fft           products of spectra (_fft): large kernels, of few channels
       |-- rows          an input row in registers serves every output row whose kernel covers it:
       |                 few output channels for each input (depthwise, filters over images)
       |-- turned tile   vectors over output channels, pixels broadcast: small images, where rows of
       |                 pixels would waste lanes, and dilated ones, where it leaves out most padding
       '-- tile          vectors over pixels, output channels broadcast: everything, last resort
 
-The choice never looks at the batch size, the threads or the layout; and all three sum in the same
-order, so that their results agree bit for bit.
+The choice never looks at the batch size, the threads or the layout; and all but the first sum in the
+same order, so that their results agree bit for bit.
 
 Time is counted in slots: a vector multiply-add on a core that starts two a cycle and loads two
 vectors a cycle. Cores that do one of each have the same ratios.

@@ -57,9 +57,8 @@ REASONS = {
 }
 # What an algorithm by its own name may have to refuse.
 INAPPLICABLE_TO = {
-    "fft": "integers, to kernels of more than 1024 rows or columns or 2^18 elements, dilation counted, and to"
-    " groups of so many channels that their spectra pass 4 MiB",
-    "rows": "strides beyond the kernel and to windows of too many channels",
+    "fft": "integers, nor to kernels and channels whose transforms would take more than 8 MiB",
+    "rows": "strides beyond the kernel, nor to windows of too many channels",
 }
 
 # The dtype of an array that needs no conversion, for each compute dtype.

@@ -27,9 +27,8 @@ from cyconv._plan cimport ALIGNMENT, FFT, Plan, Problem, Transforms, free_plan
 cdef enum:
     LEAST_POINTS = 32
     MOST_POINTS = 1024
-    MOST_BLOCK_POINTS = 1 << 18
-    # Spectra of the inputs of a group, for each thread; and of kernels, shared.
-    SPECTRA_BUDGET = 4 << 20
+    # A thread's scratch together with the spectra of the kernels, which all share.
+    MEMORY_BUDGET = 8 << 20
     GAP_LINES = 3  # between two rows of a plane, an odd number
     # Larger planes than these leave a second-level cache on their way from pass to pass.
     CACHED_PLANES = 5 << 18
@@ -62,7 +61,7 @@ cdef double group_cost(const Plan *plan, const Transforms *fft) noexcept nogil:
 cdef bint lay_out(const Plan *plan, Transforms *fft) noexcept nogil:
     """Blocks and bytes for the points that are set; whether the kernel fits them, and memory its spectra."""
     cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t item = plan.kernels.item, line = CYC_FFT_LINE_BYTES // item, most, which
+    cdef Py_ssize_t item = plan.kernels.item, line = CYC_FFT_LINE_BYTES // item, most, room, which
     cdef Py_ssize_t kernels = problem.in_channels * problem.out_channels
     for which in range(2):
         most = (fft.points[which] - fft.extent[which]) // problem.stride[which] + 1
@@ -76,10 +75,13 @@ cdef bint lay_out(const Plan *plan, Transforms *fft) noexcept nogil:
     fft.plane_bytes = fft.points[0] * fft.pitch * item
     fft.line_bytes = 2 * fft.points[1] * CYC_FFT_LINE_BYTES
     fft.spectrum_bytes = 2 * fft.points[0] * fft.points[1] * item
-    return (
-        (fft.fused or problem.in_channels * fft.spectrum_bytes <= SPECTRA_BUDGET)
-        and kernels * fft.spectrum_bytes <= SPECTRA_BUDGET
-    )
+    fft.mask_bytes = 2 * fft.points[0] * fft.points[1]
+    if kernels > MEMORY_BUDGET // fft.spectrum_bytes:  # before a product can overflow
+        return False
+    fft.input_bytes = 0 if fft.fused else problem.in_channels * fft.spectrum_bytes
+    room = MEMORY_BUDGET - (2 * fft.plane_bytes + fft.line_bytes + fft.input_bytes + fft.mask_bytes)
+    fft.group_block = 0 if room < 0 else min(problem.groups, room // (kernels * fft.spectrum_bytes))
+    return fft.group_block > 0
 
 
 cdef double fft_cost(Plan *plan) noexcept nogil:
@@ -97,7 +99,7 @@ cdef double fft_cost(Plan *plan) noexcept nogil:
     fft.points[0] = LEAST_POINTS
     while fft.points[0] <= MOST_POINTS:
         fft.points[1] = LEAST_POINTS
-        while fft.points[1] <= MOST_POINTS and fft.points[0] * fft.points[1] <= MOST_BLOCK_POINTS:
+        while fft.points[1] <= MOST_POINTS:
             if lay_out(plan, &fft):
                 cost = group_cost(plan, &fft)
                 if best < 0 or cost < best:
@@ -142,16 +144,13 @@ cdef void fill_twiddles(char *table, Py_ssize_t points, int dtype) noexcept nogi
         size //= 4
 
 
-cdef Py_ssize_t spectra_bytes(const Plan *plan, Py_ssize_t groups) noexcept nogil:
-    """The spectra of the kernels of some groups."""
-    return groups * plan.problem.in_channels * plan.problem.out_channels * plan.fft.spectrum_bytes
-
-
 cdef Py_ssize_t held_spectra_bytes(const Plan *plan) noexcept nogil:
     """Of the spectra that a held weight keeps; 0 where there are none, or too many to keep."""
     if plan.algorithm != FFT or not plan.problem.held or plan.fft.group_block < plan.problem.groups:
         return 0
-    return spectra_bytes(plan, plan.problem.groups)
+    return (
+        plan.problem.groups * plan.problem.in_channels * plan.problem.out_channels * plan.fft.spectrum_bytes
+    )
 
 
 cdef Py_ssize_t spectra_key(const Plan *plan) noexcept nogil:
@@ -180,13 +179,11 @@ cdef int plan_fft(Plan *plan) noexcept nogil:
     plan.window.row_pitch = fft.pitch
     plan.window.plane_pitch = plan.window.channel_pitch = fft.points[0] * fft.pitch
 
-    fft.group_block = max(<Py_ssize_t>1, min(plan.problem.groups, SPECTRA_BUDGET // spectra_bytes(plan, 1)))
     plan.panel_width = spectra_key(plan)
     plan.tasks = plan.problem.batch * fft.pairs
     plan.window_bytes = round_up(2 * fft.plane_bytes, ALIGNMENT)
     plan.panel_bytes = fft.line_bytes
-    plan.totals_bytes = 0 if fft.fused else plan.problem.in_channels * fft.spectrum_bytes
-    fft.mask_bytes = 2 * fft.points[0] * fft.points[1]
+    plan.totals_bytes = fft.input_bytes
     plan.scratch_bytes = plan.window_bytes + plan.panel_bytes + plan.totals_bytes + fft.mask_bytes
     table = <char *>malloc(2 * (fft.points[0] + fft.points[1]) * item)
     if table == NULL:

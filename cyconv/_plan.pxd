@@ -51,6 +51,7 @@ cdef struct Transforms:
     Py_ssize_t plane_bytes
     Py_ssize_t line_bytes
     Py_ssize_t spectrum_bytes
+    Py_ssize_t input_bytes  # spectra of the input channels
     Py_ssize_t mask_bytes
     char *twiddles[2]
 

@@ -77,7 +77,8 @@ def conv2d(
     activation : {None, "relu", "relu6"}, default None
         Applied to the result: ``max(y, 0)`` or ``min(max(y, 0), 6)``. NaN stays NaN.
     algorithm : {"auto", "direct", "winograd", "fft"}, default "auto"
-        How to compute; `cyconv.explain` tells what "auto" chooses. "winograd" and "fft" are not
+        How to compute; `cyconv.explain` tells what "auto" chooses. "fft" is for floating point and
+        complex numbers, and for kernels up to some 500 rows and columns. "winograd" is not
         available yet.
     out : ndarray, optional
         Where to put the result: of its exact shape and dtype, in native byte order, with any
