@@ -26,6 +26,7 @@ class Case:
     groups: int = 1
     dtype: str = "float32"
     input_dtype: str = ""
+    nan_share: float = 0.0
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Case:
@@ -90,6 +91,8 @@ class Case:
         rng = np.random.default_rng(zlib.crc32(self.name.encode()))
         terms = self.weight[1] * self.weight[2] * self.weight[3]
         x = _draw(rng, self.input, self.input_dtype or self.dtype)
+        if self.nan_share:
+            x[rng.random(x.shape) < self.nan_share] = np.nan
         w = _draw(rng, self.weight, self.dtype)
         if w.dtype.kind not in "iu":
             w = (w * np.asarray(terms**-0.5, w.real.dtype)).astype(w.dtype)

@@ -13,6 +13,7 @@ def _filter(
     image: tuple[int, int] = (1080, 1920),
     note: str = "",
     channels: tuple[int, int, int] = (1, 1, 1),
+    nan_share: float = 0.0,
 ) -> Case:
     """A size x size filter, "same" padded; `channels` are those in, those out, and the groups."""
     inside, outside, groups = channels
@@ -24,12 +25,14 @@ def _filter(
         groups=groups,
         dtype=dtype,
         input_dtype=input_dtype,
+        nan_share=nan_share,
     )
 
 
 FILTERS = (
     *(_filter(size) for size in (3, 5, 7, 9, 11, 15, 31, 41, 63)),
     *(_filter(size, dtype="float64") for size in (3, 7, 31, 41, 63)),
+    *(_filter(size, nan_share=0.01, note="fft 1% NaN") for size in (31, 63)),
     _filter(3, input_dtype="uint8", note="uint8 to float32"),
     _filter(7, input_dtype="uint8", note="uint8 to float32"),
     _filter(3, channels=(1, 16, 1), note="bank of 16"),

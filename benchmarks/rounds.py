@@ -112,10 +112,13 @@ def _check(timing: Timing, samples: dict[str, Array]) -> None:
     reference = samples.get(FUNCTION)
     if reference is None:
         return
-    scale = float(np.abs(reference).max()) or 1.0
+    finite = np.isfinite(reference)
+    scale = float(np.abs(reference[finite]).max(initial=0.0)) or 1.0
     tolerance = _TOLERANCES.get(timing.case.dtype, 0.0)
     for name, values in samples.items():
-        difference = float(np.abs(values - reference).max()) / scale
+        difference = float(np.abs(values - reference)[finite].max(initial=0.0)) / scale
+        if not np.array_equal(np.isfinite(values), finite):
+            difference = np.inf
         if not difference <= tolerance:
             timing.differs[name] = difference
 

@@ -21,8 +21,7 @@ BYTES_MAX = sys.maxsize
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 ACTIVATIONS = ("relu", "relu6")
-ALGORITHMS = ("auto", "direct", "winograd")
-UNAVAILABLE_ALGORITHMS = ("fft",)
+ALGORITHMS = ("auto", "direct", "winograd", "fft")
 
 Pair: TypeAlias = tuple[int, int]
 Sides: TypeAlias = tuple[int, int, int, int]
@@ -169,12 +168,7 @@ def check_activation(value: Any) -> str | None:
 
 def check_algorithm(value: Any) -> str:
     """Return the algorithm, or raise."""
-    name = one_of(value, "algorithm", ALGORITHMS + UNAVAILABLE_ALGORITHMS)
-    if name in UNAVAILABLE_ALGORITHMS:
-        raise ValueError(
-            f"algorithm={name!r} is not available yet; use one of {_listed(ALGORITHMS)}"
-        )
-    return name
+    return one_of(value, "algorithm", ALGORITHMS)
 
 
 def check_algorithm_applies(name: str, kernel: Pair, stride: Pair, dilation: Pair) -> None:

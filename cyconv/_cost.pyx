@@ -4,21 +4,23 @@ The list, in order; the cheapest that applies wins and order breaks ties:
 
     shape, dtype, instruction set
       |
+      |-- fft           products of spectra (_fft): large kernels, of few channels
+      |-- winograd      36 products for each 4 x 4 outputs instead of 144: 3x3 with stride 1 and enough
+      |                 channels to pay for the transforms
       |-- rows          an input row in registers serves every output row whose kernel covers it:
       |                 few output channels for each input (depthwise, filters over images)
       |-- turned tile   vectors over output channels, pixels broadcast: small images, where rows of
       |                 pixels would waste lanes, and dilated ones, where it leaves out most padding
-      |-- tile          vectors over pixels, output channels broadcast: everything
-      '-- winograd      36 products for each 4 x 4 outputs instead of 144: 3x3 with stride 1 and enough
-                        channels to pay for the transforms; not under "direct"
+      '-- tile          vectors over pixels, output channels broadcast: everything, last resort
 
-The choice never looks at the batch size, the threads or the layout. The first three sum in the same
-order, so that their results agree bit for bit.
+The choice never looks at the batch size, the threads or the layout. The last three, among which
+"direct" chooses, sum in the same order, so that their results agree bit for bit.
 
 Time is counted in slots: a vector multiply-add on a core that starts two a cycle and loads two
 vectors a cycle. Cores that do one of each have the same ratios.
 """
 
+from cyconv._fft cimport fft_cost
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
     CYC_MAX_TILE_VECTORS,
@@ -33,6 +35,7 @@ from cyconv._plan cimport (
     ALGORITHMS,
     AUTO,
     DIRECT,
+    FFT,
     MIN_BLOCK_COLUMNS,
     ROWS,
     TURNED_TILE,
@@ -60,6 +63,8 @@ cdef enum:
     MAX_BLOCK_VECTORS = 8
     MIN_BLOCK_TILES = 8  # columns of tiles of a block, where there are more
     BLOCK_START_SLOTS = 2000
+    # Transforms cannot pay for kernels of fewer taps, and small calls do not wait for their cost.
+    MIN_FFT_TAPS = 36
     # With fewer channels its error is more than four times that of the direct algorithms.
     MIN_WINOGRAD_CHANNELS = 6
 
@@ -339,6 +344,8 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
 
 cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:
     """The cost of one entry of the list, whose tile the plan then has; negative: does not apply."""
+    if algorithm == FFT:
+        return fft_cost(plan)
     if algorithm == ROWS:
         return rows_cost(plan)
     if algorithm == TURNED_TILE:
@@ -354,7 +361,9 @@ cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
     cdef double cost, best = -1
     plan.algorithm = wanted
     if wanted == AUTO or wanted == DIRECT:
-        for algorithm in range(ROWS, <int>(WINOGRAD if wanted == DIRECT else ALGORITHMS)):
+        for algorithm in range(<int>FFT if wanted == AUTO else <int>ROWS, <int>ALGORITHMS):
+            if algorithm == FFT and plan.problem.kernel[0] * plan.problem.kernel[1] < MIN_FFT_TAPS:
+                continue
             if algorithm == WINOGRAD and plan.problem.in_channels < MIN_WINOGRAD_CHANNELS:
                 continue
             cost = cost_of(plan, algorithm)

@@ -10,12 +10,15 @@ import time
 cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
 
+from cyconv._fft cimport held_spectra_bytes
+from cyconv._fft_run cimport run_fft
 from cyconv._kernels cimport *
 from cyconv._panels cimport holds_factors, pack_panels, panels_bytes
 from cyconv._plan cimport (
     ALIGNMENT,
     AUTO,
     DIRECT,
+    FFT,
     INAPPLICABLE,
     ROWS,
     TILE,
@@ -28,6 +31,7 @@ from cyconv._plan cimport (
     make_plan,
 )
 from cyconv._run cimport run_plan
+from cyconv._spectra cimport fill_spectra
 from cyconv._task cimport Destination, Operands
 from cyconv._threads cimport thread_limit
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
@@ -58,22 +62,28 @@ cdef const cyc_isa *isa = NULL
 
 PADDING_MODES = {"zeros": ZEROS, "reflect": REFLECT, "replicate": REPLICATE, "circular": CIRCULAR}
 ACTIVATIONS = {None: CYC_NO_ACTIVATION, "relu": CYC_RELU, "relu6": CYC_RELU6}
-ALGORITHM_NAMES = {ROWS: "rows", TURNED_TILE: "turned tile", TILE: "tile", WINOGRAD: "winograd"}
+ALGORITHM_NAMES = {
+    FFT: "fft", WINOGRAD: "winograd", ROWS: "rows", TURNED_TILE: "turned tile", TILE: "tile",
+}
 # "direct" leaves the choice among the direct ones; their own names are for tests and benchmarks.
 ALGORITHMS = {"auto": AUTO, "direct": DIRECT, **{name: number for number, name in ALGORITHM_NAMES.items()}}
 REASONS = {
+    FFT: "the kernel is so large that products of spectra take less time than products of pixels",
     ROWS: "each input row, once loaded, serves every output row whose kernel covers it",
     TURNED_TILE: "vectors over output channels fill better than vectors over rows this short",
     TILE: "vectors over pixels, each serving several output channels",
     WINOGRAD: "36 products for each 4 x 4 outputs instead of 144",
 }
-
+# What an algorithm asked for by name may have to refuse.
 NEEDS = {
-    ROWS: "a stride within the kernel, and channels that fit one window",
-    WINOGRAD: (
+    "fft": (
+        "a floating-point or complex dtype, and a kernel and channels whose transforms take at most 8 MiB"
+    ),
+    "winograd": (
         "a kernel of 3 x 3, stride 1, dilation 1, a floating-point or complex dtype, channels whose tiles fit "
         "4 MiB, and with reflect or circular padding an input that whole tiles of 4 x 4 do not wrap around"
     ),
+    "rows": "a stride within the kernel, and channels that fit one window",
 }
 
 # What "auto" stands for: AUTO itself, or DIRECT.
@@ -201,8 +211,9 @@ cdef class HeldWeight:
         raise TypeError("a HeldWeight cannot be pickled; pickle its array")
 
     cdef const char *panels(self, const Plan *plan, int threads) except? NULL:
-        """The panels that `plan` reads, or NULL where the call has to pack its own."""
-        cdef int index
+        """The panels, or spectra, that `plan` reads; NULL where the call has to make its own."""
+        cdef Py_ssize_t size = max(panels_bytes(plan), held_spectra_bytes(plan)) + ALIGNMENT
+        cdef int index, status = 0
         cdef char *memory
         cdef char *panels
         # never waiting: a child forked while another thread packs would wait forever
@@ -219,12 +230,17 @@ cdef class HeldWeight:
                     return self.forms[index].panels
             if self.form_count == MAX_HELD_FORMS:
                 return NULL
-            memory = <char *>malloc(panels_bytes(plan) + ALIGNMENT)
-            if memory == NULL:
-                raise MemoryError(f"cannot allocate {panels_bytes(plan)} bytes for packed weights")
+            memory = <char *>malloc(size)
             panels = aligned(memory)
-            with nogil:
-                pack_panels(plan, np.PyArray_BYTES(self.array), panels, threads)
+            if memory != NULL:
+                with nogil:
+                    if plan.algorithm == FFT:
+                        status = fill_spectra(plan, np.PyArray_BYTES(self.array), panels, threads)
+                    else:
+                        pack_panels(plan, np.PyArray_BYTES(self.array), panels, threads)
+            if memory == NULL or status != 0:
+                free(memory)
+                raise MemoryError(f"cannot allocate {size} bytes for packed weights")
             self.forms[self.form_count] = HeldForm(
                 plan.isa, plan.panel_width, plan.problem.groups, holds_factors(plan), memory, panels
             )
@@ -236,10 +252,6 @@ cdef class HeldWeight:
 
 # ---------------------------------------------------------------------------------------------
 # Prepare and run
-
-
-cdef str inapplicable(int algorithm):
-    return f"algorithm={ALGORITHM_NAMES[algorithm]!r} does not apply: it needs {NEEDS[algorithm]}"
 
 
 cdef int array_dtype(np.ndarray array) except -1:
@@ -311,6 +323,11 @@ cdef void set_destination(
     )
 
 
+cdef object inapplicable(str algorithm):
+    """The error of an algorithm that was asked for by name."""
+    return ValueError(f"algorithm={algorithm!r} does not apply: it needs {NEEDS[algorithm]}")
+
+
 cdef int execute(
     Problem *problem, np.ndarray input, np.ndarray weight, HeldWeight held, np.ndarray bias, np.ndarray out,
     Py_ssize_t leading, int input_dtype, int result_dtype, int parts, int activation, int algorithm,
@@ -359,7 +376,7 @@ cdef int execute(
         algorithm = automatic
     status = make_plan(&plan, problem, chosen, algorithm, threads)
     try:
-        if status == 0 and held is not None and panels_bytes(&plan):
+        if status == 0 and held is not None and (panels_bytes(&plan) or held_spectra_bytes(&plan)):
             operands.panels = held.panels(&plan, threads)
         with nogil:
             if status == 0 and operands.bias == NULL:
@@ -373,13 +390,16 @@ cdef int execute(
                 if status == 0:
                     pack_panels(&plan, operands.weight, aligned(owned), threads)
             if status == 0:
-                status = run_plan(&plan, &operands, threads)
+                if plan.algorithm == FFT:
+                    status = run_fft(&plan, &operands, threads)
+                else:
+                    status = run_plan(&plan, &operands, threads)
             free(no_bias)
             free(owned)
     finally:
         free_plan(&plan)
     if status == INAPPLICABLE:
-        raise ValueError(inapplicable(algorithm))
+        raise inapplicable(ALGORITHM_NAMES[algorithm])
     if status != 0:
         raise MemoryError("cannot allocate scratch memory for conv2d")
     return 0
@@ -458,11 +478,12 @@ def plan(
     wanted = ALGORITHMS[algorithm]
     status = make_plan(&plan, &problem, isa, automatic if wanted == AUTO else wanted, threads)
     if status == INAPPLICABLE:
-        raise ValueError(inapplicable(wanted))
+        raise inapplicable(algorithm)
     if status != 0:
         raise MemoryError("cannot allocate the tables of a plan")
     lanes = plan.kernels.lanes
     names = {
+        FFT: f"2 blocks of {plan.fft.block[0]} x {plan.fft.block[1]} in {plan.fft.points[0]} x {plan.fft.points[1]}",
         ROWS: f"{plan.tile_rows} rows x {plan.tile_vectors * lanes} columns",
         TURNED_TILE: f"{plan.tile_rows} pixels x {plan.tile_vectors * lanes} outputs",
         TILE: f"{plan.tile_rows} outputs x {plan.tile_vectors * lanes} pixels",

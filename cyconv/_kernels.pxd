@@ -9,6 +9,7 @@ cdef extern from "kernels/kernels.h" nogil:
     enum: CYC_WINOGRAD_TAPS
     enum: CYC_WINOGRAD_IN
     enum: CYC_WINOGRAD_PRODUCTS
+    const Py_ssize_t CYC_FFT_LINE_BYTES
 
     const int CYC_F32
     const int CYC_F64
@@ -119,6 +120,15 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t out_pitch
         Py_ssize_t row_pitch
         void *sums
+    ctypedef struct cyc_fft_args:
+        void *re
+        void *im
+        Py_ssize_t pitch
+        Py_ssize_t points
+        const void *twiddles
+        Py_ssize_t columns
+        void *line
+        int inverse
 
     ctypedef void (*cyc_tile_fn)(const cyc_tile_args *) noexcept
     ctypedef void (*cyc_rows_fn)(const cyc_rows_args *) noexcept
@@ -133,6 +143,11 @@ cdef extern from "kernels/kernels.h" nogil:
     ) noexcept
     ctypedef void (*cyc_winograd_input_fn)(const cyc_winograd_input_args *) noexcept
     ctypedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *) noexcept
+    ctypedef void (*cyc_fft_fn)(const cyc_fft_args *) noexcept
+    ctypedef void (*cyc_fft_multiply_fn)(
+        void *product, const void *a, const void *b, Py_ssize_t count, int add
+    ) noexcept
+
     ctypedef int (*cyc_finite_fn)(const void *values, Py_ssize_t count) noexcept
 
     ctypedef struct cyc_kernels:
@@ -149,6 +164,9 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_winograd_weight_fn winograd_weight
         cyc_winograd_output_fn winograd_output
         cyc_winograd_output_fn winograd_output_turned
+        cyc_fft_fn fft_columns
+        cyc_fft_fn fft_rows
+        cyc_fft_multiply_fn fft_multiply
 
     ctypedef struct cyc_isa:
         const char *name

@@ -8,7 +8,7 @@ from cython.parallel cimport prange
 
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS
-from cyconv._plan cimport ROWS, WINOGRAD, Plan
+from cyconv._plan cimport FFT, ROWS, WINOGRAD, Plan
 
 
 cdef enum:
@@ -45,7 +45,7 @@ cdef bint holds_factors(const Plan *plan) noexcept nogil:
 
 cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil:
     """Size of all packed weights; 0 where they are read as they are, or packed by the tasks."""
-    if plan.algorithm == ROWS or plan.packs_in_task:
+    if plan.algorithm == FFT or plan.algorithm == ROWS or plan.packs_in_task:
         return 0
     if holds_factors(plan):
         return panel_count(plan) * CYC_WINOGRAD_PRODUCTS * plan.weight_pitch * plan.kernels.item

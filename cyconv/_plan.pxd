@@ -6,11 +6,12 @@ from cyconv._window cimport Axis, Window
 
 cdef enum Algorithm:
     AUTO
-    DIRECT  # the choice among the direct ones
+    DIRECT  # any of those that sum products: from ROWS on
+    FFT
+    WINOGRAD
     ROWS
     TURNED_TILE
     TILE
-    WINOGRAD
     ALGORITHMS
 
 
@@ -40,6 +41,24 @@ cdef struct Problem:
     bint readable  # input elements are of the compute dtype, aligned, side by side in a row
 
 
+cdef struct Transforms:
+    # What the plan of an FFT has besides; of each axis: vertical, horizontal.
+    Py_ssize_t points[2]  # of a transform
+    Py_ssize_t extent[2]  # of the kernel, dilated
+    Py_ssize_t block[2]  # outputs of a block
+    Py_ssize_t blocks[2]
+    Py_ssize_t pairs  # of blocks that share a transform
+    Py_ssize_t pitch  # elements from row to row of a plane
+    bint fused  # one channel in, one out: spectra go line by line through the cache
+    Py_ssize_t group_block  # groups whose kernel spectra are in memory together
+    Py_ssize_t plane_bytes
+    Py_ssize_t line_bytes
+    Py_ssize_t spectrum_bytes
+    Py_ssize_t input_bytes  # spectra of the input channels
+    Py_ssize_t mask_bytes
+    char *twiddles[2]
+
+
 cdef struct Plan:
     Problem problem
     const cyc_isa *isa
@@ -55,7 +74,7 @@ cdef struct Plan:
     Py_ssize_t tile_rows
     Py_ssize_t tile_vectors
     Py_ssize_t pixel_tile  # pixels of a tile, at most
-    Py_ssize_t panel_width  # outputs of a tile, and of a panel of packed weights
+    Py_ssize_t panel_width  # outputs of a tile, and of a panel of packed weights; negative: spectra
     Py_ssize_t panels  # of a group
     bint flat  # tiles run across the ends of rows, through the columns between them
     bint cut  # tiles end where a tap begins or ceases to read padding
@@ -103,6 +122,8 @@ cdef struct Plan:
     cyc_tap *taps  # [terms] where there is one term block
     Py_ssize_t *row_offsets  # row kernel
     Py_ssize_t *column_offsets  # row kernel
+
+    Transforms fft  # the rest of the plan, with that algorithm
 
     double multiply_adds  # of the whole convolution
 

@@ -8,6 +8,7 @@ from libc.string cimport memset
 
 from cyconv._blocks cimport choose_blocks
 from cyconv._cost cimport choose_algorithm
+from cyconv._fft cimport plan_fft
 from cyconv._integers cimport ceil_div, odd_lines, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
@@ -207,6 +208,8 @@ cdef int make_plan(
     if not choose_algorithm(plan, wanted):
         free_plan(plan)
         return INAPPLICABLE
+    if plan.algorithm == FFT:
+        return plan_fft(plan)
     if plan.algorithm == WINOGRAD:
         round_to_tiles(&plan.rows)
         round_to_tiles(&plan.columns)

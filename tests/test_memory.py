@@ -43,7 +43,7 @@ else:
     x = np.ones((n, c, h, w), dtype)
 held = arguments.pop("held", False)
 weight = np.ones((o, c // groups, k, k), dtype)
-geometry = {k: v for k, v in arguments.items() if k != "padding_mode"}
+geometry = {k: v for k, v in arguments.items() if k not in ("padding_mode", "algorithm")}
 shape = cyconv.conv2d_output_shape(x.shape, weight.shape, **geometry)
 out = np.ones(shape, dtype)
 arguments.update(groups=groups)
@@ -69,6 +69,8 @@ KINDS = {
     "one channel 3x3": (1, 1, 1, 3, 1, "f4", "plain", {"padding": 1}),
     "one channel 5x5 float64": (1, 1, 1, 5, 1, "f8", "plain", {"padding": 2}),
     "one channel 31x31": (1, 1, 1, 31, 1, "f4", "plain", {"padding": 15}),
+    "one channel 63x63 float64": (1, 1, 1, 63, 1, "f8", "plain", {"padding": 31}),
+    "one channel 200x200": (1, 1, 1, 200, 1, "f4", "plain", {"padding": 99}),
     "one channel uint8": (
         1, 1, 1, 5, 1, "u1", "plain", {"padding": 2, "padding_mode": "reflect"},
     ),
@@ -124,6 +126,8 @@ CHANNELS = {
     "3x3 of 512, float64": (1, 512, 56, 56, 64, 3, 1, "f8", "plain", {"padding": 1}),
     "1x1 of 4096": (1, 4096, 40, 40, 32, 1, 1, "f4", "backwards", {}),
     "7x7 depthwise of 512": (1, 512, 60, 60, 512, 7, 512, "f4", "plain", {"padding": 3}),
+    "31x31 depthwise of 256": (1, 256, 56, 56, 256, 31, 256, "f4", "plain", {"padding": 15}),
+    "31x31 of 3": (1, 3, 200, 200, 8, 31, 1, "f4", "plain", {"padding": 15, "algorithm": "fft"}),
     "strided 11x11 of 64": (1, 64, 200, 200, 8, 11, 1, "f8", "plain", {"stride": 4}),
     "many images": (64, 32, 32, 32, 32, 3, 1, "f4", "plain", {"padding": 1}),
     "wide rows of 64": (1, 64, 5, 20000, 4, 3, 1, "f8", "plain", {"padding": 1}),
@@ -178,17 +182,21 @@ LIMITED = """
 import resource, sys
 import numpy as np
 import cyconv
+algorithm = sys.argv[1]
 x = np.ones((1, 64, 64, 64), "f4")
 w = np.ones((64, 64, 3, 3), "f4")
+if algorithm == "fft":
+    x, w = np.ones((1, 1, 300, 300), "f4"), np.ones((1, 1, 31, 31), "f4")
+    x[0, 0, 7, 7] = np.inf
 cyconv.set_num_threads(1)
-expected = cyconv.conv2d(x, w)
+expected = cyconv.conv2d(x, w, algorithm=algorithm)
 with open("/proc/self/statm") as file:
     used = int(file.read().split()[0]) * 4096
 outcomes = set()
 for spare in range(0, 6 << 20, 64 << 10):
     resource.setrlimit(resource.RLIMIT_AS, (used + spare, resource.RLIM_INFINITY))
     try:
-        y = cyconv.conv2d(x, w)
+        y = cyconv.conv2d(x, w, algorithm=algorithm)
         outcomes.add("result")
         assert np.array_equal(y, expected)
         del y
@@ -201,6 +209,7 @@ print(*sorted(outcomes))
 """
 
 
-def test_memory_that_is_refused_is_a_memory_error():
-    done = run_python(LIMITED, OMP_NUM_THREADS="1", MALLOC_ARENA_MAX="1")
+@pytest.mark.parametrize("algorithm", ["direct", "fft"])
+def test_memory_that_is_refused_is_a_memory_error(algorithm: str):
+    done = run_python(LIMITED, algorithm, OMP_NUM_THREADS="1", MALLOC_ARENA_MAX="1")
     assert "result" in done.stdout

@@ -31,7 +31,7 @@ CYC_INLINE void CYC_OP(store_first)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t coun
 }
 #endif
 
-#if !defined(CYC_TRANSPOSE_32) || CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64
+#ifndef CYC_TRANSPOSE
 /* dst[j * dst_pitch + i] = src[i * src_pitch + j] for i, j < 4. */
 CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, CYC_ELEMENT *dst, ptrdiff_t dst_pitch) {
     CYC_UNROLL for (int j = 0; j < 4; j++) {
@@ -40,7 +40,10 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 }
 #else
 CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, CYC_ELEMENT *dst, ptrdiff_t dst_pitch) {
-    transpose_32((const float *)src, src_pitch, (float *)dst, dst_pitch);
+    if (sizeof(CYC_ELEMENT) == sizeof(float))
+        transpose_32((const float *)src, src_pitch, (float *)dst, dst_pitch);
+    else
+        transpose_64((const double *)src, src_pitch, (double *)dst, dst_pitch);
 }
 #endif
 
@@ -49,6 +52,10 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 #include "move.inc.h"
 #if CYC_FLOATING
 #include "winograd.inc.h"
+#include "fft.inc.h"
+#define CYC_FLOAT_ENTRY(NAME) CYC_NAME(NAME)
+#else
+#define CYC_FLOAT_ENTRY(NAME) NULL
 #endif
 
 #define CYC_TILE_ENTRY(R, V) [V - 1][R - 1] = CYC_NAME(tile_##R##x##V),
@@ -94,17 +101,19 @@ static const cyc_kernels CYC_NAME(kernels) = {
     },
     .pack = CYC_NAME(pack),
     .finite = CYC_NAME(finite),
-#if CYC_FLOATING
-    .winograd_input = CYC_NAME(winograd_input),
-    .winograd_weight = CYC_NAME(winograd_weight),
-    .winograd_output = CYC_NAME(winograd_output),
-    .winograd_output_turned = CYC_NAME(winograd_output_turned),
-#endif
+    .winograd_input = CYC_FLOAT_ENTRY(winograd_input),
+    .winograd_weight = CYC_FLOAT_ENTRY(winograd_weight),
+    .winograd_output = CYC_FLOAT_ENTRY(winograd_output),
+    .winograd_output_turned = CYC_FLOAT_ENTRY(winograd_output_turned),
+    .fft_columns = CYC_FLOAT_ENTRY(fft_columns),
+    .fft_rows = CYC_FLOAT_ENTRY(fft_rows),
+    .fft_multiply = CYC_FLOAT_ENTRY(fft_multiply),
 };
 
 #undef CYC_TILE_ENTRY
 #undef CYC_LOAD_ENTRY
 #undef CYC_STORE_ENTRY
+#undef CYC_FLOAT_ENTRY
 #undef CYC_JOIN_
 #undef CYC_JOIN
 #undef CYC_NAME

@@ -27,6 +27,9 @@
 #define CYC_WINOGRAD_IN 6
 #define CYC_WINOGRAD_PRODUCTS 36
 
+/* Rows that a transform takes together, and half of the columns: a cache line of elements. */
+#define CYC_FFT_LINE_BYTES 64
+
 /* Compute dtypes. Integers are computed modulo 2^32 or 2^64, which serves signed and unsigned. */
 enum { CYC_F32, CYC_F64, CYC_U32, CYC_U64, CYC_COMPUTE_DTYPES };
 
@@ -172,6 +175,33 @@ typedef struct {
     void *sums;
 } cyc_winograd_output_args;
 
+/* Fast Fourier transforms of complex numbers in two planes, re and im, whose rows lie `pitch` elements
+ * apart. The forward transform of a[0 .. points) is
+ *
+ *     A[f] = sum over t of a[t] * exp(-2 pi i f t / points),
+ *
+ * stored in an order of its own, which the inverse reads: A[f] lies where the base-4 digits of f, and a
+ * last binary one where points is no power of 4, stand in reverse. The inverse is not divided by
+ * points. `points` is a power of two, 8 at least. `twiddles` has, for size = points, points / 4, ...
+ * down to 5 or more, six elements for each j < size / 4: the real and the imaginary part of
+ * exp(-2 pi i q j / size) for q = 1, 2, 3. Planes, line and twiddles alias nothing.
+ *
+ * columns: every column, over `points` rows, in place; the number of columns is a multiple of two lines
+ *     (a line is CYC_FFT_LINE_BYTES of elements). `line` is not used.
+ * rows: a line of rows, of `points` columns. Forward from the planes to `line`, inverse from `line`,
+ *     which it spoils, to the planes. `line` has points * lines of re, then as many of im:
+ *     element x of row r is line[x * (elements of a line) + r].
+ */
+typedef struct {
+    void *re, *im;
+    ptrdiff_t pitch;
+    ptrdiff_t points;
+    const void *twiddles;
+    ptrdiff_t columns;
+    void *line;
+    int inverse;
+} cyc_fft_args;
+
 typedef void (*cyc_tile_fn)(const cyc_tile_args *);
 typedef void (*cyc_rows_fn)(const cyc_rows_args *);
 typedef void (*cyc_load_fn)(const cyc_load_args *);
@@ -189,6 +219,13 @@ typedef void (*cyc_winograd_weight_fn)(const void *panel, ptrdiff_t channels, pt
 typedef void (*cyc_winograd_input_fn)(const cyc_winograd_input_args *);
 typedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *);
 
+typedef void (*cyc_fft_fn)(const cyc_fft_args *);
+
+/* Multiply by conjugates: product = a * conj(b), or product + a * conj(b) with `add`, for `count`
+ * complex numbers, a multiple of a line: each array has `count` real parts, then `count` imaginary
+ * ones. The product may be a itself; otherwise it aliases nothing. */
+typedef void (*cyc_fft_multiply_fn)(void *product, const void *a, const void *b, ptrdiff_t count, int add);
+
 /* Whether `count` elements are all finite; integers are. */
 typedef int (*cyc_finite_fn)(const void *values, ptrdiff_t count);
 
@@ -203,9 +240,12 @@ typedef struct {
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */
     cyc_pack_fn pack;
     cyc_finite_fn finite;
-    cyc_winograd_input_fn winograd_input; /* these four NULL for integers */
+    /* the rest is NULL for integers */
+    cyc_winograd_input_fn winograd_input;
     cyc_winograd_weight_fn winograd_weight;
     cyc_winograd_output_fn winograd_output, winograd_output_turned;
+    cyc_fft_fn fft_columns, fft_rows;
+    cyc_fft_multiply_fn fft_multiply;
 } cyc_kernels;
 
 typedef struct {

@@ -7,6 +7,7 @@
 #include <emmintrin.h>
 
 #include "simd/sse2.h"
+#include "simd/transpose_sse2.h"
 #include "simd/transpose_x86.h"
 
 #include "bodies.inc.h"

@@ -40,6 +40,7 @@ CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return _mm512_add_ps(a, b
 CYC_INLINE vec_f32 vec_subtract_f32(vec_f32 a, vec_f32 b) { return _mm512_sub_ps(a, b); }
 CYC_INLINE vec_f32 vec_multiply_f32(vec_f32 a, vec_f32 b) { return _mm512_mul_ps(a, b); }
 CYC_INLINE vec_f32 vec_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm512_fmadd_ps(a, b, c); }
+CYC_INLINE vec_f32 vec_negate_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm512_fnmadd_ps(a, b, c); }
 /* max and min return their second operand when either is NaN, which keeps a NaN in v */
 CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) {
     return _mm512_min_ps(high, _mm512_max_ps(low, v));
@@ -72,6 +73,7 @@ CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return _mm512_add_pd(a, b
 CYC_INLINE vec_f64 vec_subtract_f64(vec_f64 a, vec_f64 b) { return _mm512_sub_pd(a, b); }
 CYC_INLINE vec_f64 vec_multiply_f64(vec_f64 a, vec_f64 b) { return _mm512_mul_pd(a, b); }
 CYC_INLINE vec_f64 vec_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm512_fmadd_pd(a, b, c); }
+CYC_INLINE vec_f64 vec_negate_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm512_fnmadd_pd(a, b, c); }
 CYC_INLINE vec_f64 vec_clamp_f64(vec_f64 v, vec_f64 low, vec_f64 high) {
     return _mm512_min_pd(high, _mm512_max_pd(low, v));
 }

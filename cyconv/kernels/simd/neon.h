@@ -22,6 +22,7 @@ CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return vaddq_f32(a, b); }
 CYC_INLINE vec_f32 vec_subtract_f32(vec_f32 a, vec_f32 b) { return vsubq_f32(a, b); }
 CYC_INLINE vec_f32 vec_multiply_f32(vec_f32 a, vec_f32 b) { return vmulq_f32(a, b); }
 CYC_INLINE vec_f32 vec_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmaq_f32(c, a, b); }
+CYC_INLINE vec_f32 vec_negate_multiply_add_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmsq_f32(c, a, b); }
 /* vmax and vmin keep NaN */
 CYC_INLINE vec_f32 vec_clamp_f32(vec_f32 v, vec_f32 low, vec_f32 high) { return vminq_f32(high, vmaxq_f32(low, v)); }
 
@@ -39,6 +40,7 @@ CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return vaddq_f64(a, b); }
 CYC_INLINE vec_f64 vec_subtract_f64(vec_f64 a, vec_f64 b) { return vsubq_f64(a, b); }
 CYC_INLINE vec_f64 vec_multiply_f64(vec_f64 a, vec_f64 b) { return vmulq_f64(a, b); }
 CYC_INLINE vec_f64 vec_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmaq_f64(c, a, b); }
+CYC_INLINE vec_f64 vec_negate_multiply_add_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmsq_f64(c, a, b); }
 CYC_INLINE vec_f64 vec_clamp_f64(vec_f64 v, vec_f64 low, vec_f64 high) { return vminq_f64(high, vmaxq_f64(low, v)); }
 
 typedef uint32x4_t vec_u32;
@@ -72,7 +74,7 @@ CYC_INLINE void vec_store_halves(uint16_t *p, vec_f32 v) {
     vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(v)));
 }
 
-#define CYC_TRANSPOSE_32 1
+#define CYC_TRANSPOSE 1
 CYC_INLINE void transpose_32(const float *src, ptrdiff_t src_pitch, float *dst, ptrdiff_t dst_pitch) {
     const float32x4x2_t ab = vtrnq_f32(vld1q_f32(src), vld1q_f32(src + src_pitch));
     const float32x4x2_t cd = vtrnq_f32(vld1q_f32(src + 2 * src_pitch), vld1q_f32(src + 3 * src_pitch));
@@ -80,4 +82,13 @@ CYC_INLINE void transpose_32(const float *src, ptrdiff_t src_pitch, float *dst, 
     vst1q_f32(dst + dst_pitch, vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1])));
     vst1q_f32(dst + 2 * dst_pitch, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));
     vst1q_f32(dst + 3 * dst_pitch, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
+}
+CYC_INLINE void transpose_64(const double *src, ptrdiff_t src_pitch, double *dst, ptrdiff_t dst_pitch) {
+    CYC_UNROLL for (int i = 0; i < 4; i += 2) {
+        CYC_UNROLL for (int j = 0; j < 4; j += 2) {
+            const float64x2_t a = vld1q_f64(src + i * src_pitch + j), b = vld1q_f64(src + (i + 1) * src_pitch + j);
+            vst1q_f64(dst + j * dst_pitch + i, vtrn1q_f64(a, b));
+            vst1q_f64(dst + (j + 1) * dst_pitch + i, vtrn2q_f64(a, b));
+        }
+    }
 }

@@ -12,17 +12,20 @@
         memcpy(&v, p, sizeof v);                                                     \
         return v;                                                                    \
     }                                                                                \
-    CYC_INLINE TYPE vec_even_##SUFFIX(TYPE a, TYPE b) { return (void)b, a; }         \
-    CYC_INLINE TYPE vec_odd_##SUFFIX(TYPE a, TYPE b) { return (void)a, b; }          \
-    CYC_INLINE TYPE vec_low_pairs_##SUFFIX(TYPE a, TYPE b) { return (void)b, a; }    \
-    CYC_INLINE TYPE vec_high_pairs_##SUFFIX(TYPE a, TYPE b) { return (void)a, b; }   \
-    CYC_INLINE TYPE vec_shift_##SUFFIX(TYPE a, TYPE b) { return (void)a, b; }        \
     CYC_INLINE void vec_store_##SUFFIX(TYPE *p, TYPE v) { memcpy(p, &v, sizeof v); } \
     CYC_INLINE TYPE vec_broadcast_##SUFFIX(const TYPE *p) { return *p; }             \
     CYC_INLINE TYPE vec_add_##SUFFIX(TYPE a, TYPE b) { return a + b; }               \
-    CYC_INLINE TYPE vec_subtract_##SUFFIX(TYPE a, TYPE b) { return a - b; }          \
-    CYC_INLINE TYPE vec_multiply_##SUFFIX(TYPE a, TYPE b) { return a * b; }          \
     CYC_INLINE TYPE vec_multiply_add_##SUFFIX(TYPE a, TYPE b, TYPE c) { return a * b + c; }
+
+#define CYC_SCALAR_FLOAT_VOCABULARY(TYPE, SUFFIX)                                  \
+    CYC_INLINE TYPE vec_shift_##SUFFIX(TYPE a, TYPE b) { return (void)a, b; }      \
+    CYC_INLINE TYPE vec_high_pairs_##SUFFIX(TYPE a, TYPE b) { return (void)a, b; } \
+    CYC_INLINE TYPE vec_low_pairs_##SUFFIX(TYPE a, TYPE b) { return (void)b, a; }  \
+    CYC_INLINE TYPE vec_odd_##SUFFIX(TYPE a, TYPE b) { return (void)a, b; }        \
+    CYC_INLINE TYPE vec_even_##SUFFIX(TYPE a, TYPE b) { return (void)b, a; }       \
+    CYC_INLINE TYPE vec_subtract_##SUFFIX(TYPE a, TYPE b) { return a - b; }        \
+    CYC_INLINE TYPE vec_multiply_##SUFFIX(TYPE a, TYPE b) { return a * b; }        \
+    CYC_INLINE TYPE vec_negate_multiply_add_##SUFFIX(TYPE a, TYPE b, TYPE c) { return c - a * b; }
 
 /* the comparisons are false for NaN, which keeps it */
 #define CYC_SCALAR_CLAMP(TYPE, SUFFIX) \
@@ -34,6 +37,8 @@ CYC_SCALAR_VOCABULARY(float, f32)
 CYC_SCALAR_VOCABULARY(double, f64)
 CYC_SCALAR_VOCABULARY(uint32_t, u32)
 CYC_SCALAR_VOCABULARY(uint64_t, u64)
+CYC_SCALAR_FLOAT_VOCABULARY(float, f32)
+CYC_SCALAR_FLOAT_VOCABULARY(double, f64)
 CYC_SCALAR_CLAMP(float, f32)
 CYC_SCALAR_CLAMP(double, f64)
 CYC_SCALAR_NO_CLAMP(uint32_t, u32)

@@ -1,5 +1,4 @@
-/* A word that SSE2, AVX2 and AVX-512 share: blocks of four by four need no wider registers. */
-#define CYC_TRANSPOSE_32 1
+/* A word that SSE2, AVX2 and AVX-512 share: blocks of four by four of 32 bits need no wider registers. */
 CYC_INLINE void transpose_32(const float *src, ptrdiff_t src_pitch, float *dst, ptrdiff_t dst_pitch) {
     __m128 a = _mm_loadu_ps(src), b = _mm_loadu_ps(src + src_pitch);
     __m128 c = _mm_loadu_ps(src + 2 * src_pitch), d = _mm_loadu_ps(src + 3 * src_pitch);

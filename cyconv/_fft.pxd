@@ -1,0 +1,8 @@
+"""Convolution by Fourier transforms: the part of the plan that says how."""
+
+from cyconv._plan cimport Plan
+
+
+cdef double fft_cost(Plan *plan) noexcept nogil
+cdef Py_ssize_t held_spectra_bytes(const Plan *plan) noexcept nogil
+cdef int plan_fft(Plan *plan) noexcept nogil
