@@ -3,6 +3,8 @@
 cdef extern from "kernels/kernels.h" nogil:
     const Py_ssize_t CYC_CHUNK
     const Py_ssize_t CYC_ROW_BLOCK
+    const Py_ssize_t CYC_MAX_PLANE_KERNEL
+    const Py_ssize_t CYC_MAX_PLANE_STRIDE
     const Py_ssize_t CYC_MAX_TILE_ROWS
     const Py_ssize_t CYC_MAX_TILE_VECTORS
 
@@ -69,6 +71,24 @@ cdef extern from "kernels/kernels.h" nogil:
         const void *bias
         const void *clamp
 
+    ctypedef struct cyc_planes_args:
+        const void *input
+        Py_ssize_t input_step
+        Py_ssize_t input_pitch
+        Py_ssize_t input_rows
+        Py_ssize_t input_columns
+        Py_ssize_t top
+        Py_ssize_t left
+        const void *weight
+        Py_ssize_t planes
+        Py_ssize_t rows
+        Py_ssize_t columns
+        void *out
+        Py_ssize_t out_step
+        Py_ssize_t out_pitch
+        const void *bias
+        const void *clamp
+
     ctypedef struct cyc_load_args:
         const char *src
         Py_ssize_t channel_bytes
@@ -97,6 +117,7 @@ cdef extern from "kernels/kernels.h" nogil:
 
     ctypedef void (*cyc_tile_fn)(const cyc_tile_args *) noexcept
     ctypedef void (*cyc_rows_fn)(const cyc_rows_args *) noexcept
+    ctypedef void (*cyc_planes_fn)(const cyc_planes_args *) noexcept
     ctypedef void (*cyc_load_fn)(const cyc_load_args *) noexcept
     ctypedef void (*cyc_store_fn)(const cyc_store_args *) noexcept
     ctypedef void (*cyc_pack_fn)(
@@ -110,6 +131,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t item
         cyc_tile_fn tile[4][14]
         cyc_rows_fn rows
+        cyc_planes_fn planes[2][7]
         Py_ssize_t row_vectors
         cyc_load_fn load[12]
         cyc_store_fn store[12]

@@ -44,6 +44,8 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
         plan.group_block * plan.channel_block * plan.window.channel_pitch * item + slack, ALIGNMENT
     )
     if plan.algorithm == ROWS:
+        if plan.planes != NULL:
+            plan.window_bytes = 0
         plan.taps_bytes = round_up(row_table_bytes(plan), ALIGNMENT) if plan.in_place else 0
         plan.totals_bytes = round_up(plan.rows.block * plan.columns.block * item + slack, ALIGNMENT)
         plan.scratch_bytes = plan.window_bytes + plan.totals_bytes + plan.taps_bytes

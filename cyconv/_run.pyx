@@ -20,6 +20,7 @@ from cyconv._kernels cimport (
     CYC_NO_ACTIVATION,
     CYC_RELU6,
     CYC_ROW_BLOCK,
+    cyc_planes_args,
     cyc_rows_args,
     cyc_span,
     cyc_store_args,
@@ -333,6 +334,42 @@ cdef void run_rows(
                 store_block(plan, operands, &task, panel, scratch.totals)
 
 
+cdef void run_planes(
+    const Plan *plan, const Operands *operands, const Task *tasks, const Scratch *scratch
+) noexcept nogil:
+    """The plane kernel: all groups of a task at once where it may write them by itself."""
+    cdef Py_ssize_t item = plan.kernels.item, outputs = plan.problem.out_channels, group, panel, index
+    cdef const Source *source = &operands.source
+    cdef const Destination *to = &operands.destination
+    cdef bint direct = to.direct and to.row_bytes % item == 0
+    cdef Task task = tasks[0]
+    cdef double clamps[2]
+    cdef cyc_planes_args args
+    args.input_step = source.channel_bytes // item
+    args.input_pitch = source.row_bytes // item
+    args.input_rows = plan.rows.size
+    args.input_columns = plan.columns.size
+    args.top = task.row * plan.rows.stride - plan.rows.before
+    args.left = task.column * plan.columns.stride - plan.columns.before
+    args.rows = task.row_count
+    args.columns = task.column_count
+    args.out_step = to.out_pitch
+    args.out_pitch = to.row_bytes // item if direct else task.column_count
+    args.clamp = clamp_bounds(plan, to.activation, clamps)
+    args.planes = task.group_count if direct and outputs == 1 else 1
+    for group in range(task.group_count if args.planes == 1 else 1):
+        task.group = tasks.group + group
+        args.input = source.data + task.image * source.batch_bytes + task.group * source.channel_bytes
+        for panel in range(task.panel, task.panel + task.panel_count):
+            index = task.group * outputs + panel
+            args.weight = operands.weight + index * plan.terms * item
+            args.bias = operands.bias + index * item
+            args.out = output_address(plan, to, &task, panel) if direct else scratch.totals
+            plan.planes(&args)
+            if not direct:
+                store_block(plan, operands, &task, panel, scratch.totals)
+
+
 cdef inline const void *clamp_bounds(const Plan *plan, int activation, double *storage) noexcept nogil:
     """The bounds of the activation, two elements of the compute dtype, in `storage`."""
     cdef double low = 0.0 if activation != CYC_NO_ACTIVATION else -INFINITY
@@ -355,7 +392,10 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
     scratch.totals = scratch.window + plan.window_bytes
     if plan.algorithm == ROWS:
         scratch.taps = <cyc_tap *>(scratch.totals + plan.totals_bytes)
-        run_rows(plan, operands, &task, &scratch)
+        if plan.planes != NULL:
+            run_planes(plan, operands, &task, &scratch)
+        else:
+            run_rows(plan, operands, &task, &scratch)
         return
     scratch.turned = scratch.totals + plan.totals_bytes
     scratch.panel = scratch.turned + plan.turned_bytes

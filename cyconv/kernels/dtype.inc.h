@@ -46,10 +46,14 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 
 #include "tile.inc.h"
 #include "rows.inc.h"
+#if CYC_FLOATING && defined(CYC_MASKED_LOADS)
+#include "planes.inc.h"
+#endif
 #include "move.inc.h"
 
 #define CYC_TILE_ENTRY(R, V) [V - 1][R - 1] = CYC_NAME(tile_##R##x##V),
 #define CYC_LOAD_ENTRY(DTYPE, NAME) [DTYPE] = CYC_NAME(load_##NAME),
+#define CYC_PLANES_ENTRY(SIZE, STRIDE) [STRIDE - 1][SIZE - 1] = CYC_NAME(planes_##SIZE##_stride_##STRIDE),
 #define CYC_STORE_ENTRY(DTYPE, NAME) [DTYPE] = CYC_NAME(store_##NAME),
 
 static const cyc_kernels CYC_NAME(kernels) = {
@@ -57,6 +61,9 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .item = sizeof(CYC_ELEMENT),
     .tile = {CYC_TILE_SHAPES(CYC_TILE_ENTRY)},
     .rows = CYC_NAME(rows_kernel),
+#if CYC_FLOATING && defined(CYC_MASKED_LOADS)
+    .planes = {CYC_PLANE_SIZES(CYC_PLANES_ENTRY)},
+#endif
     .row_vectors = CYC_MOST_ROW_VECTORS,
     .load = {
         CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8)
@@ -94,6 +101,8 @@ static const cyc_kernels CYC_NAME(kernels) = {
 };
 
 #undef CYC_TILE_ENTRY
+#undef CYC_PLANES_ENTRY
+#undef CYC_PLANE_SIZES
 #undef CYC_LOAD_ENTRY
 #undef CYC_STORE_ENTRY
 #undef CYC_JOIN_

@@ -6,6 +6,7 @@
 #define CYC_MOST_ROW_VECTORS 4
 #define CYC_FMA_CHAINS 16 /* enough to hide latency, few enough for the registers */
 #define CYC_MASKS 1
+#define CYC_MASKED_LOADS 1
 
 typedef __m512 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm512_setzero_ps(); }
@@ -14,6 +15,18 @@ CYC_INLINE vec_f32 vec_load_f32(const float *p) { return _mm512_loadu_ps(p); }
 CYC_INLINE vec_f32 vec_load_even_f32(const float *p) {
     const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
     return _mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 16));
+}
+/* the elements at even places of a, then those of b; at odd places */
+CYC_INLINE vec_f32 vec_even_f32(vec_f32 a, vec_f32 b) {
+    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    return _mm512_permutex2var_ps(a, even, b);
+}
+CYC_INLINE vec_f32 vec_odd_f32(vec_f32 a, vec_f32 b) {
+    const __m512i odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    return _mm512_permutex2var_ps(a, odd, b);
+}
+CYC_INLINE vec_f32 vec_load_lanes_f32(const float *p, uint64_t bits) {
+    return _mm512_maskz_loadu_ps((__mmask16)bits, p);
 }
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm512_storeu_ps(p, v); }
 CYC_INLINE void vec_store_first_f32(float *p, vec_f32 v, ptrdiff_t count) {
@@ -33,6 +46,15 @@ CYC_INLINE vec_f64 vec_load_f64(const double *p) { return _mm512_loadu_pd(p); }
 CYC_INLINE vec_f64 vec_load_even_f64(const double *p) {
     const __m512i even = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0);
     return _mm512_permutex2var_pd(_mm512_loadu_pd(p), even, _mm512_loadu_pd(p + 8));
+}
+CYC_INLINE vec_f64 vec_even_f64(vec_f64 a, vec_f64 b) {
+    return _mm512_permutex2var_pd(a, _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0), b);
+}
+CYC_INLINE vec_f64 vec_odd_f64(vec_f64 a, vec_f64 b) {
+    return _mm512_permutex2var_pd(a, _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1), b);
+}
+CYC_INLINE vec_f64 vec_load_lanes_f64(const double *p, uint64_t bits) {
+    return _mm512_maskz_loadu_pd((__mmask8)bits, p);
 }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm512_storeu_pd(p, v); }
 CYC_INLINE void vec_store_first_f64(double *p, vec_f64 v, ptrdiff_t count) {
