@@ -40,6 +40,12 @@ cdef extern from "kernels/kernels.h" nogil:
         int end
         int ends_chunk
 
+    ctypedef struct cyc_piece:
+        Py_ssize_t offset
+        short first
+        short count
+        int last
+
     ctypedef struct cyc_tile_args:
         const void *broadcast
         const void *vector
@@ -50,6 +56,7 @@ cdef extern from "kernels/kernels.h" nogil:
         int carry
         void *out
         Py_ssize_t out_pitch
+        const cyc_piece *pieces
         const void *bias
         const void *clamp
 

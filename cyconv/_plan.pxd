@@ -79,6 +79,7 @@ cdef struct Plan:
     Py_ssize_t panel_bytes
     Py_ssize_t taps_bytes
     Py_ssize_t spots_bytes
+    Py_ssize_t pieces_bytes
     Py_ssize_t spans_bytes
     Py_ssize_t scratch_bytes  # their sum
 

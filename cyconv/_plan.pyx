@@ -9,7 +9,7 @@ from libc.string cimport memset
 from cyconv._blocks cimport choose_blocks
 from cyconv._cost cimport choose_algorithm
 from cyconv._integers cimport ceil_div, round_up
-from cyconv._kernels cimport CYC_CHUNK, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK, cyc_isa, cyc_span, cyc_tap
+from cyconv._kernels cimport CYC_CHUNK, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK, cyc_isa, cyc_piece, cyc_span, cyc_tap
 from cyconv._tiles cimport Spot, SpanList, fill_taps
 from cyconv._window cimport Axis, Run, layout_axis, shared_row_step, shared_row_stride, shared_row_pitch
 
@@ -64,6 +64,10 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     if plan.term_blocks > 1:  # otherwise the plan has the taps of all terms
         plan.taps_bytes = round_up(plan.term_block * sizeof(cyc_tap), ALIGNMENT)
     plan.spots_bytes = round_up(plan.spots * sizeof(Spot), ALIGNMENT)
+    if plan.algorithm != TURNED_TILE:
+        plan.pieces_bytes = round_up(
+            (plan.spots * plan.tile_vectors + plan.rows.block) * sizeof(cyc_piece), ALIGNMENT
+        )
 
     # the list of all terms has a span for each chunk, the others one for each kernel row as well
     plan.span_lists = 1
@@ -77,7 +81,7 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     plan.spans_bytes = round_up(plan.span_lists * (sizeof(SpanList) + plan.spans * sizeof(cyc_span)), ALIGNMENT)
     plan.scratch_bytes = (
         plan.window_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes + plan.taps_bytes
-        + plan.spots_bytes + plan.spans_bytes
+        + plan.spots_bytes + plan.pieces_bytes + plan.spans_bytes
     )
 
 

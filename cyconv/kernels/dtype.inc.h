@@ -31,6 +31,21 @@ CYC_INLINE void CYC_OP(store_first)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t coun
 }
 #endif
 
+/* `count` lanes from lane `first` on, to p + first. */
+CYC_INLINE void CYC_OP(store_piece)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t first, ptrdiff_t count) {
+#ifdef CYC_MASKS
+    CYC_OP(store_lanes)(p, v, (((uint32_t)1 << count) - 1) << first);
+#else
+    CYC_ELEMENT lanes[sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)];
+    if (count == CYC_LANES) {
+        CYC_OP(store)(p, v);
+        return;
+    }
+    CYC_OP(store)(lanes, v);
+    CYC_OP(copy_first)(p + first, (const char *)(lanes + first), count);
+#endif
+}
+
 #if !defined(CYC_TRANSPOSE_32) || CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64
 /* dst[j * dst_pitch + i] = src[i * src_pitch + j] for i, j < 4. */
 CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, CYC_ELEMENT *dst, ptrdiff_t dst_pitch) {
@@ -65,9 +80,8 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .planes = {CYC_PLANE_SIZES(CYC_PLANES_ENTRY)},
 #endif
     .row_vectors = CYC_MOST_ROW_VECTORS,
-    .load = {
-        CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8)
-        CYC_LOAD_ENTRY(CYC_INT16, int16) CYC_LOAD_ENTRY(CYC_UINT16, uint16)
+    .load = {CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8) CYC_LOAD_ENTRY(CYC_INT16, int16)
+                 CYC_LOAD_ENTRY(CYC_UINT16, uint16)
 #if CYC_FLOATING
         CYC_LOAD_ENTRY(CYC_FLOAT16, float16) CYC_LOAD_ENTRY(CYC_BFLOAT16, bfloat16)
         CYC_LOAD_ENTRY(CYC_FLOAT32, float32)
@@ -82,20 +96,21 @@ static const cyc_kernels CYC_NAME(kernels) = {
         CYC_LOAD_ENTRY(CYC_INT64, int64) CYC_LOAD_ENTRY(CYC_UINT64, uint64)
 #endif
     },
-    .store = {
+    .store =
+        {
 #if CYC_DTYPE == CYC_DTYPE_F32
         CYC_STORE_ENTRY(CYC_FLOAT16, float16) CYC_STORE_ENTRY(CYC_BFLOAT16, bfloat16)
         CYC_STORE_ENTRY(CYC_FLOAT32, float32)
 #elif CYC_DTYPE == CYC_DTYPE_F64
-        CYC_STORE_ENTRY(CYC_FLOAT64, float64)
+            CYC_STORE_ENTRY(CYC_FLOAT64, float64)
 #elif CYC_DTYPE == CYC_DTYPE_U32
-        CYC_STORE_ENTRY(CYC_INT8, int8) CYC_STORE_ENTRY(CYC_UINT8, uint8)
-        CYC_STORE_ENTRY(CYC_INT16, int16) CYC_STORE_ENTRY(CYC_UINT16, uint16)
-        CYC_STORE_ENTRY(CYC_INT32, int32) CYC_STORE_ENTRY(CYC_UINT32, uint32)
+            CYC_STORE_ENTRY(CYC_INT8, int8) CYC_STORE_ENTRY(CYC_UINT8, uint8) CYC_STORE_ENTRY(CYC_INT16, int16)
+                CYC_STORE_ENTRY(CYC_UINT16, uint16) CYC_STORE_ENTRY(CYC_INT32, int32)
+                    CYC_STORE_ENTRY(CYC_UINT32, uint32)
 #else
-        CYC_STORE_ENTRY(CYC_INT64, int64) CYC_STORE_ENTRY(CYC_UINT64, uint64)
+            CYC_STORE_ENTRY(CYC_INT64, int64) CYC_STORE_ENTRY(CYC_UINT64, uint64)
 #endif
-    },
+        },
     .pack = CYC_NAME(pack),
     .finite = CYC_NAME(finite),
 };

@@ -57,6 +57,13 @@ typedef struct {
     int32_t ends_chunk;
 } cyc_span;
 
+/* Lanes of a vector of sums that lie side by side in the result, from lane `first` on. */
+typedef struct {
+    ptrdiff_t offset; /* of lane 0, from `out`, even where lane 0 is not among them */
+    int16_t first, count;
+    int32_t last; /* of the pieces of its vector */
+} cyc_piece;
+
 /* Tile kernel, R rows by V vectors of L lanes:
  *
  *     total[i][j] = sum over k of broadcast[taps[k].broadcast + i] * vector[taps[k].vector + j]
@@ -66,7 +73,9 @@ typedef struct {
  * CYC_CHUNK terms counted from the first of all; terms that are left out leave its ends where they are.
  * `carry`: totals hold the sums of earlier chunks, to be continued.
  * Without `out`, the sums go to totals (R rows of V * L elements). With `out`, row i becomes
- * clamp(total + bias[i], clamp[0], clamp[1]) at out + i * out_pitch; integers are not clamped.
+ * clamp(total + bias[i], clamp[0], clamp[1]) at out + i * out_pitch; integers are not clamped. With
+ * `pieces`, only those lanes of each vector that its pieces name, of which it has at least one, of no
+ * lanes maybe.
  * Reads V * L elements of `vector` at each tap, and R of `broadcast`. `out` and totals alias nothing.
  */
 typedef struct {
@@ -79,6 +88,7 @@ typedef struct {
     int carry;
     void *out;
     ptrdiff_t out_pitch;
+    const cyc_piece *pieces;
     const void *bias;
     const void *clamp;
 } cyc_tile_args;

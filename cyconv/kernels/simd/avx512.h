@@ -29,6 +29,9 @@ CYC_INLINE vec_f32 vec_load_lanes_f32(const float *p, uint64_t bits) {
     return _mm512_maskz_loadu_ps((__mmask16)bits, p);
 }
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm512_storeu_ps(p, v); }
+CYC_INLINE void vec_store_lanes_f32(float *p, vec_f32 v, uint32_t bits) {
+    _mm512_mask_storeu_ps(p, (__mmask16)bits, v);
+}
 CYC_INLINE void vec_store_first_f32(float *p, vec_f32 v, ptrdiff_t count) {
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), v);
 }
@@ -57,6 +60,9 @@ CYC_INLINE vec_f64 vec_load_lanes_f64(const double *p, uint64_t bits) {
     return _mm512_maskz_loadu_pd((__mmask8)bits, p);
 }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm512_storeu_pd(p, v); }
+CYC_INLINE void vec_store_lanes_f64(double *p, vec_f64 v, uint32_t bits) {
+    _mm512_mask_storeu_pd(p, (__mmask8)bits, v);
+}
 CYC_INLINE void vec_store_first_f64(double *p, vec_f64 v, ptrdiff_t count) {
     _mm512_mask_storeu_pd(p, (__mmask8)((1u << count) - 1), v);
 }
@@ -71,6 +77,9 @@ typedef __m512i vec_u32;
 CYC_INLINE vec_u32 vec_zero_u32(void) { return _mm512_setzero_si512(); }
 CYC_INLINE vec_u32 vec_load_u32(const uint32_t *p) { return _mm512_loadu_si512(p); }
 CYC_INLINE void vec_store_u32(uint32_t *p, vec_u32 v) { _mm512_storeu_si512(p, v); }
+CYC_INLINE void vec_store_lanes_u32(uint32_t *p, vec_u32 v, uint32_t bits) {
+    _mm512_mask_storeu_epi32(p, (__mmask16)bits, v);
+}
 CYC_INLINE void vec_store_first_u32(uint32_t *p, vec_u32 v, ptrdiff_t count) {
     _mm512_mask_storeu_epi32(p, (__mmask16)((1u << count) - 1), v);
 }
@@ -85,6 +94,9 @@ typedef __m512i vec_u64;
 CYC_INLINE vec_u64 vec_zero_u64(void) { return _mm512_setzero_si512(); }
 CYC_INLINE vec_u64 vec_load_u64(const uint64_t *p) { return _mm512_loadu_si512(p); }
 CYC_INLINE void vec_store_u64(uint64_t *p, vec_u64 v) { _mm512_storeu_si512(p, v); }
+CYC_INLINE void vec_store_lanes_u64(uint64_t *p, vec_u64 v, uint32_t bits) {
+    _mm512_mask_storeu_epi64(p, (__mmask8)bits, v);
+}
 CYC_INLINE void vec_store_first_u64(uint64_t *p, vec_u64 v, ptrdiff_t count) {
     _mm512_mask_storeu_epi64(p, (__mmask8)((1u << count) - 1), v);
 }
