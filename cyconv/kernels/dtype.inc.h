@@ -29,13 +29,9 @@ CYC_INLINE void CYC_OP(store_first)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t coun
     CYC_OP(store)(lanes, v);
     CYC_OP(copy_first)(p, (const char *)lanes, count);
 }
-#endif
 
 /* `count` lanes from lane `first` on, to p + first. */
 CYC_INLINE void CYC_OP(store_piece)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t first, ptrdiff_t count) {
-#ifdef CYC_MASKS
-    CYC_OP(store_lanes)(p, v, (((uint32_t)1 << count) - 1) << first);
-#else
     CYC_ELEMENT lanes[sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)];
     if (count == CYC_LANES) {
         CYC_OP(store)(p, v);
@@ -43,8 +39,12 @@ CYC_INLINE void CYC_OP(store_piece)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t firs
     }
     CYC_OP(store)(lanes, v);
     CYC_OP(copy_first)(p + first, (const char *)(lanes + first), count);
-#endif
 }
+#else
+CYC_INLINE void CYC_OP(store_piece)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t first, ptrdiff_t count) {
+    CYC_OP(store_lanes)(p, v, (((uint32_t)1 << count) - 1) << first);
+}
+#endif
 
 #if !defined(CYC_TRANSPOSE_32) || CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64
 /* dst[j * dst_pitch + i] = src[i * src_pitch + j] for i, j < 4. */
@@ -61,9 +61,7 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 
 #include "tile.inc.h"
 #include "rows.inc.h"
-#if CYC_FLOATING && defined(CYC_MASKED_LOADS)
 #include "planes.inc.h"
-#endif
 #include "move.inc.h"
 
 #define CYC_TILE_ENTRY(R, V) [V - 1][R - 1] = CYC_NAME(tile_##R##x##V),
@@ -76,9 +74,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .item = sizeof(CYC_ELEMENT),
     .tile = {CYC_TILE_SHAPES(CYC_TILE_ENTRY)},
     .rows = CYC_NAME(rows_kernel),
-#if CYC_FLOATING && defined(CYC_MASKED_LOADS)
     .planes = {CYC_PLANE_SIZES(CYC_PLANES_ENTRY)},
-#endif
     .row_vectors = CYC_MOST_ROW_VECTORS,
     .load = {CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8) CYC_LOAD_ENTRY(CYC_INT16, int16)
                  CYC_LOAD_ENTRY(CYC_UINT16, uint16)

@@ -5,6 +5,8 @@
  * out of the loads, and a stride of two is split into even and odd lanes in registers.
  */
 
+#if CYC_FLOATING && defined(CYC_MASKED_LOADS)
+
 #define CYC_ROWS CYC_ROW_BLOCK
 
 /* Part of a plane: all rows of `repeats` times V vectors of columns. */
@@ -188,3 +190,7 @@ CYC_PLANE_SIZES(CYC_PLANES_FUNCTION)
 #undef CYC_PLANE_STRIP
 #undef CYC_PLANE_VECTORS
 #undef CYC_ROWS
+
+#else
+#define CYC_PLANE_SIZES(X) {NULL}
+#endif
