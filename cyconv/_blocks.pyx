@@ -6,10 +6,19 @@ result: sums have the same order in all of them.
 """
 
 from cyconv._integers cimport balanced, ceil_div, round_up
-from cyconv._kernels cimport CYC_CHUNK, CYC_MAX_TILE_VECTORS, CYC_WINOGRAD_OUT, CYC_WINOGRAD_PRODUCTS
+from cyconv._kernels cimport (
+    CYC_CHUNK,
+    CYC_MAX_PLANE_KERNEL,
+    CYC_MAX_PLANE_STRIDE,
+    CYC_MAX_TILE_VECTORS,
+    CYC_ROW_BLOCK,
+    CYC_WINOGRAD_OUT,
+    CYC_WINOGRAD_PRODUCTS,
+    cyc_planes_fn,
+)
 from cyconv._plan cimport MIN_BLOCK_COLUMNS, ROWS, WINOGRAD, WINOGRAD_CHUNK, Plan, Problem, layout_window
 from cyconv._tiles cimport count_spots
-from cyconv._window cimport Axis, reading_outputs
+from cyconv._window cimport ZEROS, Axis, reading_outputs
 
 
 cdef enum:
@@ -32,7 +41,7 @@ cdef enum:
     PART_FACTORS_BUDGET = 512 * 1024
     # A few channels of a Winograd block, read back at once.
     WINOGRAD_WINDOW_BUDGET = 16 * 1024
-    # In place, a few rows of a block stay in the first level, and its columns make whole tiles.
+    # In place, and of planes, a few rows of a block stay in the first level, and its columns make whole tiles.
     IN_PLACE_ROWS = 64
     IN_PLACE_COLUMNS = 512
     # Tasks for each thread, so that none waits long for another.
@@ -121,6 +130,20 @@ cdef bint choose_in_place(Plan *plan) noexcept nogil:
     return False
 
 
+cdef cyc_planes_fn planes_kernel(const Plan *plan) noexcept nogil:
+    """The kernel that reads planes of this problem where they lie, or NULL."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t size = problem.kernel[0], stride = problem.stride[0]
+    if (
+        not problem.readable or problem.padding_mode != ZEROS or problem.in_channels != 1
+        or problem.out_size[0] < CYC_ROW_BLOCK or problem.dilation[0] != 1 or problem.dilation[1] != 1
+        or size != problem.kernel[1] or size > CYC_MAX_PLANE_KERNEL
+        or stride != problem.stride[1] or stride > CYC_MAX_PLANE_STRIDE
+    ):
+        return NULL
+    return plan.kernels.planes[stride - 1][size - 1]
+
+
 cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     """Blocks of the row kernel, which takes all channels at once."""
     cdef const Problem *problem = &plan.problem
@@ -128,6 +151,15 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * plan.kernels.lanes, parts = problem.batch * problem.groups
     cdef Py_ssize_t least = min(rows, max(<Py_ssize_t>MIN_ROWS_BLOCK, 2 * problem.kernel[0]))
     plan.group_block = 1
+    plan.planes = planes_kernel(plan)
+    if plan.planes != NULL:
+        columns = round_up(balanced(columns, IN_PLACE_COLUMNS), step)
+        layout_window(plan, share_rows(
+            plan, min(rows, IN_PLACE_ROWS * IN_PLACE_COLUMNS // columns), least, parts, threads
+        ), min(problem.out_size[1], columns))
+        if plan.rows.blocks * plan.columns.blocks == 1:
+            plan.group_block = max(1, problem.groups // (TASKS_PER_THREAD * threads))
+        return
     plan.in_place = choose_in_place(plan)
     if plan.in_place:
         return

@@ -3,6 +3,8 @@
 cdef extern from "kernels/kernels.h" nogil:
     const Py_ssize_t CYC_CHUNK
     const Py_ssize_t CYC_ROW_BLOCK
+    const Py_ssize_t CYC_MAX_PLANE_KERNEL
+    const Py_ssize_t CYC_MAX_PLANE_STRIDE
     const Py_ssize_t CYC_MAX_TILE_ROWS
     const Py_ssize_t CYC_MAX_TILE_VECTORS
     enum: CYC_WINOGRAD_OUT
@@ -43,6 +45,12 @@ cdef extern from "kernels/kernels.h" nogil:
         int end
         int ends_chunk
 
+    ctypedef struct cyc_piece:
+        Py_ssize_t offset
+        short first
+        short count
+        int last
+
     ctypedef struct cyc_tile_args:
         const void *broadcast
         const void *vector
@@ -53,6 +61,7 @@ cdef extern from "kernels/kernels.h" nogil:
         int carry
         void *out
         Py_ssize_t out_pitch
+        const cyc_piece *pieces
         const void *bias
         const void *clamp
 
@@ -70,6 +79,24 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t rows
         Py_ssize_t columns
         void *out
+        Py_ssize_t out_pitch
+        const void *bias
+        const void *clamp
+
+    ctypedef struct cyc_planes_args:
+        const void *input
+        Py_ssize_t input_step
+        Py_ssize_t input_pitch
+        Py_ssize_t input_rows
+        Py_ssize_t input_columns
+        Py_ssize_t top
+        Py_ssize_t left
+        const void *weight
+        Py_ssize_t planes
+        Py_ssize_t rows
+        Py_ssize_t columns
+        void *out
+        Py_ssize_t out_step
         Py_ssize_t out_pitch
         const void *bias
         const void *clamp
@@ -132,6 +159,7 @@ cdef extern from "kernels/kernels.h" nogil:
 
     ctypedef void (*cyc_tile_fn)(const cyc_tile_args *) noexcept
     ctypedef void (*cyc_rows_fn)(const cyc_rows_args *) noexcept
+    ctypedef void (*cyc_planes_fn)(const cyc_planes_args *) noexcept
     ctypedef void (*cyc_load_fn)(const cyc_load_args *) noexcept
     ctypedef void (*cyc_store_fn)(const cyc_store_args *) noexcept
     ctypedef void (*cyc_pack_fn)(
@@ -155,6 +183,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t item
         cyc_tile_fn tile[4][14]
         cyc_rows_fn rows
+        cyc_planes_fn planes[2][7]
         Py_ssize_t row_vectors
         cyc_load_fn load[12]
         cyc_store_fn store[12]

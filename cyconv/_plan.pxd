@@ -1,6 +1,6 @@
 """The plan of a convolution: its geometry, algorithm, blocks and tables, and no Python object."""
 
-from cyconv._kernels cimport cyc_isa, cyc_kernels, cyc_tap
+from cyconv._kernels cimport cyc_isa, cyc_kernels, cyc_planes_fn, cyc_tap
 from cyconv._window cimport Axis, Window
 
 
@@ -82,6 +82,7 @@ cdef struct Plan:
 
     Py_ssize_t terms  # k: in_channels * kernel[0] * kernel[1]
     bint in_place  # row kernel: inner blocks are read where they lie, without a window
+    cyc_planes_fn planes  # row kernel: reads all blocks where they lie, padding and all; or NULL
     Py_ssize_t group_block  # groups of one task
     Py_ssize_t term_block  # terms of one pass over the window, a multiple of the chunk
     Py_ssize_t term_blocks
@@ -115,6 +116,7 @@ cdef struct Plan:
     Py_ssize_t panel_bytes
     Py_ssize_t taps_bytes
     Py_ssize_t spots_bytes
+    Py_ssize_t pieces_bytes
     Py_ssize_t spans_bytes
     Py_ssize_t scratch_bytes  # their sum
 

@@ -17,6 +17,7 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     cyc_isa,
+    cyc_piece,
     cyc_span,
     cyc_tap,
     most_rows,
@@ -58,6 +59,8 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
         plan.group_block * plan.channel_block * plan.window.channel_pitch * item + slack, ALIGNMENT
     )
     if plan.algorithm == ROWS:
+        if plan.planes != NULL:
+            plan.window_bytes = 0
         plan.taps_bytes = round_up(row_table_bytes(plan), ALIGNMENT) if plan.in_place else 0
         plan.totals_bytes = round_up(plan.rows.block * plan.columns.block * item + slack, ALIGNMENT)
         plan.scratch_bytes = plan.window_bytes + plan.totals_bytes + plan.taps_bytes
@@ -76,6 +79,10 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     if plan.term_blocks > 1:  # otherwise the plan has the taps of all terms
         plan.taps_bytes = round_up(plan.term_block * sizeof(cyc_tap), ALIGNMENT)
     plan.spots_bytes = round_up(plan.spots * sizeof(Spot), ALIGNMENT)
+    if plan.algorithm != TURNED_TILE:
+        plan.pieces_bytes = round_up(
+            (plan.spots * plan.tile_vectors + plan.rows.block) * sizeof(cyc_piece), ALIGNMENT
+        )
 
     # the list of all terms has a span for each chunk, the others one for each kernel row as well
     plan.span_lists = 1
@@ -89,7 +96,7 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     plan.spans_bytes = round_up(plan.span_lists * (sizeof(SpanList) + plan.spans * sizeof(cyc_span)), ALIGNMENT)
     plan.scratch_bytes = (
         plan.window_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes + plan.taps_bytes
-        + plan.spots_bytes + plan.spans_bytes
+        + plan.spots_bytes + plan.pieces_bytes + plan.spans_bytes
     )
 
 

@@ -6,8 +6,8 @@
           for each tile of pixels      kernel: sums of the terms                (kernels/)
             after the last terms       epilogue: bias, activation, store
 
-A kernel stores by itself where a whole tile lies contiguously in the result; everywhere else its
-sums go through scratch, from where the epilogue writes the valid part with any strides and dtype.
+A kernel stores by itself where the columns of the result are contiguous and of the compute dtype;
+everywhere else its sums go through scratch, from where the epilogue writes them.
 """
 
 from cython.parallel cimport prange, threadid
@@ -20,6 +20,8 @@ from cyconv._kernels cimport (
     CYC_NO_ACTIVATION,
     CYC_RELU6,
     CYC_ROW_BLOCK,
+    cyc_piece,
+    cyc_planes_args,
     cyc_rows_args,
     cyc_span,
     cyc_store_args,
@@ -28,9 +30,9 @@ from cyconv._kernels cimport (
 )
 from cyconv._panels cimport finite_flags, pack_panel
 from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, WINOGRAD, Plan, aligned
-from cyconv._tiles cimport Spot, SpanList, fill_spans, fill_taps, place_spots
 from cyconv._run_winograd cimport run_winograd
 from cyconv._task cimport Destination, Operands, Task, find_task, output_address, prepare_window
+from cyconv._tiles cimport Spot, SpanList, fill_spans, fill_taps, place_pieces, place_spots
 from cyconv._window cimport Source, shared_row_step, shared_row_stride
 
 
@@ -41,6 +43,7 @@ cdef struct Scratch:
     char *panel  # packed weights of one panel, where the task packs them
     cyc_tap *taps
     Spot *spots
+    cyc_piece *pieces
     SpanList *lists
 
 
@@ -107,9 +110,14 @@ cdef void store_block(
     to.store(&args)
 
 
+cdef inline bint stores_pieces(const Plan *plan, const Destination *to) noexcept nogil:
+    """Whether the tile kernel may store by itself."""
+    return to.direct and to.row_bytes % plan.kernels.item == 0 and plan.algorithm != TURNED_TILE
+
+
 cdef bint lies_whole(const Plan *plan, const Destination *to, const Task *task, const Spot *spot) noexcept nogil:
-    """Whether the pixels of a tile lie side by side in the result, so that a kernel may store them."""
-    if not to.direct or spot.pixels % plan.kernels.lanes:
+    """Whether all vectors of a tile are whole and lie side by side in the result."""
+    if spot.pixels % plan.kernels.lanes:
         return False
     return spot.column + spot.pixels <= task.column_count or (
         plan.window.row_pitch == task.column_count and to.row_bytes == task.column_count * plan.kernels.item
@@ -125,7 +133,7 @@ cdef void run_panel(
     cdef Py_ssize_t output = panel * plan.panel_width
     cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - output)
     cdef Py_ssize_t tile_bytes = plan.tile_rows * plan.tile_vectors * lanes * item
-    cdef bint turned = plan.algorithm == TURNED_TILE, whole
+    cdef bint turned = plan.algorithm == TURNED_TILE
     cdef const Destination *to = &operands.destination
     cdef const Spot *spot
     cdef const SpanList *terms
@@ -140,6 +148,9 @@ cdef void run_panel(
     args.clamp = clamp_bounds(plan, to.activation, clamps)
     args.out_pitch = to.out_pitch
     args.totals = scratch.totals
+    cdef bint stores = last and stores_pieces(plan, to)
+    cdef char *out = output_address(plan, to, task, output)
+    args.out = NULL
     for index in range(spot_count):
         spot = scratch.spots + index
         terms = scratch.lists + (spot.list if finite else 0)
@@ -158,14 +169,14 @@ cdef void run_panel(
             args.vector = pixels
             rows = outputs
             vectors = ceil_div(spot.pixels, lanes)
-        whole = last and not turned and lies_whole(plan, to, task, spot)
-        args.out = NULL
-        if whole:
-            args.out = (
-                output_address(plan, to, task, output) + spot.row * to.row_bytes + spot.column * to.column_bytes
-            )
+        if stores:
+            args.out = out
+            args.pieces = scratch.pieces + spot.piece
+            if lies_whole(plan, to, task, spot):
+                args.out = out + spot.row * to.row_bytes + spot.column * to.column_bytes
+                args.pieces = NULL
         plan.kernels.tile[vectors - 1][rows - 1](&args)
-        if last and not whole:
+        if last and args.out == NULL:
             totals = <const char *>args.totals
             pitch = vectors * lanes
             if turned:  # to rows of pixels; packing weights is the same transposition
@@ -185,6 +196,11 @@ cdef void run_tiles(
     )
     cdef const char *packed
     cdef bint finite
+    if stores_pieces(plan, &operands.destination):
+        place_pieces(
+            plan, task.row_count, task.column_count, operands.destination.row_bytes // item, scratch.spots,
+            spot_count, scratch.pieces,
+        )
     for block in range(plan.term_blocks):
         term = block * plan.term_block
         terms = min(plan.term_block, plan.terms - term)
@@ -281,6 +297,42 @@ cdef void run_rows(
                 store_block(plan, operands, &task, panel, scratch.totals)
 
 
+cdef void run_planes(
+    const Plan *plan, const Operands *operands, const Task *tasks, const Scratch *scratch
+) noexcept nogil:
+    """The plane kernel: all groups of a task at once where it may write them by itself."""
+    cdef Py_ssize_t item = plan.kernels.item, outputs = plan.problem.out_channels, group, panel, index
+    cdef const Source *source = &operands.source
+    cdef const Destination *to = &operands.destination
+    cdef bint direct = to.direct and to.row_bytes % item == 0
+    cdef Task task = tasks[0]
+    cdef double clamps[2]
+    cdef cyc_planes_args args
+    args.input_step = source.channel_bytes // item
+    args.input_pitch = source.row_bytes // item
+    args.input_rows = plan.rows.size
+    args.input_columns = plan.columns.size
+    args.top = task.row * plan.rows.stride - plan.rows.before
+    args.left = task.column * plan.columns.stride - plan.columns.before
+    args.rows = task.row_count
+    args.columns = task.column_count
+    args.out_step = to.out_pitch
+    args.out_pitch = to.row_bytes // item if direct else task.column_count
+    args.clamp = clamp_bounds(plan, to.activation, clamps)
+    args.planes = task.group_count if direct and outputs == 1 else 1
+    for group in range(task.group_count if args.planes == 1 else 1):
+        task.group = tasks.group + group
+        args.input = source.data + task.image * source.batch_bytes + task.group * source.channel_bytes
+        for panel in range(task.panel, task.panel + task.panel_count):
+            index = task.group * outputs + panel
+            args.weight = operands.weight + index * plan.terms * item
+            args.bias = operands.bias + index * item
+            args.out = output_address(plan, to, &task, panel) if direct else scratch.totals
+            plan.planes(&args)
+            if not direct:
+                store_block(plan, operands, &task, panel, scratch.totals)
+
+
 cdef inline const void *clamp_bounds(const Plan *plan, int activation, double *storage) noexcept nogil:
     """The bounds of the activation, two elements of the compute dtype, in `storage`."""
     cdef double low = 0.0 if activation != CYC_NO_ACTIVATION else -INFINITY
@@ -306,14 +358,18 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
     scratch.totals = scratch.window + plan.window_bytes
     if plan.algorithm == ROWS:
         scratch.taps = <cyc_tap *>(scratch.totals + plan.totals_bytes)
-        run_rows(plan, operands, &task, &scratch)
+        if plan.planes != NULL:
+            run_planes(plan, operands, &task, &scratch)
+        else:
+            run_rows(plan, operands, &task, &scratch)
         return
     scratch.turned = scratch.totals + plan.totals_bytes
     scratch.panel = scratch.turned + plan.turned_bytes
     memory = scratch.panel + plan.panel_bytes
     scratch.taps = <cyc_tap *>memory if plan.term_blocks > 1 else plan.taps
     scratch.spots = <Spot *>(memory + plan.taps_bytes)
-    scratch.lists = <SpanList *>(memory + plan.taps_bytes + plan.spots_bytes)
+    scratch.pieces = <cyc_piece *>(memory + plan.taps_bytes + plan.spots_bytes)
+    scratch.lists = <SpanList *>(memory + plan.taps_bytes + plan.spots_bytes + plan.pieces_bytes)
     spans = <cyc_span *>(scratch.lists + plan.span_lists)
     for list_index in range(plan.span_lists):
         scratch.lists[list_index].spans = spans + list_index * plan.spans

@@ -6,7 +6,7 @@ on 33x33. The terms that remain keep their places in the chunks, so the result k
 """
 
 from cyconv._integers cimport balanced, ceil_div
-from cyconv._kernels cimport CYC_CHUNK, cyc_span, cyc_tap
+from cyconv._kernels cimport CYC_CHUNK, cyc_piece, cyc_span, cyc_tap
 from cyconv._plan cimport TURNED_TILE, Plan
 from cyconv._window cimport Axis, reading_outputs, reading_taps
 
@@ -126,6 +126,44 @@ cdef Py_ssize_t place_spots(
                 x += spots[count].pixels
                 count += 1
     return count
+
+
+cdef void place_pieces(
+    const Plan *plan, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t out_pitch, Spot *spots, Py_ssize_t spot_count,
+    cyc_piece *pieces
+) noexcept nogil:
+    """The lanes of each vector of the tiles that are valid columns of a row, and where they go.
+
+    A vector has a piece, and one more for each row that ends in it. Offsets count from the block's
+    first pixel in a result whose rows lie `out_pitch` elements apart.
+    """
+    cdef Py_ssize_t pitch = plan.window.row_pitch, lanes = plan.kernels.lanes
+    cdef Py_ssize_t index, vector, row, column, pixels, first, end, count = 0
+    if pitch == columns and out_pitch == columns:  # rows without gaps are one long row
+        columns *= rows
+        pitch = out_pitch = columns
+        rows = 1
+    for index in range(spot_count):
+        spots[index].piece = count
+        row = spots[index].position // pitch
+        column = spots[index].position % pitch
+        for vector in range(ceil_div(spots[index].pixels, lanes)):
+            pixels = min(lanes, spots[index].pixels - vector * lanes)
+            first = 0
+            while True:
+                end = min(pixels, first + max(<Py_ssize_t>0, columns - column))
+                pieces[count].offset = row * out_pitch + column - first
+                pieces[count].first = <short>first
+                pieces[count].count = <short>(end - first)
+                first += min(pixels - first, pitch - column)
+                pieces[count].last = first == pixels
+                column += first - pieces[count].first
+                count += 1
+                if column == pitch:
+                    column = 0
+                    row += 1
+                if first == pixels:
+                    break
 
 
 cdef void add_terms(SpanList *list, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:

@@ -29,6 +29,21 @@ CYC_INLINE void CYC_OP(store_first)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t coun
     CYC_OP(store)(lanes, v);
     CYC_OP(copy_first)(p, (const char *)lanes, count);
 }
+
+/* `count` lanes from lane `first` on, to p + first. */
+CYC_INLINE void CYC_OP(store_piece)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t first, ptrdiff_t count) {
+    CYC_ELEMENT lanes[sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)];
+    if (count == CYC_LANES) {
+        CYC_OP(store)(p, v);
+        return;
+    }
+    CYC_OP(store)(lanes, v);
+    CYC_OP(copy_first)(p + first, (const char *)(lanes + first), count);
+}
+#else
+CYC_INLINE void CYC_OP(store_piece)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t first, ptrdiff_t count) {
+    CYC_OP(store_lanes)(p, v, (((uint32_t)1 << count) - 1) << first);
+}
 #endif
 
 #ifndef CYC_TRANSPOSE
@@ -49,6 +64,7 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 
 #include "tile.inc.h"
 #include "rows.inc.h"
+#include "planes.inc.h"
 #include "move.inc.h"
 #if CYC_FLOATING
 #include "winograd.inc.h"
@@ -60,6 +76,7 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 
 #define CYC_TILE_ENTRY(R, V) [V - 1][R - 1] = CYC_NAME(tile_##R##x##V),
 #define CYC_LOAD_ENTRY(DTYPE, NAME) [DTYPE] = CYC_NAME(load_##NAME),
+#define CYC_PLANES_ENTRY(SIZE, STRIDE) [STRIDE - 1][SIZE - 1] = CYC_NAME(planes_##SIZE##_stride_##STRIDE),
 #define CYC_STORE_ENTRY(DTYPE, NAME) [DTYPE] = CYC_NAME(store_##NAME),
 
 static const cyc_kernels CYC_NAME(kernels) = {
@@ -67,10 +84,10 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .item = sizeof(CYC_ELEMENT),
     .tile = {CYC_TILE_SHAPES(CYC_TILE_ENTRY)},
     .rows = CYC_NAME(rows_kernel),
+    .planes = {CYC_PLANE_SIZES(CYC_PLANES_ENTRY)},
     .row_vectors = CYC_MOST_ROW_VECTORS,
-    .load = {
-        CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8)
-        CYC_LOAD_ENTRY(CYC_INT16, int16) CYC_LOAD_ENTRY(CYC_UINT16, uint16)
+    .load = {CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8) CYC_LOAD_ENTRY(CYC_INT16, int16)
+                 CYC_LOAD_ENTRY(CYC_UINT16, uint16)
 #if CYC_FLOATING
         CYC_LOAD_ENTRY(CYC_FLOAT16, float16) CYC_LOAD_ENTRY(CYC_BFLOAT16, bfloat16)
         CYC_LOAD_ENTRY(CYC_FLOAT32, float32)
@@ -85,20 +102,21 @@ static const cyc_kernels CYC_NAME(kernels) = {
         CYC_LOAD_ENTRY(CYC_INT64, int64) CYC_LOAD_ENTRY(CYC_UINT64, uint64)
 #endif
     },
-    .store = {
+    .store =
+        {
 #if CYC_DTYPE == CYC_DTYPE_F32
         CYC_STORE_ENTRY(CYC_FLOAT16, float16) CYC_STORE_ENTRY(CYC_BFLOAT16, bfloat16)
         CYC_STORE_ENTRY(CYC_FLOAT32, float32)
 #elif CYC_DTYPE == CYC_DTYPE_F64
-        CYC_STORE_ENTRY(CYC_FLOAT64, float64)
+            CYC_STORE_ENTRY(CYC_FLOAT64, float64)
 #elif CYC_DTYPE == CYC_DTYPE_U32
-        CYC_STORE_ENTRY(CYC_INT8, int8) CYC_STORE_ENTRY(CYC_UINT8, uint8)
-        CYC_STORE_ENTRY(CYC_INT16, int16) CYC_STORE_ENTRY(CYC_UINT16, uint16)
-        CYC_STORE_ENTRY(CYC_INT32, int32) CYC_STORE_ENTRY(CYC_UINT32, uint32)
+            CYC_STORE_ENTRY(CYC_INT8, int8) CYC_STORE_ENTRY(CYC_UINT8, uint8) CYC_STORE_ENTRY(CYC_INT16, int16)
+                CYC_STORE_ENTRY(CYC_UINT16, uint16) CYC_STORE_ENTRY(CYC_INT32, int32)
+                    CYC_STORE_ENTRY(CYC_UINT32, uint32)
 #else
-        CYC_STORE_ENTRY(CYC_INT64, int64) CYC_STORE_ENTRY(CYC_UINT64, uint64)
+            CYC_STORE_ENTRY(CYC_INT64, int64) CYC_STORE_ENTRY(CYC_UINT64, uint64)
 #endif
-    },
+        },
     .pack = CYC_NAME(pack),
     .finite = CYC_NAME(finite),
     .winograd_input = CYC_FLOAT_ENTRY(winograd_input),
@@ -111,6 +129,8 @@ static const cyc_kernels CYC_NAME(kernels) = {
 };
 
 #undef CYC_TILE_ENTRY
+#undef CYC_PLANES_ENTRY
+#undef CYC_PLANE_SIZES
 #undef CYC_LOAD_ENTRY
 #undef CYC_STORE_ENTRY
 #undef CYC_FLOAT_ENTRY

@@ -20,6 +20,8 @@
 #define CYC_MAX_TILE_ROWS 14
 #define CYC_MAX_TILE_VECTORS 4
 #define CYC_ROW_BLOCK 4 /* output rows that the row kernel keeps in registers */
+#define CYC_MAX_PLANE_KERNEL 7
+#define CYC_MAX_PLANE_STRIDE 2
 
 /* Winograd's F(4x4, 3x3): outputs, taps and inputs of a tile along each axis, and its products. */
 #define CYC_WINOGRAD_OUT 4
@@ -64,6 +66,13 @@ typedef struct {
     int32_t ends_chunk;
 } cyc_span;
 
+/* Lanes of a vector of sums that lie side by side in the result, from lane `first` on. */
+typedef struct {
+    ptrdiff_t offset; /* of lane 0, from `out`, even where lane 0 is not among them */
+    int16_t first, count;
+    int32_t last; /* of the pieces of its vector */
+} cyc_piece;
+
 /* Tile kernel, R rows by V vectors of L lanes:
  *
  *     total[i][j] = sum over k of broadcast[taps[k].broadcast + i] * vector[taps[k].vector + j]
@@ -73,7 +82,9 @@ typedef struct {
  * CYC_CHUNK terms counted from the first of all; terms that are left out leave its ends where they are.
  * `carry`: totals hold the sums of earlier chunks, to be continued.
  * Without `out`, the sums go to totals (R rows of V * L elements). With `out`, row i becomes
- * clamp(total + bias[i], clamp[0], clamp[1]) at out + i * out_pitch; integers are not clamped.
+ * clamp(total + bias[i], clamp[0], clamp[1]) at out + i * out_pitch; integers are not clamped. With
+ * `pieces`, only those lanes of each vector that its pieces name, of which it has at least one, of no
+ * lanes maybe.
  * Reads V * L elements of `vector` at each tap, and R of `broadcast`. `out` and totals alias nothing.
  */
 typedef struct {
@@ -86,6 +97,7 @@ typedef struct {
     int carry;
     void *out;
     ptrdiff_t out_pitch;
+    const cyc_piece *pieces;
     const void *bias;
     const void *clamp;
 } cyc_tile_args;
@@ -115,6 +127,28 @@ typedef struct {
     const void *bias;
     const void *clamp;
 } cyc_rows_args;
+
+/* Plane kernel: the row kernel for one channel, zero padding and a square kernel, read where it lies,
+ *
+ *     out[p][r][x] = clamp(bias[p] + sum over (kh, kw) of weight[p][kh][kw] *
+ *                    input[p][top + r * stride + kh][left + x * stride + kw])
+ *
+ * for `planes` planes of input_rows by input_columns, beyond which the input counts as zero and is not
+ * read. Planes lie input_step and out_step apart, rows input_pitch and out_pitch; weights and bias are
+ * contiguous. At least CYC_ROW_BLOCK rows. The kernel's size and the stride are those of the function.
+ */
+typedef struct {
+    const void *input;
+    ptrdiff_t input_step, input_pitch;
+    ptrdiff_t input_rows, input_columns;
+    ptrdiff_t top, left; /* the input under the first tap of out[p][0][0], negative in the padding */
+    const void *weight;
+    ptrdiff_t planes, rows, columns;
+    void *out;
+    ptrdiff_t out_step, out_pitch;
+    const void *bias;
+    const void *clamp;
+} cyc_planes_args;
 
 /* Copy a rectangle of each channel into a window, converted to the compute dtype. In each channel
  * (channel_pitch apart in dst) each row (row_pitch apart) gets `before` zeros, `columns` values,
@@ -204,6 +238,7 @@ typedef struct {
 
 typedef void (*cyc_tile_fn)(const cyc_tile_args *);
 typedef void (*cyc_rows_fn)(const cyc_rows_args *);
+typedef void (*cyc_planes_fn)(const cyc_planes_args *);
 typedef void (*cyc_load_fn)(const cyc_load_args *);
 typedef void (*cyc_store_fn)(const cyc_store_args *);
 
@@ -235,6 +270,7 @@ typedef struct {
     /* [V - 1][R - 1]; NULL: too many registers. What is there is there for every smaller V and R. */
     cyc_tile_fn tile[CYC_MAX_TILE_VECTORS][CYC_MAX_TILE_ROWS];
     cyc_rows_fn rows;
+    cyc_planes_fn planes[CYC_MAX_PLANE_STRIDE][CYC_MAX_PLANE_KERNEL]; /* [stride - 1][size - 1]; NULL: none */
     ptrdiff_t row_vectors;                   /* vectors that the row kernel takes together, at most */
     cyc_load_fn load[CYC_ARRAY_DTYPES];                        /* NULL: the caller converts first */
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */

@@ -113,14 +113,29 @@ CYC_STORE_FUNCTION(uint16, uint16_t)
             CYC_OP(store)(dst + x, CYC_OP(load)((const CYC_ELEMENT *)src + x));            \
         if (x < columns) CYC_OP(copy_first)(dst + x, src + x * sizeof value, columns - x); \
     }
+/* Up to a vector of every other element; behind the last one there may be nothing to read. */
+CYC_INLINE void CYC_NAME(copy_last_even)(CYC_ELEMENT *dst, const char *src, ptrdiff_t count) {
+#ifdef CYC_MASKED_LOADS
+    const CYC_ELEMENT *elements = (const CYC_ELEMENT *)src;
+    const uint64_t bits = ((uint64_t)1 << (2 * count - 1)) - 1;
+    const CYC_VECTOR low = CYC_OP(load_lanes)(elements, bits);
+    const CYC_VECTOR high = CYC_OP(load_lanes)(elements + CYC_LANES, bits >> CYC_LANES);
+    if (count == CYC_LANES)
+        CYC_OP(store)(dst, CYC_OP(even)(low, high));
+    else
+        CYC_OP(store_first)(dst, CYC_OP(even)(low, high), count);
+#else
+    for (ptrdiff_t x = 0; x < count; x++) memcpy(dst + x, src + 2 * x * sizeof *dst, sizeof *dst);
+#endif
+}
 #undef CYC_LOAD_STRIDE_2
 #define CYC_LOAD_STRIDE_2                                                                                       \
-    { /* the last column apart: behind it there may be nothing to read */                                       \
-        ptrdiff_t x = 0;                                                                                        \
+    {                                                                                                           \
         const CYC_ELEMENT *const p = (const CYC_ELEMENT *)src;                                                  \
+        ptrdiff_t x = 0;                                                                                        \
         for (; x + CYC_LANES < columns; x += CYC_LANES)                                                         \
             CYC_OP(store)(dst + x, CYC_OP(even)(CYC_OP(load)(p + 2 * x), CYC_OP(load)(p + 2 * x + CYC_LANES))); \
-        for (; x < columns; x++) memcpy(dst + x, src + 2 * x * sizeof value, sizeof value);                     \
+        CYC_NAME(copy_last_even)(dst + x, src + 2 * x * sizeof value, columns - x);                             \
     }
 /* STORE(p, vector) and STORE_FIRST(p, vector, count) write results at p. */
 #define CYC_STORE_VECTORS(TYPE, STORE, STORE_FIRST)                                               \

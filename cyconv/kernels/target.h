@@ -61,4 +61,11 @@
 #define CYC_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
+/* Keeps a vector of floats in a register: GCC repeats the load of one for each of its products. */
+#if defined(__GNUC__) && CYC_X86_64
+#define CYC_KEEP(vector) __asm__("" : "+v"(vector))
+#else
+#define CYC_KEEP(vector) (void)0
+#endif
+
 #endif

@@ -5,6 +5,7 @@
 #define CYC_ROW_VECTORS(X) X(2) X(1)
 #define CYC_MOST_ROW_VECTORS 2
 #define CYC_FMA_CHAINS 12 /* enough to hide latency, few enough for the registers */
+#define CYC_MASKED_LOADS 1
 
 typedef __m256 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm256_setzero_ps(); }
@@ -28,6 +29,11 @@ CYC_INLINE vec_f32 vec_high_pairs_f32(vec_f32 a, vec_f32 b) {
 CYC_INLINE vec_f32 vec_shift_f32(vec_f32 a, vec_f32 b) {
     const __m256i after = _mm256_set_epi32(0, 7, 6, 5, 4, 3, 2, 1);
     return _mm256_permutevar8x32_ps(_mm256_blend_ps(a, b, 1), after);
+}
+/* the lanes whose bits are set, zero elsewhere; does not read the others */
+CYC_INLINE vec_f32 vec_load_lanes_f32(const float *p, uint64_t bits) {
+    const __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_maskload_ps(p, _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), lane), lane));
 }
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm256_storeu_ps(p, v); }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return _mm256_broadcast_ss(p); }
@@ -58,6 +64,10 @@ CYC_INLINE vec_f64 vec_high_pairs_f64(vec_f64 a, vec_f64 b) {
 }
 CYC_INLINE vec_f64 vec_shift_f64(vec_f64 a, vec_f64 b) {
     return _mm256_permute4x64_pd(_mm256_blend_pd(a, b, 1), _MM_SHUFFLE(0, 3, 2, 1));
+}
+CYC_INLINE vec_f64 vec_load_lanes_f64(const double *p, uint64_t bits) {
+    const __m256i lane = _mm256_setr_epi64x(1, 2, 4, 8);
+    return _mm256_maskload_pd(p, _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x((long long)bits), lane), lane));
 }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm256_storeu_pd(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return _mm256_broadcast_sd(p); }

@@ -6,6 +6,7 @@
 #define CYC_MOST_ROW_VECTORS 4
 #define CYC_FMA_CHAINS 16 /* enough to hide latency, few enough for the registers */
 #define CYC_MASKS 1
+#define CYC_MASKED_LOADS 1
 
 typedef __m512 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm512_setzero_ps(); }
@@ -31,7 +32,14 @@ CYC_INLINE vec_f32 vec_high_pairs_f32(vec_f32 a, vec_f32 b) {
 CYC_INLINE vec_f32 vec_shift_f32(vec_f32 a, vec_f32 b) {
     return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), 1));
 }
+/* the lanes whose bits are set, zero elsewhere; does not read the others */
+CYC_INLINE vec_f32 vec_load_lanes_f32(const float *p, uint64_t bits) {
+    return _mm512_maskz_loadu_ps((__mmask16)bits, p);
+}
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm512_storeu_ps(p, v); }
+CYC_INLINE void vec_store_lanes_f32(float *p, vec_f32 v, uint32_t bits) {
+    _mm512_mask_storeu_ps(p, (__mmask16)bits, v);
+}
 CYC_INLINE void vec_store_first_f32(float *p, vec_f32 v, ptrdiff_t count) {
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), v);
 }
@@ -64,7 +72,13 @@ CYC_INLINE vec_f64 vec_high_pairs_f64(vec_f64 a, vec_f64 b) {
 CYC_INLINE vec_f64 vec_shift_f64(vec_f64 a, vec_f64 b) {
     return _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(b), _mm512_castpd_si512(a), 1));
 }
+CYC_INLINE vec_f64 vec_load_lanes_f64(const double *p, uint64_t bits) {
+    return _mm512_maskz_loadu_pd((__mmask8)bits, p);
+}
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm512_storeu_pd(p, v); }
+CYC_INLINE void vec_store_lanes_f64(double *p, vec_f64 v, uint32_t bits) {
+    _mm512_mask_storeu_pd(p, (__mmask8)bits, v);
+}
 CYC_INLINE void vec_store_first_f64(double *p, vec_f64 v, ptrdiff_t count) {
     _mm512_mask_storeu_pd(p, (__mmask8)((1u << count) - 1), v);
 }
@@ -82,6 +96,9 @@ typedef __m512i vec_u32;
 CYC_INLINE vec_u32 vec_zero_u32(void) { return _mm512_setzero_si512(); }
 CYC_INLINE vec_u32 vec_load_u32(const uint32_t *p) { return _mm512_loadu_si512(p); }
 CYC_INLINE void vec_store_u32(uint32_t *p, vec_u32 v) { _mm512_storeu_si512(p, v); }
+CYC_INLINE void vec_store_lanes_u32(uint32_t *p, vec_u32 v, uint32_t bits) {
+    _mm512_mask_storeu_epi32(p, (__mmask16)bits, v);
+}
 CYC_INLINE void vec_store_first_u32(uint32_t *p, vec_u32 v, ptrdiff_t count) {
     _mm512_mask_storeu_epi32(p, (__mmask16)((1u << count) - 1), v);
 }
@@ -96,6 +113,9 @@ typedef __m512i vec_u64;
 CYC_INLINE vec_u64 vec_zero_u64(void) { return _mm512_setzero_si512(); }
 CYC_INLINE vec_u64 vec_load_u64(const uint64_t *p) { return _mm512_loadu_si512(p); }
 CYC_INLINE void vec_store_u64(uint64_t *p, vec_u64 v) { _mm512_storeu_si512(p, v); }
+CYC_INLINE void vec_store_lanes_u64(uint64_t *p, vec_u64 v, uint32_t bits) {
+    _mm512_mask_storeu_epi64(p, (__mmask8)bits, v);
+}
 CYC_INLINE void vec_store_first_u64(uint64_t *p, vec_u64 v, ptrdiff_t count) {
     _mm512_mask_storeu_epi64(p, (__mmask8)((1u << count) - 1), v);
 }

@@ -1,0 +1,72 @@
+"""Depthwise layers, read where they lie: padding of any size, nothing beyond the input."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import cyconv
+from cyconv import _engine
+
+from . import oracle
+from .arrays import assert_same_bits, poisoned
+from .oracle import Geometry
+
+pytestmark = pytest.mark.core
+
+SIZES = [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (7, 2)]
+
+
+def guarded(array: np.ndarray, at_end: bool) -> np.ndarray:
+    """Copy an array between pages that cannot be read: to the end of its own, or to their start."""
+    page = mmap.PAGESIZE
+    room = -(-array.nbytes // page) * page
+    region = mmap.mmap(-1, room + 2 * page)
+    start = page + (room - array.nbytes if at_end else 0)
+    placed = np.frombuffer(region, array.dtype, array.size, start).reshape(array.shape)
+    placed[:] = array
+    address = ctypes.addressof(ctypes.c_char.from_buffer(region))
+    for edge in (address, address + page + room):
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(edge), ctypes.c_size_t(page), 0) == 0
+    return placed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
+@pytest.mark.parametrize("name", ["float32", "float64"])
+@pytest.mark.parametrize(("size", "stride"), SIZES)
+def test_nothing_beyond_the_input_is_read(size, stride, name, isas, rng, share, tally: Counter):
+    widths = [*range(size, 20), 28, 31, 33, 48, 56, 63, 64, 65, 67, 112, 113, 130, 200]
+    for turn, width in enumerate(widths[:: round(1 / share)]):
+        channels, height = 1 + turn % 3, size + 3 * stride + turn % 7
+        before = (turn % 4, turn % size, (0, 1, size // 2, size - 1, 20)[turn % 5], turn % 3)
+        geometry = Geometry((stride, stride), before, (1, 1), channels)
+        x = rng.integers(-4, 5, (2, channels, height, width)).astype(name)
+        w = rng.integers(-4, 5, (channels, 1, size, size)).astype(name)
+        expected = oracle.conv2d(x, w, np.zeros(channels, name), geometry)
+        for isa in isas:
+            _engine.use_isa(isa)
+            for at_end in (False, True):
+                out = poisoned(expected.shape, expected.dtype)
+                cyconv.conv2d(guarded(x, at_end), w, **geometry.keywords(), out=out)
+                assert np.array_equal(out, expected), (isa, x.shape, geometry)
+                tally["exact integer-valued results, depthwise edges"] += 1
+
+
+@pytest.mark.parametrize(("size", "stride"), SIZES)
+def test_same_bits_as_from_a_window(size, stride, isa, rng):
+    """Columns that are not contiguous go through a window, and so do results through scratch."""
+    for width in (14, 30, 56, 129):
+        x = rng.standard_normal((2, 4, 15, width), np.float32)
+        w = rng.standard_normal((8, 1, size, size), np.float32)
+        b = rng.standard_normal(8, np.float32)
+        keywords = {"stride": stride, "padding": size // 2, "groups": 4}
+        spread = np.repeat(x, 2, axis=3)[..., ::2]
+        y = cyconv.conv2d(x, w, b, **keywords)
+        assert_same_bits(y, cyconv.conv2d(spread, w, b, **keywords))
+        out = np.empty((*y.shape[:3], 2 * y.shape[3]), np.float32)[..., ::2]
+        assert_same_bits(y, cyconv.conv2d(x, w, b, **keywords, out=out))
