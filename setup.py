@@ -90,12 +90,12 @@ class BuildExtensions(build_ext):
 
 
 def extension(source: Path) -> Extension:
-    # The C kernels have one caller: the engine.
-    kernels = sorted(KERNELS.glob("*.c")) if source.stem == "_engine" else []
+    # All others reach the C kernels through the tables of this module.
+    kernels = sorted(KERNELS.glob("*.c")) if source.stem == "_isa" else []
     return Extension(
         f"cyconv.{source.stem}",
         sources=[path.as_posix() for path in (source, *kernels)],
-        depends=HEADERS if source.stem == "_engine" else [(KERNELS / "kernels.h").as_posix()],
+        depends=HEADERS if source.stem == "_isa" else [(KERNELS / "kernels.h").as_posix()],
         include_dirs=["cyconv", np.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     )

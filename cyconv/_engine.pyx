@@ -4,16 +4,16 @@ Everything that can be wrong with a call is found before, in ``_arguments`` and 
 """
 
 import os
-import threading
-import time
 
 cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
 
 from cyconv._fft cimport held_spectra_bytes
 from cyconv._fft_run cimport run_fft
+from cyconv._held cimport HeldWeight
+from cyconv._isa cimport current_isa
 from cyconv._kernels cimport *
-from cyconv._panels cimport holds_factors, pack_panels, panels_bytes
+from cyconv._panels cimport pack_panels, panels_bytes
 from cyconv._plan cimport (
     ALIGNMENT,
     AUTO,
@@ -31,11 +31,12 @@ from cyconv._plan cimport (
     make_plan,
 )
 from cyconv._run cimport run_plan
-from cyconv._spectra cimport fill_spectra
 from cyconv._task cimport Destination, Operands
 from cyconv._threads cimport thread_limit
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
 
+from cyconv._held import HeldWeight
+from cyconv._isa import available_isas, fma_peak, isa_name, use_isa
 from cyconv._threads import get_num_threads, openmp_runtime, set_num_threads
 
 __all__ = [
@@ -57,8 +58,6 @@ np.import_array()
 cdef enum:
     # Waking threads costs some 5 microseconds; one core does this many multiply-adds meanwhile.
     MIN_MULTIPLY_ADDS_PER_THREAD = 500_000
-
-cdef const cyc_isa *isa = NULL
 
 PADDING_MODES = {"zeros": ZEROS, "reflect": REFLECT, "replicate": REPLICATE, "circular": CIRCULAR}
 ACTIVATIONS = {None: CYC_NO_ACTIVATION, "relu": CYC_RELU, "relu6": CYC_RELU6}
@@ -111,46 +110,6 @@ RESULT_DTYPES = {
 }
 
 
-# ---------------------------------------------------------------------------------------------
-# Instruction sets
-
-
-def available_isas():
-    """Names of the instruction sets that this CPU can run, slowest first."""
-    cdef Py_ssize_t index = 0
-    names = []
-    while cyc_isas[index] != NULL:
-        if cyc_isas[index].available():
-            names.append(cyc_isas[index].name.decode("ascii"))
-        index += 1
-    return names
-
-
-def use_isa(str name):
-    """Use the kernels of one instruction set from now on; ValueError if the CPU has it not."""
-    global isa
-    cdef Py_ssize_t index = 0
-    while cyc_isas[index] != NULL:
-        if cyc_isas[index].name.decode("ascii") == name and cyc_isas[index].available():
-            isa = cyc_isas[index]
-            return
-        index += 1
-    raise ValueError(f"instruction set {name!r} is not available; this CPU has {', '.join(available_isas())}")
-
-
-def isa_name():
-    """Name of the instruction set in use."""
-    return isa.name.decode("ascii")
-
-
-def _choose_isa():
-    wish = os.environ.get("CYCONV_ISA")
-    try:
-        use_isa(wish if wish else available_isas().pop())
-    except ValueError as error:
-        raise ImportError(f"CYCONV_ISA: {error}") from None
-
-
 def _choose_automatic():
     global automatic
     wish = os.environ.get("CYCONV_ALGORITHM") or "auto"
@@ -159,95 +118,7 @@ def _choose_automatic():
     automatic = ALGORITHMS[wish]
 
 
-_choose_isa()
 _choose_automatic()
-
-
-def fma_peak(str dtype="float32"):
-    """Measure the multiply-add peak of one core.
-
-    Parameters
-    ----------
-    dtype : {"float32", "float64"}
-
-    Returns
-    -------
-    float
-        GFLOP/s in the instruction set in use, a multiply-add counting as two operations.
-    """
-    cdef double best = 0, operations
-    for _ in range(20):
-        start = time.perf_counter()
-        operations = isa.fma_loop(200_000)
-        best = max(best, operations / (time.perf_counter() - start))
-    return best / 1e9 / {"float32": 1, "float64": 2}[dtype]
-
-
-# ---------------------------------------------------------------------------------------------
-# Weights held ready
-
-
-cdef class HeldWeight:
-    """A weight of the compute dtype with its packed panels, made when first needed.
-
-    Parameters
-    ----------
-    array : ndarray
-        C-contiguous, of the compute dtype, (out_channels, in_channels / groups, kH, kW).
-        Neither copied nor to be changed afterwards.
-    """
-
-    def __cinit__(self, np.ndarray array not None):
-        self.array = array
-        self.form_count = 0
-        self.lock = threading.Lock()
-
-    def __dealloc__(self):
-        cdef int index
-        for index in range(self.form_count):
-            free(self.forms[index].memory)
-
-    def __reduce__(self):
-        raise TypeError("a HeldWeight cannot be pickled; pickle its array")
-
-    cdef const char *panels(self, const Plan *plan, int threads) except? NULL:
-        """The panels, or spectra, that `plan` reads; NULL where the call has to make its own."""
-        cdef Py_ssize_t size = max(panels_bytes(plan), held_spectra_bytes(plan)) + ALIGNMENT
-        cdef int index, status = 0
-        cdef char *memory
-        cdef char *panels
-        # never waiting: a child forked while another thread packs would wait forever
-        if not self.lock.acquire(False):
-            return NULL
-        try:
-            for index in range(self.form_count):
-                if (
-                    self.forms[index].isa == plan.isa
-                    and self.forms[index].width == plan.panel_width
-                    and self.forms[index].groups == plan.problem.groups
-                    and self.forms[index].transformed == holds_factors(plan)
-                ):
-                    return self.forms[index].panels
-            if self.form_count == MAX_HELD_FORMS:
-                return NULL
-            memory = <char *>malloc(size)
-            panels = aligned(memory)
-            if memory != NULL:
-                with nogil:
-                    if plan.algorithm == FFT:
-                        status = fill_spectra(plan, np.PyArray_BYTES(self.array), panels, threads)
-                    else:
-                        pack_panels(plan, np.PyArray_BYTES(self.array), panels, threads)
-            if memory == NULL or status != 0:
-                free(memory)
-                raise MemoryError(f"cannot allocate {size} bytes for packed weights")
-            self.forms[self.form_count] = HeldForm(
-                plan.isa, plan.panel_width, plan.problem.groups, holds_factors(plan), memory, panels
-            )
-            self.form_count += 1
-            return panels
-        finally:
-            self.lock.release()
 
 
 # ---------------------------------------------------------------------------------------------
@@ -338,7 +209,7 @@ cdef int execute(
     """
     cdef Plan plan
     cdef Operands operands
-    cdef const cyc_isa *chosen = isa  # another thread may choose another one meanwhile
+    cdef const cyc_isa *chosen = current_isa()
     cdef const cyc_kernels *kernels = chosen.dtype[problem.dtype]
     cdef char *owned = NULL
     cdef char *no_bias = NULL
@@ -443,7 +314,7 @@ def convolve(
     problem.groups = groups
     problem.dtype, result_dtype, parts = RESULT_DTYPES[out.dtype.name]
     input_dtype = array_dtype(input)
-    if isa.dtype[problem.dtype].load[input_dtype] == NULL:
+    if current_isa().dtype[problem.dtype].load[input_dtype] == NULL:
         input = input.astype(out.dtype)
         input_dtype = result_dtype
     execute(
@@ -476,7 +347,7 @@ def plan(
     problem.readable = compute == CYC_F32 or compute == CYC_F64
     threads = useful_threads(&problem)
     wanted = ALGORITHMS[algorithm]
-    status = make_plan(&plan, &problem, isa, automatic if wanted == AUTO else wanted, threads)
+    status = make_plan(&plan, &problem, current_isa(), automatic if wanted == AUTO else wanted, threads)
     if status == INAPPLICABLE:
         raise inapplicable(algorithm)
     if status != 0:

@@ -10,7 +10,8 @@ from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_CheckExact
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.string cimport memset
 
-from cyconv._engine cimport HeldWeight, execute
+from cyconv._engine cimport execute
+from cyconv._held cimport HeldWeight
 from cyconv._kernels cimport *
 from cyconv._plan cimport AUTO, DIRECT, Problem
 from cyconv._window cimport ZEROS

@@ -94,29 +94,53 @@ CYC_INLINE void CYC_NAME(split_row)(const CYC_ELEMENT *p, CYC_VECTOR column[CYC_
     column[5] = CYC_OP(shift)(column[1], CYC_OP(broadcast)(p + 4 * CYC_LANES + 1));
 }
 
-/* Down the columns first, on rows as they lie in the window; what the lanes past the last tile hold does
- * not matter, as the next row of tiles overwrites it. */
+/* Down the columns first, on rows as they lie in the window. Rows of few tiles go several to a vector: their
+ * inputs lie one behind the other in `lines`, without the two after their last tile, which `ends` keeps.
+ * What the lanes past the last tile hold does not matter, as the next rows of tiles overwrite it. */
 static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
-    enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT), LINE = (CYC_WINOGRAD_OUT + 2) * LANES };
+    /* fewer rows in a vector take longer to put together than their transforms one by one */
+    enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT), LINE = (CYC_WINOGRAD_OUT + 2) * LANES, MIN_TOGETHER = 3 };
     _Alignas(64) CYC_ELEMENT lines[CYC_WINOGRAD_IN][LINE] = {{0}};
-    const ptrdiff_t plane = args->plane_pitch, pitch = args->row_pitch;
+    CYC_ELEMENT ends[LANES][CYC_WINOGRAD_IN][2];
+    const ptrdiff_t plane = args->plane_pitch, pitch = args->row_pitch, tiles = args->tiles;
+    const ptrdiff_t together = MIN_TOGETHER * tiles <= LANES ? LANES / tiles : 1;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
-        for (ptrdiff_t r = 0; r < args->rows; r++) {
-            const CYC_ELEMENT *row =
-                (const CYC_ELEMENT *)args->window + c * args->window_pitch + r * CYC_WINOGRAD_OUT * pitch;
-            CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch + r * args->tiles;
-            for (ptrdiff_t t = 0; t < args->tiles; t += LANES) {
-                const ptrdiff_t tiles = args->tiles - t < LANES ? args->tiles - t : LANES;
-                for (ptrdiff_t x = 0; x < CYC_WINOGRAD_OUT * tiles + 2; x += LANES) {
-                    CYC_VECTOR in[CYC_WINOGRAD_IN], half[CYC_WINOGRAD_IN];
+        const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + c * args->window_pitch;
+        for (ptrdiff_t r = 0; r < args->rows; r += together) {
+            CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch + r * tiles;
+            const ptrdiff_t rows = args->rows - r < together ? args->rows - r : together;
+            for (ptrdiff_t t = 0; t < tiles; t += LANES) {
+                const ptrdiff_t inputs = CYC_WINOGRAD_OUT * (tiles - t < LANES ? tiles - t : LANES);
+                for (ptrdiff_t q = 0; q < rows; q++) {
+                    const CYC_ELEMENT *row = window + (r + q) * CYC_WINOGRAD_OUT * pitch + CYC_WINOGRAD_OUT * t;
+                    for (ptrdiff_t x = 0; x < inputs + 2; x += LANES) {
+                        CYC_VECTOR in[CYC_WINOGRAD_IN], half[CYC_WINOGRAD_IN];
     CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
-                        in[i] = CYC_OP(load)(row + i * pitch + CYC_WINOGRAD_OUT * t + x);
-                    CYC_NAME(winograd_input_1d)(in, half);
-                    CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) CYC_OP(store)(lines[i] + x, half[i]);
+                            in[i] = CYC_OP(load)(row + i * pitch + x);
+                        CYC_NAME(winograd_input_1d)(in, half);
+                        CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
+                            CYC_OP(store)(lines[i] + q * inputs + x, half[i]);
+                    }
+                    if (together == 1) continue;
+                    CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
+                        ends[q][i][0] = lines[i][(q + 1) * inputs];
+                        ends[q][i][1] = lines[i][(q + 1) * inputs + 1];
+                    }
                 }
                 CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
                     CYC_VECTOR column[CYC_WINOGRAD_IN], factor[CYC_WINOGRAD_IN];
                     CYC_NAME(split_row)(lines[i], column);
+                    if (together > 1) {
+                        CYC_ELEMENT fixed[2][LANES];
+                        CYC_OP(store)(fixed[0], column[CYC_WINOGRAD_OUT]);
+                        CYC_OP(store)(fixed[1], column[CYC_WINOGRAD_OUT + 1]);
+                        for (ptrdiff_t q = 0; q < rows; q++) {
+                            fixed[0][(q + 1) * tiles - 1] = ends[q][i][0];
+                            fixed[1][(q + 1) * tiles - 1] = ends[q][i][1];
+                        }
+                        column[CYC_WINOGRAD_OUT] = CYC_OP(load)(fixed[0]);
+                        column[CYC_WINOGRAD_OUT + 1] = CYC_OP(load)(fixed[1]);
+                    }
                     CYC_NAME(winograd_input_1d)(column, factor);
                     CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++)
                         CYC_OP(store)(out + (i * CYC_WINOGRAD_IN + j) * plane + t, factor[j]);

@@ -1,0 +1,78 @@
+"""Weights held ready: packed once, for all calls of a layer."""
+
+import threading
+
+cimport numpy as np
+from libc.stdlib cimport free, malloc
+
+from cyconv._fft cimport held_spectra_bytes
+from cyconv._panels cimport holds_factors, pack_panels, panels_bytes
+from cyconv._plan cimport ALIGNMENT, FFT, Plan, aligned
+from cyconv._spectra cimport fill_spectra
+
+__all__ = ["HeldWeight"]
+
+np.import_array()
+
+
+cdef class HeldWeight:
+    """A weight of the compute dtype with its packed panels, made when first needed.
+
+    Parameters
+    ----------
+    array : ndarray
+        C-contiguous, of the compute dtype, (out_channels, in_channels / groups, kH, kW).
+        Neither copied nor to be changed afterwards.
+    """
+
+    def __cinit__(self, np.ndarray array not None):
+        self.array = array
+        self.form_count = 0
+        self.lock = threading.Lock()
+
+    def __dealloc__(self):
+        cdef int index
+        for index in range(self.form_count):
+            free(self.forms[index].memory)
+
+    def __reduce__(self):
+        raise TypeError("a HeldWeight cannot be pickled; pickle its array")
+
+    cdef const char *panels(self, const Plan *plan, int threads) except? NULL:
+        """The panels, or spectra, that `plan` reads; NULL where the call has to make its own."""
+        cdef Py_ssize_t size = max(panels_bytes(plan), held_spectra_bytes(plan)) + ALIGNMENT
+        cdef int index, status = 0
+        cdef char *memory
+        cdef char *panels
+        # never waiting: a child forked while another thread packs would wait forever
+        if not self.lock.acquire(False):
+            return NULL
+        try:
+            for index in range(self.form_count):
+                if (
+                    self.forms[index].isa == plan.isa
+                    and self.forms[index].width == plan.panel_width
+                    and self.forms[index].groups == plan.problem.groups
+                    and self.forms[index].transformed == holds_factors(plan)
+                ):
+                    return self.forms[index].panels
+            if self.form_count == MAX_HELD_FORMS:
+                return NULL
+            memory = <char *>malloc(size)
+            panels = aligned(memory)
+            if memory != NULL:
+                with nogil:
+                    if plan.algorithm == FFT:
+                        status = fill_spectra(plan, np.PyArray_BYTES(self.array), panels, threads)
+                    else:
+                        pack_panels(plan, np.PyArray_BYTES(self.array), panels, threads)
+            if memory == NULL or status != 0:
+                free(memory)
+                raise MemoryError(f"cannot allocate {size} bytes for packed weights")
+            self.forms[self.form_count] = HeldForm(
+                plan.isa, plan.panel_width, plan.problem.groups, holds_factors(plan), memory, panels
+            )
+            self.form_count += 1
+            return panels
+        finally:
+            self.lock.release()
