@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import footprint, machine, picture, report
+from . import choice, footprint, machine, picture, report
 from .rounds import Timing, run
 from .sections import SECTIONS
 from .summary import ratio, share_of_peak, totals
@@ -19,12 +19,14 @@ from .summary import ratio, share_of_peak, totals
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    names = [*SECTIONS, "footprint"]
+    names = [*SECTIONS, "choice", "footprint"]
     parser.add_argument("--section", nargs="+", choices=names, default=names)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], metavar="N")
     parser.add_argument("--rounds", type=int, default=7, metavar="N")
     parser.add_argument("--match", default="", metavar="REGEX", help="only cases so named")
     parser.add_argument("--engines", default="", metavar="REGEX", help="only engines so named")
+    parser.add_argument("--shapes", type=int, default=300, metavar="N", help="drawn for choice")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="that they are drawn from")
     parser.add_argument(
         "--output",
         type=Path,
@@ -40,7 +42,7 @@ def main() -> None:
     """Run the sections asked for, print their tables, write JSON and a picture."""
     options = _arguments()
     pattern = re.compile(options.match)
-    sections = [SECTIONS[name] for name in options.section if name != "footprint"]
+    sections = [SECTIONS[name] for name in options.section if name in SECTIONS]
     sections = [
         dataclasses.replace(
             section,
@@ -52,6 +54,9 @@ def main() -> None:
     if options.list:
         for section in sections:
             print(f"## {section.title}\n\n{report.listing(section.cases)}\n")
+        if "choice" in options.section:
+            drawn = choice.draw(options.shapes, options.seed, options.match)
+            print(f"## {report.CHOICE_TITLE}\n\n{report.listing([case for case, _ in drawn])}\n")
         return
     if importlib.util.find_spec("cyconv") is None:
         sys.exit("cyconv is not installed: pip install -e '.[bench]'")
@@ -74,6 +79,10 @@ def main() -> None:
             print(report.speed_up_text(of_section), flush=True)
         timings += of_section
     record["timings"] = [_as_json(timing) for timing in timings]
+    if "choice" in options.section:
+        choices = choice.measure(options.shapes, options.seed, options.rounds, options.match)
+        print(f"\n{report.choice_text(choices)}", flush=True)
+        record["choice"] = [{**dataclasses.asdict(c), "loss": c.loss} for c in choices]
     if "footprint" in options.section:
         found = footprint.measure(min(options.rounds, 5))
         print(f"\n{report.footprint_text(found)}", flush=True)

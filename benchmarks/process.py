@@ -18,7 +18,7 @@ _THREAD_SETTINGS = ("OMP_", "GOMP_", "KMP_", "MKL_NUM", "OPENBLAS_NUM")
 # Freed memory stays with the process: otherwise glibc may hand a result's pages back after each
 # call, and what is timed is mostly the kernel clearing pages (torch then takes ten times as long on
 # some layers). The same for every engine.
-_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 28), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 28), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
 _PATIENCE = 120.0
 
 
@@ -43,7 +43,7 @@ class WorkerProcess:
             text=True,
             bufsize=1,
             cwd=_TOP,
-            env=environment() | _KEEP_MEMORY,
+            env=environment() | KEEP_MEMORY,
         )
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)

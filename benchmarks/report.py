@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .case import Case
+from .choice import ALGORITHMS, MEAN_BAR, WORST_BAR, Choice, mean_loss
 from .dtypes import in_float32
 from .footprint import Footprint
 from .rounds import Outcome, Timing
 from .sections import DIRECT, FUNCTION, HELD, Section
 from .summary import Total, ratio, share_of_peak, speed_up, totals
 
-# How many cases that a peer wins are named after each total.
-_NAMED = 6
+CHOICE_TITLE = "The choice among algorithms, random shapes"
+# How many cases that a peer wins are named after each total, and shapes that the choice loses on.
+_NAMED, _NAMED_CHOICES = 6, 10
 
 
 def section_text(section: Section, threads: int, outcome: Outcome) -> str:
@@ -47,6 +49,41 @@ def speed_up_text(timings: Sequence[Timing]) -> str:
         for engine in (FUNCTION, HELD, DIRECT, "torch", "onnxruntime", "openvino")
     ]
     return "\n".join(_total_line(t, name_all=False) for t in found if t is not None)
+
+
+def choice_text(choices: Sequence[Choice]) -> str:
+    """How often which algorithm was chosen and was best, the worst choices, and the loss in all."""
+    heading = f"## {CHOICE_TITLE}, 1 thread"
+    if not choices:
+        return heading
+    counts = [
+        [
+            name,
+            str(sum(c.chosen == name for c in choices)),
+            str(sum(c.best == name for c in choices)),
+        ]
+        for name in ALGORITHMS
+    ]
+    worst = sorted(choices, key=lambda choice: -choice.loss)
+    rows = [
+        [
+            c.case.name,
+            "held" if c.held else "-",
+            *(c.chosen, _three_digits(1e6 * c.seconds[c.chosen])),
+            *(c.best, _three_digits(1e6 * c.seconds[c.best])),
+            f"{100 * c.loss:.0f}%",
+        ]
+        for c in worst[:_NAMED_CHOICES]
+    ]
+    beyond = sum(c.loss > WORST_BAR for c in choices)
+    lines = [
+        f"- loss against the best: geometric mean {100 * mean_loss(choices):.1f}% over "
+        f"{len(choices)} (at most {100 * MEAN_BAR:.0f}%), worst {100 * worst[0].loss:.0f}% "
+        f"(at most {100 * WORST_BAR:.0f}%, missed by {beyond}: {worst[0].case.name})"
+    ]
+    head = ["worst choices", "weights", "chosen", "microseconds", "best", "microseconds", "loss"]
+    tables = [_table(["algorithm", "chosen", "best"], counts), _table(head, rows)]
+    return "\n\n".join([heading, *tables, "\n".join(lines)])
 
 
 def footprint_text(footprint: Footprint) -> str:
