@@ -141,13 +141,14 @@ def measure(shapes: int, seed: int, rounds: int, match: str) -> list[Choice]:
 def _time(choice: Choice, rounds: int) -> None:
     """Time the algorithms in turns; minima go to `choice.seconds`."""
     from cyconv import _engine
+    from cyconv._held import HeldWeight
 
     case = choice.case
     x, w = case.arrays()
     out = np.empty(case.output, w.dtype)
 
     def prepared(name: str) -> Callable[[], None]:
-        weight = _engine.HeldWeight(w) if choice.held else w
+        weight = HeldWeight(w) if choice.held else w
         geometry = (case.stride, _sides(case), case.dilation, case.groups, "zeros")
         return partial(_engine.convolve, x, weight, None, out, *geometry, None, name)
 

@@ -1,12 +1,13 @@
 """Types of the compiled engine. `convolve` and `plan` rely on checked arguments."""
 
-from typing import Any, Literal, Self, TypeAlias, TypedDict, final
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._held import HeldWeight
+
 __all__ = [
-    "HeldWeight",
     "available_isas",
     "convolve",
     "fma_peak",
@@ -29,12 +30,6 @@ class _Plan(TypedDict):
     threads: int
     scratch_bytes: int
     flops: int
-
-@final
-class HeldWeight:
-    def __new__(cls, array: NDArray[Any]) -> Self: ...
-    @property
-    def array(self) -> NDArray[Any]: ...
 
 def convolve(
     input: NDArray[Any],

@@ -35,12 +35,10 @@ from cyconv._task cimport Destination, Operands
 from cyconv._threads cimport thread_limit
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
 
-from cyconv._held import HeldWeight
 from cyconv._isa import available_isas, fma_peak, isa_name, use_isa
 from cyconv._threads import get_num_threads, openmp_runtime, set_num_threads
 
 __all__ = [
-    "HeldWeight",
     "available_isas",
     "convolve",
     "fma_peak",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _engine
 from ._arguments import BYTES_MAX, shown
+from ._held import HeldWeight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,16 +51,16 @@ class HeldArray:
     def __init__(self, array: AnyArray) -> None:
         array.flags.writeable = False
         self.array = array
-        self._forms: dict[tuple[AnyDType, bool], _engine.HeldWeight] = {}
+        self._forms: dict[tuple[AnyDType, bool], HeldWeight] = {}
         # The form for results of the array's own dtype, once there is one.
-        self.prepared: _engine.HeldWeight | None = None
+        self.prepared: HeldWeight | None = None
 
-    def weight_for(self, result: AnyDType) -> _engine.HeldWeight:
+    def weight_for(self, result: AnyDType) -> HeldWeight:
         """Return the weight held ready for results of dtype `result`."""
         key = _compute_dtype(result), result.kind == "c"
         form = self._forms.get(key)
         if form is None:
-            form = self._forms[key] = _engine.HeldWeight(weight_operand(self.array, result))
+            form = self._forms[key] = HeldWeight(weight_operand(self.array, result))
             # Only the dtypes that need no conversion: other forms look like plain weights, but
             # a complex one has twice the channels.
             if result == self.array.dtype == key[0]:
