@@ -36,6 +36,7 @@ from cyconv._plan cimport (
     AUTO,
     DIRECT,
     FFT,
+    MAX_SPAN_LISTS,
     MIN_BLOCK_COLUMNS,
     ROWS,
     TURNED_TILE,
@@ -77,7 +78,9 @@ cdef double WEIGHT_TRANSFORM_SLOTS = 24
 cdef double FACTOR_READ_SLOTS = 0.1
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
 cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
-cdef double ROWS_CHANNELS_FACTOR = 1.25  # the row kernel's bookkeeping where sums exceed a channel
+# The row kernel with several channels: bookkeeping of chunks, totals beside the sums; and its start.
+cdef double ROWS_CHANNELS_FACTOR = 1.8
+cdef double ROWS_CHANNELS_START_SLOTS = 1000
 cdef double SKIP_THRESHOLD = 0.98  # share of taps from which on leaving out the others pays
 
 
@@ -118,11 +121,24 @@ cdef double read_share(const Axis *axis) noexcept nogil:
     return <double>reads / axis.taps / axis.out
 
 
+cdef Py_ssize_t count_pieces(const Axis *axis) noexcept nogil:
+    """Pieces of an axis with different taps in the padding, as far as there are lists for."""
+    cdef Py_ssize_t output = 0, count = 0
+    while output < axis.out and count <= MAX_SPAN_LISTS:
+        output = piece_end(axis, output)
+        count += 1
+    return count
+
+
 cdef double tile_cost(Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, full, rest, pixel_vectors
     cdef Py_ssize_t columns = problem.out_size[1], row_count = problem.out_size[0]
-    cdef double cost, best = -1, row_share = read_share(&plan.rows)
+    cdef Py_ssize_t first_column, last_column
+    cdef double cost, best = -1, row_share = read_share(&plan.rows), column_share
+    # taps that no column of a whole row reads
+    reading_taps(&plan.columns, 0, columns, &first_column, &last_column)
+    column_share = <double>(last_column - first_column) / plan.columns.taps if plan.columns.mode == ZEROS else 1.0
     pixel_vectors = ceil_div((row_count - 1) * plan.window.row_pitch + columns, lanes)
     plan.cut = False
     plan.flat = pixel_vectors < row_count * ceil_div(columns, lanes)
@@ -146,8 +162,8 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
             plan.tile_vectors = vectors
     plan.pixel_tile = plan.tile_vectors * lanes
     plan.panel_width = plan.tile_rows
-    plan.skips = row_share < SKIP_THRESHOLD
-    return best * plan.terms + start_slots(plan)
+    plan.skips = row_share < SKIP_THRESHOLD or column_share < SKIP_THRESHOLD
+    return best * plan.terms * column_share + start_slots(plan)
 
 
 cdef double turned_columns_slots(
@@ -166,7 +182,7 @@ cdef double turned_columns_slots(
             slots += vectors_slots(plan.kernels, (end - column) % rows, out_vectors, vectors)
         first = 0
         last = taps
-        if cut:
+        if plan.columns.mode == ZEROS and end <= plan.columns.out:  # not of flat tiles
             reading_taps(&plan.columns, column, end, &first, &last)
         sum += slots * (last - first)
         column = end
@@ -180,6 +196,10 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
     cdef double cost, best = -1, row_share = read_share(&plan.rows)
     cdef bint can_cut = read_share(&plan.columns) < SKIP_THRESHOLD
     cdef int cut
+    # tiles beyond the last list take all taps
+    if count_pieces(&plan.rows) * (count_pieces(&plan.columns) if can_cut else 1) > MAX_SPAN_LISTS:
+        can_cut = False
+        row_share = 1.0
     # rows without gaps between them are one long row
     cdef bint flat = plan.window.row_pitch == columns and problem.kernel[0] == 1 and not can_cut
     if flat:
@@ -230,12 +250,11 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     loads = ((rows - 1) * stride + height) * pixel_vectors * load_slots(plan.kernels)
     products = rows * height * pixel_vectors
     slots = max(products, loads + rows * height * ceil_div(pixel_vectors, plan.kernels.row_vectors))
+    slots *= problem.kernel[1] * problem.in_channels * problem.out_channels
+    slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
     if problem.in_channels > 1:
-        slots *= ROWS_CHANNELS_FACTOR
-    return (
-        slots * problem.kernel[1] * problem.in_channels * problem.out_channels
-        * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
-    )
+        slots = slots * ROWS_CHANNELS_FACTOR + ROWS_CHANNELS_START_SLOTS
+    return slots
 
 
 cdef bint reads_inside(const Axis *axis) noexcept nogil:

@@ -19,6 +19,7 @@ cdef enum:
     INAPPLICABLE = -2  # what make_plan answers where the wanted algorithm does not apply
     ALIGNMENT = 64  # of each part of the scratch, a cache line
     MIN_BLOCK_COLUMNS = 32
+    MAX_SPAN_LISTS = 32  # lists of the terms that different tiles take
     # Terms of a chunk of Winograd's sums, whose errors the output transform enlarges.
     WINOGRAD_CHUNK = 16
 

@@ -28,8 +28,7 @@ from cyconv._window cimport Axis, Run, layout_axis, shared_row_step, shared_row_
 
 
 cdef enum:
-    # Lists of the terms that different tiles take: at most so many, and so large.
-    MAX_SPAN_LISTS = 32
+    # Of the lists of the terms that different tiles take.
     SPANS_BUDGET = 256 * 1024
     # Winograd's products of a pass of panels, which its output transforms find in the second level.
     PRODUCTS_BUDGET = 1024 * 1024
