@@ -244,9 +244,7 @@ def test_the_choice_looks_at_one_image(isa: str):
     ],
 )
 def test_what_it_cannot_do_is_an_error(x, w, dtype: str):
-    with pytest.raises(
-        ValueError, match=r"'fft' does not apply: it needs .* 8 MiB"
-    ):
+    with pytest.raises(ValueError, match=r"'fft' does not apply: it needs .* 8 MiB"):
         cyconv.explain(x, w, dtype=dtype, **FFT)
     with pytest.raises(ValueError, match="'fft' does not apply: it needs"):
         cyconv.conv2d(np.ones(x, dtype), np.ones(w, dtype), **FFT)
