@@ -61,6 +61,7 @@ cdef enum:
     # Winograd: the factors of a block's inputs. One factor of all channels stays in the second-level
     # cache, the others wait in the third; the larger a block, the less often weights are read.
     FACTORS_BUDGET = 4 * 1024 * 1024
+    MAX_WINOGRAD_CHANNELS = 1820  # of which a vector of 64 bytes fits the budget
     MAX_BLOCK_VECTORS = 8
     MIN_BLOCK_TILES = 8  # columns of tiles of a block, where there are more
     BLOCK_START_SLOTS = 2000
@@ -274,9 +275,7 @@ cdef bint suits_winograd(const Plan *plan) noexcept nogil:
         if problem.kernel[which] != CYC_WINOGRAD_TAPS or problem.stride[which] != 1 or problem.dilation[which] != 1:
             return False
     return (
-        plan.kernels.winograd_input != NULL and problem.in_channels > 0
-        and CYC_WINOGRAD_PRODUCTS * problem.in_channels * plan.kernels.lanes * plan.kernels.item
-        <= FACTORS_BUDGET
+        plan.kernels.winograd_input != NULL and 0 < problem.in_channels <= MAX_WINOGRAD_CHANNELS
         and reads_inside(&plan.rows) and reads_inside(&plan.columns)
     )
 
