@@ -102,6 +102,10 @@ class Conv2d:
     torch's do; for a complex layer, real and imaginary parts each. Pickles and deep copies carry
     the weights but not the form prepared for the kernels.
 
+    As its weights are ready, a layer may find Winograd's algorithm worth its while where the
+    function does not, and then differs from it within the bound. With ``algorithm="direct"`` both
+    give the same bits.
+
     References
     ----------
     https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
