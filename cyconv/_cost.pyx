@@ -23,6 +23,7 @@ vectors a cycle. Cores that do one of each have the same ratios.
 from cyconv._fft cimport fft_cost
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
+    CYC_EDGE_ROWS,
     CYC_MAX_TILE_VECTORS,
     CYC_ROW_BLOCK,
     CYC_WINOGRAD_OUT,
@@ -82,7 +83,7 @@ cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
 # The row kernel with several channels: bookkeeping of chunks, totals beside the sums; and its start.
 cdef double ROWS_CHANNELS_FACTOR = 1.8
 cdef double ROWS_CHANNELS_START_SLOTS = 1000
-cdef double SKIP_THRESHOLD = 0.98  # share of taps from which on leaving out the others pays
+cdef double SKIP_THRESHOLD = 0.995  # share of taps from which on leaving out the others pays
 
 
 cdef inline double load_slots(const cyc_kernels *kernels) noexcept nogil:
@@ -167,26 +168,43 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
     return best * plan.terms * column_share + start_slots(plan)
 
 
+cdef double turned_edge_slots(
+    const Plan *plan, Py_ssize_t column, Py_ssize_t pixels, Py_ssize_t out_vectors, Py_ssize_t vectors
+) noexcept nogil:
+    """One channel and kernel row of a tile of pixels some of which read padding."""
+    cdef Py_ssize_t tap, first, last, end = column + pixels, most = CYC_EDGE_ROWS(pixels)
+    cdef double sum = 0
+    for tap in range(plan.columns.taps):
+        reading_outputs(&plan.columns, tap, &first, &last)
+        if first < end and last > column:
+            first = min(most, max(<Py_ssize_t>0, first - column))
+            last = min(most, max(<Py_ssize_t>0, end - last))
+            sum += vectors_slots(plan.kernels, pixels - first - last, out_vectors, vectors)
+    return sum
+
+
 cdef double turned_columns_slots(
     const Plan *plan, Py_ssize_t columns, Py_ssize_t most, Py_ssize_t vectors, bint cut
 ) noexcept nogil:
     """One channel and kernel row of a row of pixels, in tiles of up to `most` pixels."""
-    cdef Py_ssize_t taps = plan.columns.taps
     cdef Py_ssize_t out_vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
-    cdef Py_ssize_t column = 0, end, rows, first, last
-    cdef double slots, sum = 0
+    cdef Py_ssize_t column = 0, end, pixels, inside, inner = 0, inner_end = columns, unused
+    cdef double sum = 0
+    if plan.columns.mode == ZEROS and not plan.flat:  # the columns for which no tap reads padding
+        reading_outputs(&plan.columns, 0, &inner, &unused)
+        reading_outputs(&plan.columns, plan.columns.taps - 1, &unused, &inner_end)
     while column < columns:
         end = piece_end(&plan.columns, column) if cut else columns
-        rows = balanced(end - column, most)
-        slots = (end - column) // rows * vectors_slots(plan.kernels, rows, out_vectors, vectors)
-        if (end - column) % rows:
-            slots += vectors_slots(plan.kernels, (end - column) % rows, out_vectors, vectors)
-        first = 0
-        last = taps
-        if plan.columns.mode == ZEROS and end <= plan.columns.out:  # not of flat tiles
-            reading_taps(&plan.columns, column, end, &first, &last)
-        sum += slots * (last - first)
-        column = end
+        pixels = balanced(end - column, most)
+        while column < end:
+            pixels = min(pixels, end - column)
+            inside = (min(end, inner_end) - column) // pixels if column >= inner else 0
+            if inside > 0:  # tiles that take all taps
+                sum += inside * plan.columns.taps * vectors_slots(plan.kernels, pixels, out_vectors, vectors)
+                column += inside * pixels
+            else:
+                sum += turned_edge_slots(plan, column, pixels, out_vectors, vectors)
+                column += pixels
     return sum
 
 
@@ -195,17 +213,17 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows
     cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes), columns = problem.out_size[1]
     cdef double cost, best = -1, row_share = read_share(&plan.rows)
-    cdef bint can_cut = read_share(&plan.columns) < SKIP_THRESHOLD
+    cdef bint edges = read_share(&plan.columns) < SKIP_THRESHOLD, can_cut = edges
     cdef int cut
     # tiles beyond the last list take all taps
     if count_pieces(&plan.rows) * (count_pieces(&plan.columns) if can_cut else 1) > MAX_SPAN_LISTS:
         can_cut = False
         row_share = 1.0
     # rows without gaps between them are one long row
-    cdef bint flat = plan.window.row_pitch == columns and problem.kernel[0] == 1 and not can_cut
-    if flat:
+    plan.flat = plan.window.row_pitch == columns and problem.kernel[0] == 1 and not edges
+    if plan.flat:
         columns *= problem.out_size[0]
-    plan.skips = can_cut or row_share < SKIP_THRESHOLD
+    plan.skips = edges or row_share < SKIP_THRESHOLD
     for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
         rows = most_rows(plan.kernels, vectors)
         if rows == 0 or vectors > out_vectors:
@@ -217,12 +235,11 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
                 plan.cut = cut
                 plan.pixel_tile = rows
                 plan.tile_vectors = vectors
-    plan.flat = flat and not plan.cut
     if not plan.cut:
         plan.pixel_tile = balanced(columns, plan.pixel_tile)
     plan.tile_rows = plan.pixel_tile
     plan.panel_width = plan.tile_vectors * lanes
-    if not flat:
+    if not plan.flat:
         best *= problem.out_size[0]
     return (
         start_slots(plan)

@@ -12,6 +12,7 @@ cdef extern from "kernels/kernels.h" nogil:
     enum: CYC_WINOGRAD_IN
     enum: CYC_WINOGRAD_PRODUCTS
     const Py_ssize_t CYC_FFT_LINE_BYTES
+    Py_ssize_t CYC_EDGE_ROWS(Py_ssize_t rows)
 
     const int CYC_F32
     const int CYC_F64
@@ -39,6 +40,11 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef struct cyc_tap:
         Py_ssize_t broadcast
         Py_ssize_t vector
+        Py_ssize_t edge
+
+    ctypedef struct cyc_edge:
+        unsigned char first
+        unsigned char last
 
     ctypedef struct cyc_span:
         int begin
@@ -55,6 +61,7 @@ cdef extern from "kernels/kernels.h" nogil:
         const void *broadcast
         const void *vector
         const cyc_tap *taps
+        const cyc_edge *edges
         const cyc_span *spans
         Py_ssize_t span_count
         void *totals

@@ -93,6 +93,7 @@ cdef struct Plan:
     bint packs_in_task  # each panel is used by one task, which packs it in its own cache
     bint transforms_in_task  # Winograd: likewise for the factors of the weights
     Py_ssize_t spots  # tiles of a block, at most
+    Py_ssize_t edge_tables  # the first is empty; of the tiles of a row, at most
     Py_ssize_t span_lists  # at most
     Py_ssize_t spans  # of a list, at most
 
@@ -117,6 +118,7 @@ cdef struct Plan:
     Py_ssize_t panel_bytes
     Py_ssize_t taps_bytes
     Py_ssize_t spots_bytes
+    Py_ssize_t edges_bytes
     Py_ssize_t pieces_bytes
     Py_ssize_t spans_bytes
     Py_ssize_t scratch_bytes  # their sum

@@ -16,13 +16,13 @@ from cyconv._kernels cimport (
     CYC_ROW_BLOCK,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
+    cyc_edge,
     cyc_isa,
     cyc_piece,
     cyc_span,
     cyc_tap,
     most_rows,
 )
-from cyconv._plan cimport WINOGRAD, WINOGRAD_CHUNK
 from cyconv._tiles cimport Spot, SpanList, fill_taps
 from cyconv._window cimport Axis, Run, layout_axis, shared_row_step, shared_row_stride, shared_row_pitch
 
@@ -78,6 +78,10 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     if plan.term_blocks > 1:  # otherwise the plan has the taps of all terms
         plan.taps_bytes = round_up(plan.term_block * sizeof(cyc_tap), ALIGNMENT)
     plan.spots_bytes = round_up(plan.spots * sizeof(Spot), ALIGNMENT)
+    plan.edge_tables = 1
+    if plan.algorithm == TURNED_TILE and plan.skips and not plan.flat and not plan.cut:
+        plan.edge_tables += ceil_div(plan.columns.block, plan.pixel_tile)
+    plan.edges_bytes = round_up(plan.edge_tables * plan.columns.taps * sizeof(cyc_edge), ALIGNMENT)
     if plan.algorithm != TURNED_TILE:
         plan.pieces_bytes = round_up(
             (plan.spots * plan.tile_vectors + plan.rows.block) * sizeof(cyc_piece), ALIGNMENT
@@ -89,13 +93,11 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     if plan.skips:
         plan.spans += (plan.channel_block + 1) * plan.rows.taps
         list_bytes = plan.spans * sizeof(cyc_span)
-        plan.span_lists = min(<Py_ssize_t>MAX_SPAN_LISTS, SPANS_BUDGET // list_bytes)
-        plan.skips = plan.span_lists > 1
-        plan.span_lists = max(<Py_ssize_t>1, plan.span_lists)
+        plan.span_lists = max(<Py_ssize_t>1, min(<Py_ssize_t>MAX_SPAN_LISTS, SPANS_BUDGET // list_bytes))
     plan.spans_bytes = round_up(plan.span_lists * (sizeof(SpanList) + plan.spans * sizeof(cyc_span)), ALIGNMENT)
     plan.scratch_bytes = (
         plan.window_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes + plan.taps_bytes
-        + plan.spots_bytes + plan.pieces_bytes + plan.spans_bytes
+        + plan.spots_bytes + plan.edges_bytes + plan.pieces_bytes + plan.spans_bytes
     )
 
 
@@ -246,6 +248,7 @@ cdef int make_plan(
         for index in range(problem.in_channels):
             plan.taps[index].broadcast = index * (plan.positions if plan.turned else plan.panel_width)
             plan.taps[index].vector = index * (plan.panel_width if plan.turned else plan.positions)
+            plan.taps[index].edge = 0
     elif plan.term_blocks == 1:
         fill_taps(plan, 0, plan.terms, plan.taps)
     return 0

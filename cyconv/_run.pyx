@@ -20,6 +20,7 @@ from cyconv._kernels cimport (
     CYC_NO_ACTIVATION,
     CYC_RELU6,
     CYC_ROW_BLOCK,
+    cyc_edge,
     cyc_piece,
     cyc_planes_args,
     cyc_rows_args,
@@ -43,6 +44,7 @@ cdef struct Scratch:
     char *panel  # packed weights of one panel, where the task packs them
     cyc_tap *taps
     Spot *spots
+    cyc_edge *edges
     cyc_piece *pieces
     SpanList *lists
 
@@ -154,6 +156,7 @@ cdef void run_panel(
     for index in range(spot_count):
         spot = scratch.spots + index
         terms = scratch.lists + (spot.list if finite else 0)
+        args.edges = scratch.edges + (spot.edges * plan.columns.taps if finite else 0)
         args.spans = terms.spans
         args.span_count = terms.count
         if plan.term_blocks > 1:
@@ -192,7 +195,8 @@ cdef void run_tiles(
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps, list_count
     cdef Py_ssize_t block, term, terms, channel, panel, index, panel_index, panel_elements
     cdef Py_ssize_t spot_count = place_spots(
-        plan, task.row, task.row_count, task.column, task.column_count, scratch.spots, scratch.lists, &list_count
+        plan, task.row, task.row_count, task.column, task.column_count, scratch.spots, scratch.lists, &list_count,
+        scratch.edges,
     )
     cdef const char *packed
     cdef bint finite
@@ -367,9 +371,13 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
     scratch.panel = scratch.turned + plan.turned_bytes
     memory = scratch.panel + plan.panel_bytes
     scratch.taps = <cyc_tap *>memory if plan.term_blocks > 1 else plan.taps
-    scratch.spots = <Spot *>(memory + plan.taps_bytes)
-    scratch.pieces = <cyc_piece *>(memory + plan.taps_bytes + plan.spots_bytes)
-    scratch.lists = <SpanList *>(memory + plan.taps_bytes + plan.spots_bytes + plan.pieces_bytes)
+    memory += plan.taps_bytes
+    scratch.spots = <Spot *>memory
+    memory += plan.spots_bytes
+    scratch.edges = <cyc_edge *>memory
+    memory += plan.edges_bytes
+    scratch.pieces = <cyc_piece *>memory
+    scratch.lists = <SpanList *>(memory + plan.pieces_bytes)
     spans = <cyc_span *>(scratch.lists + plan.span_lists)
     for list_index in range(plan.span_lists):
         scratch.lists[list_index].spans = spans + list_index * plan.spans

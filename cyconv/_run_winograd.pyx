@@ -20,6 +20,7 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
+    cyc_edge,
     cyc_span,
     cyc_store_args,
     cyc_tap,
@@ -43,6 +44,9 @@ cdef struct Scratch:
     char *doubtful  # [output][tile]: not finite, to be computed again
     cyc_tap *taps
     cyc_span *spans
+
+
+cdef cyc_edge NO_EDGES  # whose rows all take part: C sets it to zero
 
 
 cdef struct Block:
@@ -207,6 +211,7 @@ cdef void sum_directly(
     cdef Py_ssize_t group, first, rows, step
     cdef cyc_tile_args args
     args.taps = scratch.taps
+    args.edges = &NO_EDGES
     args.spans = scratch.spans
     args.span_count = fill_chunks(scratch.spans, plan.terms, CYC_CHUNK)
     args.carry = False
@@ -263,6 +268,7 @@ cdef void compute_again(
             for kw in range(CYC_WINOGRAD_TAPS):
                 tap.broadcast = (tap - scratch.taps) * most_rows(plan.kernels, 1)
                 tap.vector = channel * plan.window.channel_pitch + kh * plan.window.row_pitch + kw
+                tap.edge = 0
                 tap += 1
     prepare_window(plan, operands, task, 0, plan.problem.in_channels, scratch.factors)
     for panel in range(task.panel, task.panel + task.panel_count):
@@ -312,6 +318,7 @@ cdef void multiply_pass(
     cdef char *products
     cdef cyc_tile_args args
     args.taps = plan.taps
+    args.edges = &NO_EDGES
     args.spans = scratch.spans
     args.out = NULL
     for step in range(ceil_div(plan.problem.in_channels, plan.part_channels)):

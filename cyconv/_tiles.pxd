@@ -1,6 +1,6 @@
 """Where the tiles of a block lie, and which terms each of them takes."""
 
-from cyconv._kernels cimport cyc_piece, cyc_span, cyc_tap
+from cyconv._kernels cimport cyc_edge, cyc_piece, cyc_span, cyc_tap
 from cyconv._plan cimport Plan
 from cyconv._window cimport Axis
 
@@ -12,6 +12,7 @@ cdef struct Spot:
     Py_ssize_t row  # first pixel, in the block
     Py_ssize_t column
     Py_ssize_t list  # its terms, where the weights are finite
+    Py_ssize_t edges  # the table of the pixels that they leave out, likewise
     Py_ssize_t piece  # first piece
 
 
@@ -26,10 +27,13 @@ cdef struct SpanList:
 
 
 cdef Py_ssize_t piece_end(const Axis *columns, Py_ssize_t column) noexcept nogil
+cdef bint find_edges(
+    const Axis *columns, Py_ssize_t column, Py_ssize_t pixels, cyc_edge *edges
+) noexcept nogil
 cdef Py_ssize_t count_spots(const Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
 cdef Py_ssize_t place_spots(
     const Plan *plan, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t column, Py_ssize_t columns,
-    Spot *spots, SpanList *lists, Py_ssize_t *list_count
+    Spot *spots, SpanList *lists, Py_ssize_t *list_count, cyc_edge *edges
 ) noexcept nogil
 cdef void place_pieces(
     const Plan *plan, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t out_pitch, Spot *spots, Py_ssize_t spot_count,

@@ -2,11 +2,15 @@
 
 A tap that reads nothing but zero padding for every pixel of a tile adds zeros as long as the weights
 are finite. Leaving such taps out saves up to 18% on a 7x7 image with padding 1 and 23% at dilation 6
-on 33x33. The terms that remain keep their places in the chunks, so the result keeps its bits.
+on 33x33. Of other taps a turned tile leaves out the first and last few pixels, if those read padding:
+another 10% on the 7x7 image. The terms that remain keep their places in the chunks, so the result keeps
+its bits.
 """
 
+from libc.string cimport memset
+
 from cyconv._integers cimport balanced, ceil_div
-from cyconv._kernels cimport CYC_CHUNK, cyc_piece, cyc_span, cyc_tap
+from cyconv._kernels cimport CYC_CHUNK, CYC_EDGE_ROWS, cyc_edge, cyc_piece, cyc_span, cyc_tap
 from cyconv._plan cimport TURNED_TILE, Plan
 from cyconv._window cimport Axis, reading_outputs, reading_taps
 
@@ -21,6 +25,20 @@ cdef Py_ssize_t piece_end(const Axis *columns, Py_ssize_t column) noexcept nogil
         if column < last < end:
             end = last
     return end
+
+
+cdef bint find_edges(
+    const Axis *columns, Py_ssize_t column, Py_ssize_t pixels, cyc_edge *edges
+) noexcept nogil:
+    """For each kernel column the first and last pixels of a turned tile that read padding; whether any do."""
+    cdef Py_ssize_t tap, first, last, most = CYC_EDGE_ROWS(pixels)
+    cdef bint found = False
+    for tap in range(columns.taps):
+        reading_outputs(columns, tap, &first, &last)
+        edges[tap].first = <unsigned char>min(most, max(<Py_ssize_t>0, first - column))
+        edges[tap].last = <unsigned char>min(most, max(<Py_ssize_t>0, column + pixels - last))
+        found = found or edges[tap].first or edges[tap].last
+    return found
 
 
 cdef Py_ssize_t count_spots(const Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
@@ -74,13 +92,16 @@ cdef Py_ssize_t list_for(
 
 cdef Py_ssize_t place_spots(
     const Plan *plan, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t column, Py_ssize_t columns,
-    Spot *spots, SpanList *lists, Py_ssize_t *list_count
+    Spot *spots, SpanList *lists, Py_ssize_t *list_count, cyc_edge *edges
 ) noexcept nogil:
     """Place the tiles of the block at (row, column), rows by columns; how many.
 
-    The first list is that of all taps; lists get their taps here and their spans by ``fill_spans``.
+    The first list is that of all taps; lists get their taps here and their spans by ``fill_spans``. The
+    first table of edges has none; each tile of a row may get one of its own, which other rows share.
     """
+    cdef Py_ssize_t tiles = 0, tables = 1
     cdef Py_ssize_t pitch = plan.window.row_pitch, count = 0, position, end, y, x, size, last_row, piece
+    memset(edges, 0, plan.columns.taps * sizeof(cyc_edge))
     lists[0].first_row = lists[0].first_column = 0
     lists[0].last_row = plan.rows.taps
     lists[0].last_column = plan.columns.taps
@@ -94,6 +115,7 @@ cdef Py_ssize_t place_spots(
             x = position % pitch
             last_row = (position + size - 1) // pitch
             spots[count].position = position
+            spots[count].edges = 0
             spots[count].pixels = size
             spots[count].row = y
             spots[count].column = x
@@ -123,8 +145,18 @@ cdef Py_ssize_t place_spots(
                 spots[count].list = list_for(
                     plan, row + y, row + y + 1, column + x, column + x + spots[count].pixels, lists, list_count
                 )
+                spots[count].edges = 0
+                if y > 0:
+                    spots[count].edges = spots[count - tiles].edges
+                elif tables < plan.edge_tables and find_edges(
+                    &plan.columns, column + x, spots[count].pixels, edges + tables * plan.columns.taps
+                ):
+                    spots[count].edges = tables
+                    tables += 1
                 x += spots[count].pixels
                 count += 1
+        if y == 0:
+            tiles = count
     return count
 
 
@@ -223,6 +255,7 @@ cdef void fill_taps(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, c
         panel = index * plan.panel_width
         taps[index].broadcast = pixel if turned else panel
         taps[index].vector = panel if turned else pixel
+        taps[index].edge = kw if turned else 0
         kw += 1
         if kw == kernel_w:
             kw = 0

@@ -54,11 +54,20 @@ enum {
 
 enum { CYC_NO_ACTIVATION, CYC_RELU, CYC_RELU6 };
 
-/* One term k of a tile: where its two operands lie. */
+/* One term k of a tile: where its two operands lie, and which entry of the tile's edges is its own. */
 typedef struct {
     ptrdiff_t broadcast;
     ptrdiff_t vector;
+    ptrdiff_t edge;
 } cyc_tap;
+
+/* Rows at either end of a tile that a term leaves out: pixels for which it reads padding. */
+typedef struct {
+    uint8_t first, last;
+} cyc_edge;
+
+/* The most of them that the kernel tells apart: enough for 7 taps in their own padding. */
+#define CYC_EDGE_ROWS(rows) ((rows) > 6 ? 3 : ((rows) - 1) / 2)
 
 /* A run of terms; with ends_chunk, the sum of the chunk that they complete goes to the totals. */
 typedef struct {
@@ -78,7 +87,9 @@ typedef struct {
  *     total[i][j] = sum over k of broadcast[taps[k].broadcast + i] * vector[taps[k].vector + j]
  *                   for i < R and j < V * L,
  *
- * k running through the spans, of which there is at least one and the last ends a chunk. A chunk is
+ * k running through the spans, of which there is at least one and the last ends a chunk; term k adds
+ * nothing to the edges[taps[k].edge].first first rows and the .last last ones, CYC_EDGE_ROWS(R) of each at
+ * most. A chunk is
  * CYC_CHUNK terms counted from the first of all; terms that are left out leave its ends where they are.
  * `carry`: totals hold the sums of earlier chunks, to be continued.
  * Without `out`, the sums go to totals (R rows of V * L elements). With `out`, row i becomes
@@ -91,6 +102,7 @@ typedef struct {
     const void *broadcast;
     const void *vector;
     const cyc_tap *taps;
+    const cyc_edge *edges;
     const cyc_span *spans;
     ptrdiff_t span_count;
     void *totals;

@@ -10,6 +10,8 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const CYC_ELEMENT *broadcast = (const CYC_ELEMENT *)args->broadcast;
     const CYC_ELEMENT *vector = (const CYC_ELEMENT *)args->vector;
     const cyc_tap *taps = args->taps;
+    const cyc_edge *edges = args->edges;
+    const int edge_rows = CYC_EDGE_ROWS(rows);
     CYC_ELEMENT *totals = (CYC_ELEMENT *)args->totals;
     int carry = args->carry;
     CYC_VECTOR sum[CYC_MAX_TILE_ROWS][CYC_MAX_TILE_VECTORS];
@@ -25,7 +27,10 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
             const CYC_ELEMENT *v = vector + tap->vector;
             CYC_VECTOR column[CYC_MAX_TILE_VECTORS];
             CYC_UNROLL for (int j = 0; j < vectors; j++) column[j] = CYC_OP(load)(v + j * CYC_LANES);
+            const int first = edges[tap->edge].first, last = edges[tap->edge].last;
             CYC_UNROLL for (int i = 0; i < rows; i++) {
+                if (i < edge_rows && i < first) continue;
+                if (i >= rows - edge_rows && i >= rows - last) continue;
                 const CYC_VECTOR scalar = CYC_OP(broadcast)(b + i);
                 CYC_UNROLL for (int j = 0; j < vectors; j++)
                     sum[i][j] = CYC_OP(multiply_add)(scalar, column[j], sum[i][j]);
