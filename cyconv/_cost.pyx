@@ -228,7 +228,7 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
         rows = most_rows(plan.kernels, vectors)
         if rows == 0 or vectors > out_vectors:
             continue
-        for cut in range(2 if can_cut else 1):
+        for cut in range(1 if can_cut else 0, -1, -1):
             cost = turned_columns_slots(plan, columns, rows, vectors, cut)
             if best < 0 or cost < best:
                 best = cost

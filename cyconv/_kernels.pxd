@@ -38,13 +38,21 @@ cdef extern from "kernels/kernels.h" nogil:
     const int CYC_RELU6
 
     ctypedef struct cyc_tap:
-        Py_ssize_t broadcast
-        Py_ssize_t vector
-        Py_ssize_t edge
+        int broadcast
+        int vector
+        int edge
 
     ctypedef struct cyc_edge:
         unsigned char first
         unsigned char last
+
+    ctypedef struct cyc_ahead:
+        const char *next
+        Py_ssize_t rows
+        Py_ssize_t bursts
+        Py_ssize_t row_bursts
+        Py_ssize_t lines
+        Py_ssize_t gap
 
     ctypedef struct cyc_span:
         int begin
@@ -62,6 +70,7 @@ cdef extern from "kernels/kernels.h" nogil:
         const void *vector
         const cyc_tap *taps
         const cyc_edge *edges
+        cyc_ahead *ahead
         const cyc_span *spans
         Py_ssize_t span_count
         void *totals

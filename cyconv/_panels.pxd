@@ -1,6 +1,8 @@
 """Packed weights."""
 
+from cyconv._kernels cimport cyc_ahead
 from cyconv._plan cimport Plan
+from cyconv._task cimport Operands
 
 
 cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil
@@ -11,5 +13,9 @@ cdef void pack_factors(
 cdef char *finite_flags(const Plan *plan, const char *panels) noexcept nogil
 cdef void pack_panel(
     const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *panel
+) noexcept nogil
+cdef void look_ahead(
+    const Plan *plan, const Operands *operands, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, Py_ssize_t bursts,
+    cyc_ahead *ahead
 ) noexcept nogil
 cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int threads) noexcept nogil

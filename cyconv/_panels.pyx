@@ -7,13 +7,15 @@ either way round. Behind all panels there is a byte for each: its weights are fi
 from cython.parallel cimport prange
 
 from cyconv._integers cimport ceil_div
-from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS
+from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS, cyc_ahead
 from cyconv._plan cimport FFT, ROWS, WINOGRAD, Plan
+from cyconv._task cimport Operands
 
 
 cdef enum:
     # A part of a panel that stays in the first-level cache while its factors are made.
     PART_BYTES = 24 * 1024
+    LINE_BYTES = 64
     SLACK_BYTES = 64  # a vector is read past the end
 
 
@@ -27,6 +29,30 @@ cdef void pack_panel(
         weight + (row * plan.terms + term) * plan.kernels.item, plan.terms,
         min(plan.panel_width, plan.problem.out_channels - output), plan.panel_width, terms, panel,
     )
+
+
+cdef void look_ahead(
+    const Plan *plan, const Operands *operands, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, Py_ssize_t bursts,
+    cyc_ahead *ahead
+) noexcept nogil:
+    """Let tiles fetch some terms of panel number `index` of all groups, in about as many bursts."""
+    cdef Py_ssize_t item = plan.kernels.item, output = index % plan.panels * plan.panel_width
+    cdef Py_ssize_t row_bytes, lines, pitch = plan.terms * item
+    if plan.packs_in_task:
+        row_bytes = terms * item
+        ahead.rows = min(plan.panel_width, plan.problem.out_channels - output)
+        ahead.next = operands.weight + (
+            (index // plan.panels * plan.problem.out_channels + output) * plan.terms + term
+        ) * item
+    else:
+        row_bytes = terms * plan.panel_width * item
+        ahead.rows = 1
+        ahead.next = operands.panels + (index * plan.terms + term) * plan.panel_width * item
+    lines = ceil_div(row_bytes, LINE_BYTES)
+    ahead.row_bursts = min(lines, max(<Py_ssize_t>1, bursts // ahead.rows))
+    ahead.lines = ceil_div(lines, ahead.row_bursts)
+    ahead.bursts = ahead.row_bursts
+    ahead.gap = pitch - ahead.row_bursts * ahead.lines * LINE_BYTES
 
 
 cdef inline Py_ssize_t panel_count(const Plan *plan) noexcept nogil:

@@ -246,8 +246,8 @@ cdef int make_plan(
         fill_row_offsets(plan)
     elif plan.algorithm == WINOGRAD:
         for index in range(problem.in_channels):
-            plan.taps[index].broadcast = index * (plan.positions if plan.turned else plan.panel_width)
-            plan.taps[index].vector = index * (plan.panel_width if plan.turned else plan.positions)
+            plan.taps[index].broadcast = <int>(index * (plan.positions if plan.turned else plan.panel_width))
+            plan.taps[index].vector = <int>(index * (plan.panel_width if plan.turned else plan.positions))
             plan.taps[index].edge = 0
     elif plan.term_blocks == 1:
         fill_taps(plan, 0, plan.terms, plan.taps)

@@ -16,10 +16,12 @@ from libc.stdlib cimport free, malloc
 
 from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport (
+    CYC_CHUNK,
     CYC_F32,
     CYC_NO_ACTIVATION,
     CYC_RELU6,
     CYC_ROW_BLOCK,
+    cyc_ahead,
     cyc_edge,
     cyc_piece,
     cyc_planes_args,
@@ -29,7 +31,7 @@ from cyconv._kernels cimport (
     cyc_tap,
     cyc_tile_args,
 )
-from cyconv._panels cimport finite_flags, pack_panel
+from cyconv._panels cimport finite_flags, look_ahead, pack_panel
 from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, WINOGRAD, Plan, aligned
 from cyconv._run_winograd cimport run_winograd
 from cyconv._task cimport Destination, Operands, Task, find_task, output_address, prepare_window
@@ -128,7 +130,7 @@ cdef bint lies_whole(const Plan *plan, const Destination *to, const Task *task, 
 
 cdef void run_panel(
     const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, Py_ssize_t panel,
-    const char *packed, bint finite, Py_ssize_t spot_count, bint first, bint last
+    const char *packed, bint finite, Py_ssize_t spot_count, bint first, bint last, cyc_ahead *ahead
 ) noexcept nogil:
     """All tiles of a block for one panel and one block of terms."""
     cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, index, vectors, rows
@@ -145,6 +147,7 @@ cdef void run_panel(
     cdef double clamps[2]
     cdef cyc_tile_args args
     args.taps = scratch.taps
+    args.ahead = ahead
     args.carry = not first
     args.bias = operands.bias + (task.group * plan.problem.out_channels + output) * item
     args.clamp = clamp_bounds(plan, to.activation, clamps)
@@ -193,12 +196,13 @@ cdef void run_tiles(
     const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch
 ) noexcept nogil:
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps, list_count
-    cdef Py_ssize_t block, term, terms, channel, panel, index, panel_index, panel_elements
+    cdef Py_ssize_t block, term, terms, channel, panel, index, panel_index, panel_elements, bursts
     cdef Py_ssize_t spot_count = place_spots(
         plan, task.row, task.row_count, task.column, task.column_count, scratch.spots, scratch.lists, &list_count,
         scratch.edges,
     )
     cdef const char *packed
+    cdef cyc_ahead ahead
     cdef bint finite
     if stores_pieces(plan, &operands.destination):
         place_pieces(
@@ -209,6 +213,7 @@ cdef void run_tiles(
         term = block * plan.term_block
         terms = min(plan.term_block, plan.terms - term)
         panel_elements = terms * plan.panel_width
+        bursts = spot_count * ceil_div(terms, CYC_CHUNK)
         channel = term // taps
         prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
         if plan.term_blocks > 1:
@@ -224,9 +229,18 @@ cdef void run_tiles(
             else:
                 packed = operands.panels + (panel_index * plan.terms + term) * plan.panel_width * item
                 finite = not plan.skips or finite_flags(plan, operands.panels)[panel_index]
+            if panel + 1 < task.panel + task.panel_count:
+                look_ahead(plan, operands, panel_index + 1, term, terms, bursts, &ahead)
+            elif block + 1 < plan.term_blocks:
+                look_ahead(
+                    plan, operands, panel_index + 1 - task.panel_count, term + terms,
+                    min(plan.term_block, plan.terms - term - terms), bursts, &ahead
+                )
+            else:
+                ahead.rows = 0
             run_panel(
                 plan, operands, task, scratch, panel, packed, finite, spot_count,
-                block == 0, block == plan.term_blocks - 1,
+                block == 0, block == plan.term_blocks - 1, &ahead
             )
 
 

@@ -20,6 +20,7 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
+    cyc_ahead,
     cyc_edge,
     cyc_span,
     cyc_store_args,
@@ -47,6 +48,7 @@ cdef struct Scratch:
 
 
 cdef cyc_edge NO_EDGES  # whose rows all take part: C sets it to zero
+cdef cyc_ahead NOTHING_AHEAD
 
 
 cdef struct Block:
@@ -212,6 +214,7 @@ cdef void sum_directly(
     cdef cyc_tile_args args
     args.taps = scratch.taps
     args.edges = &NO_EDGES
+    args.ahead = &NOTHING_AHEAD
     args.spans = scratch.spans
     args.span_count = fill_chunks(scratch.spans, plan.terms, CYC_CHUNK)
     args.carry = False
@@ -266,8 +269,8 @@ cdef void compute_again(
     for channel in range(plan.problem.in_channels):
         for kh in range(CYC_WINOGRAD_TAPS):
             for kw in range(CYC_WINOGRAD_TAPS):
-                tap.broadcast = (tap - scratch.taps) * most_rows(plan.kernels, 1)
-                tap.vector = channel * plan.window.channel_pitch + kh * plan.window.row_pitch + kw
+                tap.broadcast = <int>((tap - scratch.taps) * most_rows(plan.kernels, 1))
+                tap.vector = <int>(channel * plan.window.channel_pitch + kh * plan.window.row_pitch + kw)
                 tap.edge = 0
                 tap += 1
     prepare_window(plan, operands, task, 0, plan.problem.in_channels, scratch.factors)
@@ -319,6 +322,7 @@ cdef void multiply_pass(
     cdef cyc_tile_args args
     args.taps = plan.taps
     args.edges = &NO_EDGES
+    args.ahead = &NOTHING_AHEAD
     args.spans = scratch.spans
     args.out = NULL
     for step in range(ceil_div(plan.problem.in_channels, plan.part_channels)):

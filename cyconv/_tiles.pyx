@@ -253,9 +253,9 @@ cdef void fill_taps(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, c
             + plan.columns.tap_position[kw]
         )
         panel = index * plan.panel_width
-        taps[index].broadcast = pixel if turned else panel
-        taps[index].vector = panel if turned else pixel
-        taps[index].edge = kw if turned else 0
+        taps[index].broadcast = <int>(pixel if turned else panel)
+        taps[index].vector = <int>(panel if turned else pixel)
+        taps[index].edge = <int>kw if turned else 0
         kw += 1
         if kw == kernel_w:
             kw = 0

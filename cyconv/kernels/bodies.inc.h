@@ -6,6 +6,16 @@
 #define CYC_DTYPE_U32 3
 #define CYC_DTYPE_U64 4
 
+static inline void cyc_prefetch_burst(cyc_ahead *ahead) {
+    if (ahead->rows == 0) return;
+    for (ptrdiff_t line = 0; line < ahead->lines; line++, ahead->next += 64) CYC_PREFETCH_FAR(ahead->next);
+    if (--ahead->bursts == 0) {
+        ahead->bursts = ahead->row_bursts;
+        ahead->next += ahead->gap;
+        ahead->rows--;
+    }
+}
+
 #define CYC_INFINITY ((float)INFINITY)
 
 #define CYC_DTYPE CYC_DTYPE_F32

@@ -56,9 +56,9 @@ enum { CYC_NO_ACTIVATION, CYC_RELU, CYC_RELU6 };
 
 /* One term k of a tile: where its two operands lie, and which entry of the tile's edges is its own. */
 typedef struct {
-    ptrdiff_t broadcast;
-    ptrdiff_t vector;
-    ptrdiff_t edge;
+    int32_t broadcast;
+    int32_t vector;
+    int32_t edge;
 } cyc_tap;
 
 /* Rows at either end of a tile that a term leaves out: pixels for which it reads padding. */
@@ -68,6 +68,16 @@ typedef struct {
 
 /* The most of them that the kernel tells apart: enough for 7 taps in their own padding. */
 #define CYC_EDGE_ROWS(rows) ((rows) > 6 ? 3 : ((rows) - 1) / 2)
+
+/* Memory to be read soon, which tiles fetch into the second-level cache, a burst of lines at each span,
+ * until no row is left: rows of `row_bursts` bursts, from the last of which it is `gap` bytes to the next
+ * row. The next tile continues where one stops. */
+typedef struct {
+    const char *next;
+    ptrdiff_t rows;   /* left */
+    ptrdiff_t bursts; /* left of this row */
+    ptrdiff_t row_bursts, lines, gap;
+} cyc_ahead;
 
 /* A run of terms; with ends_chunk, the sum of the chunk that they complete goes to the totals. */
 typedef struct {
@@ -96,13 +106,15 @@ typedef struct {
  * clamp(total + bias[i], clamp[0], clamp[1]) at out + i * out_pitch; integers are not clamped. With
  * `pieces`, only those lanes of each vector that its pieces name, of which it has at least one, of no
  * lanes maybe.
- * Reads V * L elements of `vector` at each tap, and R of `broadcast`. `out` and totals alias nothing.
+ * Reads V * L elements of `vector` at each tap, and R of `broadcast`. Fetches what lies `ahead`, and
+ * changes that. `out` and totals alias nothing.
  */
 typedef struct {
     const void *broadcast;
     const void *vector;
     const cyc_tap *taps;
     const cyc_edge *edges;
+    cyc_ahead *ahead;
     const cyc_span *spans;
     ptrdiff_t span_count;
     void *totals;

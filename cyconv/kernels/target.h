@@ -40,11 +40,14 @@
 #define CYC_TARGET_END
 #endif
 
-/* A hint that the cache line at `p` will be read; p may point anywhere. */
+/* Hints that the cache line at `p` will be read, soon or later: the latter need not enter the first
+ * level. p may point anywhere. */
 #if defined(_MSC_VER) && !defined(__clang__)
 #define CYC_PREFETCH(p) ((void)(p))
+#define CYC_PREFETCH_FAR(p) ((void)(p))
 #else
 #define CYC_PREFETCH(p) __builtin_prefetch(p)
+#define CYC_PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
 #endif
 
 #if defined(_MSC_VER) && !defined(__clang__)

@@ -22,6 +22,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const cyc_span *const last = args->spans + args->span_count - 1;
     for (const cyc_span *span = args->spans; span <= last; span++) {
         const cyc_tap *const end = taps + span->end;
+        cyc_prefetch_burst(args->ahead);
         for (const cyc_tap *tap = taps + span->begin; tap < end; tap++) {
             const CYC_ELEMENT *b = broadcast + tap->broadcast;
             const CYC_ELEMENT *v = vector + tap->vector;
