@@ -34,7 +34,16 @@ from cyconv._kernels cimport (
 from cyconv._panels cimport finite_flags, look_ahead, pack_panel
 from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, WINOGRAD, Plan, aligned
 from cyconv._run_winograd cimport run_winograd
-from cyconv._task cimport Destination, Operands, Task, find_task, output_address, prepare_window
+from cyconv._task cimport (
+    Destination,
+    Operands,
+    Task,
+    channel_address,
+    find_task,
+    output_address,
+    prepare_window,
+    window_in_input,
+)
 from cyconv._tiles cimport Spot, SpanList, fill_spans, fill_taps, place_pieces, place_spots
 from cyconv._window cimport Source, shared_row_step, shared_row_stride
 
@@ -193,7 +202,7 @@ cdef void run_panel(
 
 
 cdef void run_tiles(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch
+    const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch
 ) noexcept nogil:
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps, list_count
     cdef Py_ssize_t block, term, terms, channel, panel, index, panel_index, panel_elements, bursts
@@ -215,7 +224,10 @@ cdef void run_tiles(
         panel_elements = terms * plan.panel_width
         bursts = spot_count * ceil_div(terms, CYC_CHUNK)
         channel = term // taps
-        prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
+        if window_in_input(plan, operands):
+            scratch.window = channel_address(plan, operands, task, channel)
+        else:
+            prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
         if plan.term_blocks > 1:
             fill_taps(plan, term, terms, scratch.taps)
         for index in range(list_count):

@@ -45,6 +45,10 @@ cdef Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil
 cdef char *output_address(
     const Plan *plan, const Destination *to, const Task *task, Py_ssize_t channel
 ) noexcept nogil
+cdef char *channel_address(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel
+) noexcept nogil
+cdef bint window_in_input(const Plan *plan, const Operands *operands) noexcept nogil
 cdef void prepare_window(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
 ) noexcept nogil

@@ -1,8 +1,8 @@
 """A task: the part of a convolution that one thread computes at a time, and the arrays that it touches."""
 
 from cyconv._integers cimport ceil_div
-from cyconv._plan cimport Plan
-from cyconv._window cimport find_block, prepare_channels
+from cyconv._plan cimport TURNED_TILE, Plan, Problem
+from cyconv._window cimport Source, find_block, prepare_channels
 
 
 cdef Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil:
@@ -32,6 +32,36 @@ cdef char *output_address(
         to.data + task.image * to.batch_bytes
         + channel // to.parts * to.channel_bytes + channel % to.parts * to.part_bytes
         + task.row * to.row_bytes + task.column * to.column_bytes
+    )
+
+
+cdef char *channel_address(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel
+) noexcept nogil:
+    """The first input pixel of a channel of the task's group; not to be written."""
+    cdef const Source *source = &operands.source
+    channel += task.group * plan.problem.in_channels
+    return <char *>source.data + task.image * source.batch_bytes + channel * source.channel_bytes
+
+
+cdef bint window_in_input(const Plan *plan, const Operands *operands) noexcept nogil:
+    """Whether the input is laid out as the window of a tile algorithm would be, which reads nothing beyond it.
+
+    That is a kernel of one tap over whole images. A turned tile reads its pixels only, others whole vectors.
+    """
+    cdef const Problem *problem = &plan.problem
+    cdef const Source *source = &operands.source
+    cdef Py_ssize_t item = plan.kernels.item, pixels = problem.out_size[0] * problem.out_size[1], which
+    for which in range(2):
+        if problem.kernel[which] != 1 or problem.stride[which] != 1 or problem.before[which] != 0:
+            return False
+        if problem.in_size[which] != problem.out_size[which]:
+            return False
+    return (
+        problem.readable and plan.window.row_pitch == problem.in_size[1]
+        and source.row_bytes == plan.window.row_pitch * item
+        and source.channel_bytes == plan.window.channel_pitch * item == pixels * item
+        and (plan.algorithm == TURNED_TILE or (plan.flat and pixels % plan.kernels.lanes == 0))
     )
 
 
