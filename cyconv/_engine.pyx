@@ -55,7 +55,7 @@ np.import_array()
 
 cdef enum:
     # Waking threads costs some 5 microseconds; one core does this many multiply-adds meanwhile.
-    MIN_MULTIPLY_ADDS_PER_THREAD = 500_000
+    MIN_MULTIPLY_ADDS_PER_THREAD = 250_000
 
 PADDING_MODES = {"zeros": ZEROS, "reflect": REFLECT, "replicate": REPLICATE, "circular": CIRCULAR}
 ACTIVATIONS = {None: CYC_NO_ACTIVATION, "relu": CYC_RELU, "relu6": CYC_RELU6}

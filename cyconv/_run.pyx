@@ -168,7 +168,7 @@ cdef void run_panel(
     for index in range(spot_count):
         spot = scratch.spots + index
         terms = scratch.lists + (spot.list if finite else 0)
-        args.edges = scratch.edges + (spot.edges * plan.columns.taps if finite else 0)
+        args.edges = scratch.edges + spot.edges * plan.columns.taps if spot.edges and finite else NULL
         args.spans = terms.spans
         args.span_count = terms.count
         if plan.term_blocks > 1:

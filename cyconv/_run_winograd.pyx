@@ -20,8 +20,6 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
-    cyc_ahead,
-    cyc_edge,
     cyc_span,
     cyc_store_args,
     cyc_tap,
@@ -45,10 +43,6 @@ cdef struct Scratch:
     char *doubtful  # [output][tile]: not finite, to be computed again
     cyc_tap *taps
     cyc_span *spans
-
-
-cdef cyc_edge NO_EDGES  # whose rows all take part: C sets it to zero
-cdef cyc_ahead NOTHING_AHEAD
 
 
 cdef struct Block:
@@ -213,8 +207,8 @@ cdef void sum_directly(
     cdef Py_ssize_t group, first, rows, step
     cdef cyc_tile_args args
     args.taps = scratch.taps
-    args.edges = &NO_EDGES
-    args.ahead = &NOTHING_AHEAD
+    args.edges = NULL
+    args.ahead = NULL
     args.spans = scratch.spans
     args.span_count = fill_chunks(scratch.spans, plan.terms, CYC_CHUNK)
     args.carry = False
@@ -321,8 +315,8 @@ cdef void multiply_pass(
     cdef char *products
     cdef cyc_tile_args args
     args.taps = plan.taps
-    args.edges = &NO_EDGES
-    args.ahead = &NOTHING_AHEAD
+    args.edges = NULL
+    args.ahead = NULL
     args.spans = scratch.spans
     args.out = NULL
     for step in range(ceil_div(plan.problem.in_channels, plan.part_channels)):

@@ -6,11 +6,24 @@
  * with pixels as rows the turned one. Both round alike, multiplication being commutative.
  */
 
+/* The operands of a term, and the products of one of its rows. */
+#define CYC_TILE_LOADS                                       \
+    const CYC_ELEMENT *b = broadcast + tap->broadcast;       \
+    const CYC_ELEMENT *v = vector + tap->vector;             \
+    CYC_VECTOR column[CYC_MAX_TILE_VECTORS];                 \
+    CYC_UNROLL for (int j = 0; j < vectors; j++) column[j] = CYC_OP(load)(v + j * CYC_LANES);
+#define CYC_TILE_ROW(i)                                                                                           \
+    {                                                                                                             \
+        const CYC_VECTOR scalar = CYC_OP(broadcast)(b + (i));                                                     \
+        CYC_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = CYC_OP(multiply_add)(scalar, column[j], sum[i][j]); \
+    }
+
 CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const int vectors) {
     const CYC_ELEMENT *broadcast = (const CYC_ELEMENT *)args->broadcast;
     const CYC_ELEMENT *vector = (const CYC_ELEMENT *)args->vector;
     const cyc_tap *taps = args->taps;
     const cyc_edge *edges = args->edges;
+    cyc_ahead *ahead = args->ahead;
     const int edge_rows = CYC_EDGE_ROWS(rows);
     CYC_ELEMENT *totals = (CYC_ELEMENT *)args->totals;
     int carry = args->carry;
@@ -22,19 +35,22 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const cyc_span *const last = args->spans + args->span_count - 1;
     for (const cyc_span *span = args->spans; span <= last; span++) {
         const cyc_tap *const end = taps + span->end;
-        cyc_prefetch_burst(args->ahead);
-        for (const cyc_tap *tap = taps + span->begin; tap < end; tap++) {
-            const CYC_ELEMENT *b = broadcast + tap->broadcast;
-            const CYC_ELEMENT *v = vector + tap->vector;
-            CYC_VECTOR column[CYC_MAX_TILE_VECTORS];
-            CYC_UNROLL for (int j = 0; j < vectors; j++) column[j] = CYC_OP(load)(v + j * CYC_LANES);
-            const int first = edges[tap->edge].first, last = edges[tap->edge].last;
-            CYC_UNROLL for (int i = 0; i < rows; i++) {
-                if (i < edge_rows && i < first) continue;
-                if (i >= rows - edge_rows && i >= rows - last) continue;
-                const CYC_VECTOR scalar = CYC_OP(broadcast)(b + i);
-                CYC_UNROLL for (int j = 0; j < vectors; j++)
-                    sum[i][j] = CYC_OP(multiply_add)(scalar, column[j], sum[i][j]);
+        if (ahead) cyc_prefetch_burst(ahead);
+        /* two loops, as looking for edges costs the small tiles of Winograd up to 5% */
+        if (edges) {
+            for (const cyc_tap *tap = taps + span->begin; tap < end; tap++) {
+                const int first = edges[tap->edge].first, last = edges[tap->edge].last;
+                CYC_TILE_LOADS
+                CYC_UNROLL for (int i = 0; i < rows; i++) {
+                    if (i < edge_rows && i < first) continue;
+                    if (i >= rows - edge_rows && i >= rows - last) continue;
+                    CYC_TILE_ROW(i)
+                }
+            }
+        } else {
+            for (const cyc_tap *tap = taps + span->begin; tap < end; tap++) {
+                CYC_TILE_LOADS
+                CYC_UNROLL for (int i = 0; i < rows; i++) CYC_TILE_ROW(i)
             }
         }
         if (!span->ends_chunk) continue;
@@ -81,3 +97,5 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     static void CYC_NAME(tile_##R##x##V)(const cyc_tile_args *args) { CYC_NAME(tile)(args, R, V); }
 CYC_TILE_SHAPES(CYC_TILE_FUNCTION)
 #undef CYC_TILE_FUNCTION
+#undef CYC_TILE_LOADS
+#undef CYC_TILE_ROW
