@@ -35,7 +35,6 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const cyc_span *const last = args->spans + args->span_count - 1;
     for (const cyc_span *span = args->spans; span <= last; span++) {
         const cyc_tap *const end = taps + span->end;
-        if (ahead) cyc_prefetch_burst(ahead);
         /* two loops, as looking for edges costs the small tiles of Winograd up to 5% */
         if (edges) {
             for (const cyc_tap *tap = taps + span->begin; tap < end; tap++) {
@@ -54,6 +53,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
             }
         }
         if (!span->ends_chunk) continue;
+        if (ahead) cyc_prefetch_burst(ahead);
         if (carry) {
             CYC_UNROLL for (int i = 0; i < rows; i++) {
                 CYC_UNROLL for (int j = 0; j < vectors; j++)
