@@ -24,6 +24,7 @@ from cyconv._fft cimport fft_cost
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
     CYC_EDGE_ROWS,
+    CYC_KEEPS_TOTALS,
     CYC_MAX_TILE_VECTORS,
     CYC_ROW_BLOCK,
     CYC_WINOGRAD_OUT,
@@ -42,6 +43,7 @@ from cyconv._plan cimport (
     ROWS,
     TURNED_TILE,
     WINOGRAD,
+    WINOGRAD_CHUNK,
     Plan,
     Problem,
 )
@@ -78,6 +80,10 @@ cdef double OUTPUT_TRANSFORM_SLOTS = 360
 cdef double TURNED_OUTPUT_SLOTS = 560
 cdef double WEIGHT_TRANSFORM_SLOTS = 24
 cdef double FACTOR_READ_SLOTS = 0.1
+# The call of a tile; a total of a chunk, through memory and in a register.
+cdef double TILE_CALL_SLOTS = 400
+cdef double TOTAL_SLOTS = 3
+cdef double KEPT_TOTAL_SLOTS = 1
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
 cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
 # The row kernel with several channels: bookkeeping of chunks, totals beside the sums; and its start.
@@ -297,6 +303,27 @@ cdef bint suits_winograd(const Plan *plan) noexcept nogil:
     )
 
 
+cdef Py_ssize_t winograd_tile_rows(const Plan *plan, Py_ssize_t scalars) noexcept nogil:
+    """The rows of a tile whose vectors are chosen: fewer where totals then stay in registers and that pays.
+
+    Twice the tiles read their vectors twice, which pays for a panel's weights only: factors of the inputs
+    come from the second-level cache.
+    """
+    cdef Py_ssize_t channels = plan.problem.in_channels, vectors = plan.tile_vectors, rows = plan.tile_rows
+    cdef Py_ssize_t chunks = ceil_div(channels, <Py_ssize_t>WINOGRAD_CHUNK), fewer = rows
+    cdef double whole, kept
+    while fewer > 0 and not CYC_KEEPS_TOTALS(plan.kernels.registers, fewer, vectors):
+        fewer -= 1
+    if not plan.turned or fewer == 0 or fewer == rows:
+        return rows
+    fewer = balanced(scalars, fewer)
+    whole = channels * tile_slots(plan.kernels, rows, vectors) + chunks * rows * vectors * TOTAL_SLOTS
+    kept = channels * tile_slots(plan.kernels, fewer, vectors) + chunks * fewer * vectors * KEPT_TOTAL_SLOTS
+    if ceil_div(scalars, fewer) * (kept + TILE_CALL_SLOTS) < ceil_div(scalars, rows) * (whole + TILE_CALL_SLOTS):
+        return fewer
+    return rows
+
+
 cdef double winograd_tile_slots(Plan *plan, Py_ssize_t tiles) noexcept nogil:
     """One product of one channel for all outputs and `tiles` tiles, and its share of the output transform.
 
@@ -322,10 +349,11 @@ cdef double winograd_tile_slots(Plan *plan, Py_ssize_t tiles) noexcept nogil:
             if best < 0 or cost < best:
                 best = cost
                 plan.turned = turned
-                plan.tile_rows = rows
                 plan.tile_vectors = most
-                plan.pixel_tile = rows if turned else most * lanes
-                plan.panel_width = most * lanes if turned else rows
+                plan.tile_rows = rows
+    plan.tile_rows = winograd_tile_rows(plan, tiles if plan.turned else outputs)
+    plan.pixel_tile = plan.tile_rows if plan.turned else plan.tile_vectors * lanes
+    plan.panel_width = plan.tile_vectors * lanes if plan.turned else plan.tile_rows
     return best
 
 

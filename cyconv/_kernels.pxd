@@ -13,6 +13,7 @@ cdef extern from "kernels/kernels.h" nogil:
     enum: CYC_WINOGRAD_PRODUCTS
     const Py_ssize_t CYC_FFT_LINE_BYTES
     Py_ssize_t CYC_EDGE_ROWS(Py_ssize_t rows)
+    bint CYC_KEEPS_TOTALS(Py_ssize_t registers, Py_ssize_t rows, Py_ssize_t vectors)
 
     const int CYC_F32
     const int CYC_F64
@@ -197,6 +198,7 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef struct cyc_kernels:
         Py_ssize_t lanes
         Py_ssize_t item
+        Py_ssize_t registers
         cyc_tile_fn tile[4][14]
         cyc_rows_fn rows
         cyc_planes_fn planes[2][7]

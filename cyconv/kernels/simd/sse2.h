@@ -2,6 +2,7 @@
 
 /* R * V sums, V columns, a broadcast and its product: R * V + V + 2 <= 16. */
 #define CYC_TILE_SHAPES(X) CYC_ROWS_UP_TO_9(X, 1) CYC_ROWS_UP_TO_6(X, 2) CYC_ROWS_UP_TO_2(X, 3) CYC_ROWS_UP_TO_2(X, 4)
+#define CYC_REGISTERS 15 /* 16, and a product that is not fused takes one */
 #define CYC_ROW_VECTORS(X) X(2) X(1)
 #define CYC_MOST_ROW_VECTORS 2
 #define CYC_FMA_CHAINS 12 /* enough to hide latency, few enough for the registers */
