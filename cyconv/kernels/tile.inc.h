@@ -8,14 +8,14 @@
  */
 
 /* The operands of a term, and the products of one of its rows. */
-#define CYC_TILE_LOADS                                       \
-    const CYC_ELEMENT *b = broadcast + tap->broadcast;       \
-    const CYC_ELEMENT *v = vector + tap->vector;             \
-    CYC_VECTOR column[CYC_MAX_TILE_VECTORS];                 \
+#define CYC_TILE_LOADS                                 \
+    const CYC_ELEMENT *b = broadcast + tap->broadcast; \
+    const CYC_ELEMENT *v = vector + tap->vector;       \
+    CYC_VECTOR column[CYC_MAX_TILE_VECTORS];           \
     CYC_UNROLL for (int j = 0; j < vectors; j++) column[j] = CYC_OP(load)(v + j * CYC_LANES);
-#define CYC_TILE_ROW(i)                                                                                           \
-    {                                                                                                             \
-        const CYC_VECTOR scalar = CYC_OP(broadcast)(b + (i));                                                     \
+#define CYC_TILE_ROW(i)                                                                                              \
+    {                                                                                                                \
+        const CYC_VECTOR scalar = CYC_OP(broadcast)(b + (i));                                                        \
         CYC_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = CYC_OP(multiply_add)(scalar, column[j], sum[i][j]); \
     }
 
@@ -32,7 +32,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const int keeps = CYC_KEEPS_TOTALS(CYC_REGISTERS, rows, vectors);
 
     if (keeps) {
-        CYC_UNROLL for (int i = 0; i < rows; i++) {
+    CYC_UNROLL for (int i = 0; i < rows; i++) {
             CYC_UNROLL for (int j = 0; j < vectors; j++)
                 total[i][j] = carry ? CYC_OP(load)(totals + (i * vectors + j) * CYC_LANES) : CYC_OP(zero)();
         }
