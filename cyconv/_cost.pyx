@@ -16,21 +16,16 @@ The list, in order; the cheapest that applies wins and order breaks ties:
 The choice never looks at the batch size, the threads or the layout. The last three, among which
 "direct" chooses, sum in the same order, so that their results agree bit for bit.
 
-Time is counted in slots: a vector multiply-add on a core that starts two a cycle and loads two
-vectors a cycle. Cores that do one of each have the same ratios.
+Time is counted in slots (_slots), of which a core starts two a cycle.
 """
 
+from cyconv._cost_winograd cimport winograd_cost
 from cyconv._fft cimport fft_cost
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
     CYC_EDGE_ROWS,
-    CYC_KEEPS_TOTALS,
     CYC_MAX_TILE_VECTORS,
     CYC_ROW_BLOCK,
-    CYC_WINOGRAD_OUT,
-    CYC_WINOGRAD_PRODUCTS,
-    CYC_WINOGRAD_TAPS,
-    cyc_kernels,
     most_rows,
 )
 from cyconv._plan cimport (
@@ -43,73 +38,29 @@ from cyconv._plan cimport (
     ROWS,
     TURNED_TILE,
     WINOGRAD,
-    WINOGRAD_CHUNK,
     Plan,
     Problem,
 )
+from cyconv._slots cimport TILE_START_SLOTS, load_slots, vectors_slots
 from cyconv._tiles cimport piece_end
-from cyconv._window cimport CIRCULAR, REFLECT, ZEROS, Axis, reading_outputs, reading_taps, shared_row_stride
+from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps, shared_row_stride
 
 
 cdef enum:
-    CACHE_LINE = 64
-    # Fewer sums than this cannot hide the four cycles that a multiply-add takes.
-    LATENCY_SLOTS = 8
     # Elements of the smallest window of the row kernel, which takes all channels at once: without a
     # limit, scratch would grow with the channels.
     MAX_ROWS_WINDOW = 64 * 1024
-    # Packing and the tile loops cost this before the first product.
-    TILE_START_SLOTS = 1500
-
-    # Winograd: the factors of a block's inputs. One factor of all channels stays in the second-level
-    # cache, the others wait in the third; the larger a block, the less often weights are read.
-    FACTORS_BUDGET = 4 * 1024 * 1024
-    MAX_WINOGRAD_CHANNELS = 1820  # of which a vector of 64 bytes fits the budget
-    MAX_BLOCK_VECTORS = 8
-    MIN_BLOCK_TILES = 8  # columns of tiles of a block, where there are more
-    BLOCK_START_SLOTS = 2000
     # Transforms cannot pay for kernels of fewer taps, and small calls do not wait for their cost.
     MIN_FFT_TAPS = 36
     # With fewer channels its error is more than four times that of the direct algorithms.
     MIN_WINOGRAD_CHANNELS = 6
 
-# Winograd: a vector of tiles of one input channel, window and phases included, and of one output
-# channel, store included; the nine weights of an input and an output; a factor read from afar.
-cdef double INPUT_TRANSFORM_SLOTS = 300
-cdef double OUTPUT_TRANSFORM_SLOTS = 360
-cdef double TURNED_OUTPUT_SLOTS = 560
-cdef double WEIGHT_TRANSFORM_SLOTS = 24
-cdef double FACTOR_READ_SLOTS = 0.1
-# The call of a tile; a total of a chunk, through memory and in a register.
-cdef double TILE_CALL_SLOTS = 400
-cdef double TOTAL_SLOTS = 3
-cdef double KEPT_TOTAL_SLOTS = 1
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
 cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
 # The row kernel with several channels: bookkeeping of chunks, totals beside the sums; and its start.
 cdef double ROWS_CHANNELS_FACTOR = 1.8
 cdef double ROWS_CHANNELS_START_SLOTS = 1000
 cdef double SKIP_THRESHOLD = 0.995  # share of taps from which on leaving out the others pays
-
-
-cdef inline double load_slots(const cyc_kernels *kernels) noexcept nogil:
-    """An unaligned vector load: one more where it crosses a cache line."""
-    return 1.0 + <double>(kernels.lanes * kernels.item) / CACHE_LINE
-
-
-cdef inline double tile_slots(const cyc_kernels *kernels, Py_ssize_t rows, Py_ssize_t vectors) noexcept nogil:
-    """One term of a tile: its products, or what it loads."""
-    return max(max(<double>(rows * vectors), rows + load_slots(kernels) * vectors + 1), LATENCY_SLOTS)
-
-
-cdef inline double vectors_slots(
-    const cyc_kernels *kernels, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t most
-) noexcept nogil:
-    """One term of `vectors` vectors in tiles of up to `most`."""
-    cdef double slots = vectors // most * tile_slots(kernels, rows, most)
-    if vectors % most:
-        slots += tile_slots(kernels, rows, vectors % most)
-    return slots
 
 
 cdef inline double start_slots(const Plan *plan) noexcept nogil:
@@ -279,130 +230,6 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     if problem.in_channels > 1:
         slots = slots * ROWS_CHANNELS_FACTOR + ROWS_CHANNELS_START_SLOTS
     return slots
-
-
-cdef bint reads_inside(const Axis *axis) noexcept nogil:
-    """Whether whole tiles, which may reach beyond the padding, still find their inputs."""
-    cdef Py_ssize_t last = (
-        ceil_div(axis.out, CYC_WINOGRAD_OUT) * CYC_WINOGRAD_OUT + CYC_WINOGRAD_TAPS - 2 - axis.before
-    )
-    if axis.mode == REFLECT:
-        return last <= 2 * (axis.size - 1)
-    return axis.mode != CIRCULAR or last < 2 * axis.size
-
-
-cdef bint suits_winograd(const Plan *plan) noexcept nogil:
-    cdef const Problem *problem = &plan.problem
-    cdef int which
-    for which in range(2):
-        if problem.kernel[which] != CYC_WINOGRAD_TAPS or problem.stride[which] != 1 or problem.dilation[which] != 1:
-            return False
-    return (
-        plan.kernels.winograd_input != NULL and 0 < problem.in_channels <= MAX_WINOGRAD_CHANNELS
-        and reads_inside(&plan.rows) and reads_inside(&plan.columns)
-    )
-
-
-cdef Py_ssize_t winograd_tile_rows(const Plan *plan, Py_ssize_t scalars) noexcept nogil:
-    """The rows of a tile whose vectors are chosen: fewer where totals then stay in registers and that pays.
-
-    Twice the tiles read their vectors twice, which pays for a panel's weights only: factors of the inputs
-    come from the second-level cache.
-    """
-    cdef Py_ssize_t channels = plan.problem.in_channels, vectors = plan.tile_vectors, rows = plan.tile_rows
-    cdef Py_ssize_t chunks = ceil_div(channels, <Py_ssize_t>WINOGRAD_CHUNK), fewer = rows
-    cdef double whole, kept
-    while fewer > 0 and not CYC_KEEPS_TOTALS(plan.kernels.registers, fewer, vectors):
-        fewer -= 1
-    if not plan.turned or fewer == 0 or fewer == rows:
-        return rows
-    fewer = balanced(scalars, fewer)
-    whole = channels * tile_slots(plan.kernels, rows, vectors) + chunks * rows * vectors * TOTAL_SLOTS
-    kept = channels * tile_slots(plan.kernels, fewer, vectors) + chunks * fewer * vectors * KEPT_TOTAL_SLOTS
-    if ceil_div(scalars, fewer) * (kept + TILE_CALL_SLOTS) < ceil_div(scalars, rows) * (whole + TILE_CALL_SLOTS):
-        return fewer
-    return rows
-
-
-cdef double winograd_tile_slots(Plan *plan, Py_ssize_t tiles) noexcept nogil:
-    """One product of one channel for all outputs and `tiles` tiles, and its share of the output transform.
-
-    The kernel's best tile is set.
-    """
-    cdef Py_ssize_t lanes = plan.kernels.lanes, outputs = plan.problem.out_channels, most, rows, turned
-    cdef Py_ssize_t scalars, vectors
-    cdef double cost, output, best = -1
-    for turned in range(2):
-        scalars = tiles if turned else outputs
-        vectors = ceil_div(outputs if turned else tiles, lanes)
-        output = scalars * vectors * (TURNED_OUTPUT_SLOTS if turned else OUTPUT_TRANSFORM_SLOTS)
-        for most in range(1, min(vectors, <Py_ssize_t>CYC_MAX_TILE_VECTORS) + 1):
-            rows = most_rows(plan.kernels, most)
-            if rows == 0:
-                continue
-            rows = balanced(scalars, rows)
-            cost = scalars // rows * vectors_slots(plan.kernels, rows, vectors, most)
-            if scalars % rows:
-                cost += vectors_slots(plan.kernels, scalars % rows, vectors, most)
-            # an output transform for each channel, which makes them comparable
-            cost += output / (CYC_WINOGRAD_PRODUCTS * plan.problem.in_channels)
-            if best < 0 or cost < best:
-                best = cost
-                plan.turned = turned
-                plan.tile_vectors = most
-                plan.tile_rows = rows
-    plan.tile_rows = winograd_tile_rows(plan, tiles if plan.turned else outputs)
-    plan.pixel_tile = plan.tile_rows if plan.turned else plan.tile_vectors * lanes
-    plan.panel_width = plan.tile_vectors * lanes if plan.turned else plan.tile_rows
-    return best
-
-
-cdef double winograd_block_slots(Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
-    """A block of `rows` by `columns` tiles."""
-    cdef Py_ssize_t lanes = plan.kernels.lanes
-    cdef Py_ssize_t channels = plan.problem.in_channels, outputs = plan.problem.out_channels
-    return (
-        BLOCK_START_SLOTS
-        + channels * INPUT_TRANSFORM_SLOTS * rows * ceil_div(columns, lanes)
-        + CYC_WINOGRAD_PRODUCTS * channels
-        * (winograd_tile_slots(plan, rows * columns) + FACTOR_READ_SLOTS * outputs)
-    )
-
-
-cdef double winograd_cost(Plan *plan) noexcept nogil:
-    """-1 where the algorithm does not apply; sets the block as well, whose waste it counts."""
-    cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t lanes = plan.kernels.lanes, channels = problem.in_channels, outputs = problem.out_channels
-    cdef Py_ssize_t tile_rows = ceil_div(problem.out_size[0], CYC_WINOGRAD_OUT)
-    cdef Py_ssize_t tile_columns = ceil_div(problem.out_size[1], CYC_WINOGRAD_OUT)
-    cdef Py_ssize_t most, rows, columns, blocks, column_blocks, best_rows = 1, best_columns = 1
-    cdef double cost, best = -1
-    if not suits_winograd(plan):
-        return -1
-    plan.flat = True
-    plan.cut = plan.skips = False
-    most = FACTORS_BUDGET // (CYC_WINOGRAD_PRODUCTS * channels * plan.kernels.item) // lanes * lanes
-    most = min(most, MAX_BLOCK_VECTORS * lanes)
-    for blocks in range(1, max(<Py_ssize_t>1, tile_columns // MIN_BLOCK_TILES) + 1):
-        columns = ceil_div(tile_columns, blocks)
-        if columns > most and columns > MIN_BLOCK_TILES:
-            continue
-        column_blocks = ceil_div(tile_columns, columns)
-        for rows in range(1, min(tile_rows, max(<Py_ssize_t>1, most // columns)) + 1):
-            cost = tile_rows // rows * winograd_block_slots(plan, rows, columns)
-            if tile_rows % rows:
-                cost += winograd_block_slots(plan, tile_rows % rows, columns)
-            cost *= column_blocks
-            if best < 0 or cost < best:
-                best = cost
-                best_rows = rows
-                best_columns = columns
-    plan.block_rows = best_rows
-    plan.block_columns = best_columns
-    winograd_tile_slots(plan, best_rows * best_columns)
-    if not problem.held:
-        best += WEIGHT_TRANSFORM_SLOTS * channels * outputs
-    return best + TILE_START_SLOTS
 
 
 cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:

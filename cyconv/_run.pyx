@@ -11,21 +11,14 @@ everywhere else its sums go through scratch, from where the epilogue writes them
 """
 
 from cython.parallel cimport prange, threadid
-from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
 from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
-    CYC_F32,
-    CYC_NO_ACTIVATION,
-    CYC_RELU6,
-    CYC_ROW_BLOCK,
     cyc_ahead,
     cyc_edge,
     cyc_piece,
-    cyc_planes_args,
-    cyc_rows_args,
     cyc_span,
     cyc_store_args,
     cyc_tap,
@@ -33,19 +26,20 @@ from cyconv._kernels cimport (
 )
 from cyconv._panels cimport finite_flags, look_ahead, pack_panel
 from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, WINOGRAD, Plan, aligned
+from cyconv._run_rows cimport run_row_task
 from cyconv._run_winograd cimport run_winograd
 from cyconv._task cimport (
     Destination,
     Operands,
     Task,
     channel_address,
+    clamp_bounds,
     find_task,
     output_address,
     prepare_window,
     window_in_input,
 )
 from cyconv._tiles cimport Spot, SpanList, fill_spans, fill_taps, place_pieces, place_spots
-from cyconv._window cimport Source, shared_row_step, shared_row_stride
 
 
 cdef struct Scratch:
@@ -101,26 +95,6 @@ cdef void store_tile(
         done += pitch - column
         column = 0
         row += 1
-
-
-cdef void store_block(
-    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t output, const char *values
-) noexcept nogil:
-    """Write all pixels of one output channel, whose bias they have already."""
-    cdef const Destination *to = &operands.destination
-    cdef double zero = 0  # of any compute dtype
-    cdef cyc_store_args args
-    args.src = values
-    args.row_step = task.column_count
-    args.bias = &zero
-    args.bias_step = 0
-    args.activation = to.activation
-    args.dst = output_address(plan, to, task, output)
-    args.row_bytes = to.row_bytes
-    args.column_bytes = to.column_bytes
-    args.rows = task.row_count
-    args.columns = task.column_count
-    to.store(&args)
 
 
 cdef inline bint stores_pieces(const Plan *plan, const Destination *to) noexcept nogil:
@@ -256,125 +230,6 @@ cdef void run_tiles(
             )
 
 
-cdef void point_at_input(
-    const Plan *plan, const Source *source, const Task *task, Py_ssize_t *table, cyc_rows_args *args
-) noexcept nogil:
-    """Let the row kernel read the input itself: offsets in units of its rows, in `table`."""
-    cdef Py_ssize_t item = plan.kernels.item, pitch = source.row_bytes // item, index
-    cdef Py_ssize_t input_rows = (CYC_ROW_BLOCK - 1) * args.stride + plan.rows.taps
-    for index in range(input_rows):
-        table[index] = index * plan.rows.dilation * pitch
-    for index in range(plan.columns.taps):
-        table[input_rows + index] = index * plan.columns.dilation
-    args.row_offsets = table
-    args.column_offsets = table + input_rows
-    args.channel_pitch = source.channel_bytes // item
-    args.window_pitch = shared_row_step(&plan.rows) * plan.rows.stride * pitch
-    args.window = (
-        source.data + task.image * source.batch_bytes
-        + task.group * plan.problem.in_channels * source.channel_bytes
-        + (task.row * plan.rows.stride - plan.rows.before) * source.row_bytes
-        + (task.column - plan.columns.before) * item
-    )
-
-
-cdef void run_rows(
-    const Plan *plan, const Operands *operands, const Task *tasks, const Scratch *scratch
-) noexcept nogil:
-    """The row kernel, for all groups of a task, one output channel after the other."""
-    cdef Py_ssize_t item = plan.kernels.item, step = shared_row_step(&plan.rows), group, panel, first, index
-    cdef Py_ssize_t group_pitch, row_pitch
-    cdef const Destination *to = &operands.destination
-    cdef bint direct = to.direct and to.row_bytes % item == 0
-    cdef Task task = tasks[0]
-    cdef const char *window
-    cdef double clamps[2]
-    cdef cyc_rows_args args
-    args.channels = plan.problem.in_channels
-    args.kernel_h = plan.rows.taps
-    args.kernel_w = plan.columns.taps
-    args.stride = shared_row_stride(&plan.rows)
-    args.columns = task.column_count
-    args.clamp = clamp_bounds(plan, to.activation, clamps)
-    args.out_pitch = step * (to.row_bytes // item if direct else task.column_count)
-    if task.in_place:
-        point_at_input(plan, &operands.source, &task, <Py_ssize_t *>scratch.taps, &args)
-    else:
-        prepare_window(plan, operands, &task, 0, task.group_count * args.channels, scratch.window)
-        args.window = scratch.window
-        args.row_offsets = plan.row_offsets
-        args.column_offsets = plan.column_offsets
-        args.channel_pitch = plan.window.channel_pitch
-        args.window_pitch = step * plan.window.row_pitch
-    window = <const char *>args.window
-    group_pitch = args.channels * args.channel_pitch * item
-    row_pitch = args.window_pitch // step * item
-    for group in range(task.group_count):
-        task.group = tasks.group + group
-        for panel in range(task.panel, task.panel + task.panel_count):
-            index = task.group * plan.problem.out_channels + panel
-            args.weight = operands.weight + index * plan.terms * item
-            args.bias = operands.bias + index * item
-            for first in range(min(step, task.row_count)):
-                args.rows = ceil_div(task.row_count - first, step)
-                args.window = window + group * group_pitch + first * row_pitch
-                if direct:
-                    args.out = output_address(plan, to, &task, panel) + first * to.row_bytes
-                else:
-                    args.out = scratch.totals + first * task.column_count * item
-                plan.kernels.rows(&args)
-            if not direct:
-                store_block(plan, operands, &task, panel, scratch.totals)
-
-
-cdef void run_planes(
-    const Plan *plan, const Operands *operands, const Task *tasks, const Scratch *scratch
-) noexcept nogil:
-    """The plane kernel: all groups of a task at once where it may write them by itself."""
-    cdef Py_ssize_t item = plan.kernels.item, outputs = plan.problem.out_channels, group, panel, index
-    cdef const Source *source = &operands.source
-    cdef const Destination *to = &operands.destination
-    cdef bint direct = to.direct and to.row_bytes % item == 0
-    cdef Task task = tasks[0]
-    cdef double clamps[2]
-    cdef cyc_planes_args args
-    args.input_step = source.channel_bytes // item
-    args.input_pitch = source.row_bytes // item
-    args.input_rows = plan.rows.size
-    args.input_columns = plan.columns.size
-    args.top = task.row * plan.rows.stride - plan.rows.before
-    args.left = task.column * plan.columns.stride - plan.columns.before
-    args.rows = task.row_count
-    args.columns = task.column_count
-    args.out_step = to.out_pitch
-    args.out_pitch = to.row_bytes // item if direct else task.column_count
-    args.clamp = clamp_bounds(plan, to.activation, clamps)
-    args.planes = task.group_count if direct and outputs == 1 else 1
-    for group in range(task.group_count if args.planes == 1 else 1):
-        task.group = tasks.group + group
-        args.input = source.data + task.image * source.batch_bytes + task.group * source.channel_bytes
-        for panel in range(task.panel, task.panel + task.panel_count):
-            index = task.group * outputs + panel
-            args.weight = operands.weight + index * plan.terms * item
-            args.bias = operands.bias + index * item
-            args.out = output_address(plan, to, &task, panel) if direct else scratch.totals
-            plan.planes(&args)
-            if not direct:
-                store_block(plan, operands, &task, panel, scratch.totals)
-
-
-cdef inline const void *clamp_bounds(const Plan *plan, int activation, double *storage) noexcept nogil:
-    """The bounds of the activation, two elements of the compute dtype, in `storage`."""
-    cdef double low = 0.0 if activation != CYC_NO_ACTIVATION else -INFINITY
-    cdef double high = 6.0 if activation == CYC_RELU6 else INFINITY
-    storage[0] = low
-    storage[1] = high
-    if plan.problem.dtype == CYC_F32:
-        (<float *>storage)[0] = <float>low
-        (<float *>storage)[1] = <float>high
-    return storage
-
-
 cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index, char *memory) noexcept nogil:
     cdef Task task = find_task(plan, index)
     cdef Scratch scratch
@@ -384,15 +239,11 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
     if plan.algorithm == WINOGRAD:
         run_winograd(plan, operands, &task, memory)
         return
+    if plan.algorithm == ROWS:
+        run_row_task(plan, operands, &task, memory)
+        return
     scratch.window = memory
     scratch.totals = scratch.window + plan.window_bytes
-    if plan.algorithm == ROWS:
-        scratch.taps = <cyc_tap *>(scratch.totals + plan.totals_bytes)
-        if plan.planes != NULL:
-            run_planes(plan, operands, &task, &scratch)
-        else:
-            run_rows(plan, operands, &task, &scratch)
-        return
     scratch.turned = scratch.totals + plan.totals_bytes
     scratch.panel = scratch.turned + plan.turned_bytes
     memory = scratch.panel + plan.panel_bytes

@@ -52,3 +52,4 @@ cdef bint window_in_input(const Plan *plan, const Operands *operands) noexcept n
 cdef void prepare_window(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
 ) noexcept nogil
+cdef const void *clamp_bounds(const Plan *plan, int activation, double *storage) noexcept nogil

@@ -1,6 +1,9 @@
 """A task: the part of a convolution that one thread computes at a time, and the arrays that it touches."""
 
+from libc.math cimport INFINITY
+
 from cyconv._integers cimport ceil_div
+from cyconv._kernels cimport CYC_F32, CYC_NO_ACTIVATION, CYC_RELU6
 from cyconv._plan cimport TURNED_TILE, Plan, Problem
 from cyconv._window cimport Source, find_block, prepare_channels
 
@@ -74,3 +77,15 @@ cdef void prepare_window(
         task.group * plan.problem.in_channels + channel, channels,
         task.row, task.row_count, task.column, task.column_count, window,
     )
+
+
+cdef const void *clamp_bounds(const Plan *plan, int activation, double *storage) noexcept nogil:
+    """The bounds of the activation, two elements of the compute dtype, in `storage`."""
+    cdef double low = 0.0 if activation != CYC_NO_ACTIVATION else -INFINITY
+    cdef double high = 6.0 if activation == CYC_RELU6 else INFINITY
+    storage[0] = low
+    storage[1] = high
+    if plan.problem.dtype == CYC_F32:
+        (<float *>storage)[0] = <float>low
+        (<float *>storage)[1] = <float>high
+    return storage

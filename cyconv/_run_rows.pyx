@@ -1,0 +1,159 @@
+"""A task by the row kernel, or by the plane kernel.
+
+    row kernel    a window of all channels, or the input where it lies; one output channel after the other
+    plane kernel  the input where it lies, padding and all, of one channel: several groups at once
+
+A kernel stores by itself where the columns of the result are contiguous and of the compute dtype;
+everywhere else its sums go through scratch, from where the epilogue writes them.
+"""
+
+from cyconv._integers cimport ceil_div
+from cyconv._kernels cimport CYC_ROW_BLOCK, cyc_planes_args, cyc_rows_args, cyc_store_args
+from cyconv._plan cimport Plan
+from cyconv._task cimport Destination, Operands, Task, clamp_bounds, output_address, prepare_window
+from cyconv._window cimport Source, shared_row_step, shared_row_stride
+
+
+cdef struct Scratch:
+    char *window
+    char *totals  # of a block of one output channel
+    Py_ssize_t *offsets  # of the input's rows and columns, where it is read in place
+
+
+cdef void store_block(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t output, const char *values
+) noexcept nogil:
+    """Write all pixels of one output channel, whose bias they have already."""
+    cdef const Destination *to = &operands.destination
+    cdef double zero = 0  # of any compute dtype
+    cdef cyc_store_args args
+    args.src = values
+    args.row_step = task.column_count
+    args.bias = &zero
+    args.bias_step = 0
+    args.activation = to.activation
+    args.dst = output_address(plan, to, task, output)
+    args.row_bytes = to.row_bytes
+    args.column_bytes = to.column_bytes
+    args.rows = task.row_count
+    args.columns = task.column_count
+    to.store(&args)
+
+
+cdef void point_at_input(
+    const Plan *plan, const Source *source, const Task *task, Py_ssize_t *table, cyc_rows_args *args
+) noexcept nogil:
+    """Let the row kernel read the input itself: offsets in units of its rows, in `table`."""
+    cdef Py_ssize_t item = plan.kernels.item, pitch = source.row_bytes // item, index
+    cdef Py_ssize_t input_rows = (CYC_ROW_BLOCK - 1) * args.stride + plan.rows.taps
+    for index in range(input_rows):
+        table[index] = index * plan.rows.dilation * pitch
+    for index in range(plan.columns.taps):
+        table[input_rows + index] = index * plan.columns.dilation
+    args.row_offsets = table
+    args.column_offsets = table + input_rows
+    args.channel_pitch = source.channel_bytes // item
+    args.window_pitch = shared_row_step(&plan.rows) * plan.rows.stride * pitch
+    args.window = (
+        source.data + task.image * source.batch_bytes
+        + task.group * plan.problem.in_channels * source.channel_bytes
+        + (task.row * plan.rows.stride - plan.rows.before) * source.row_bytes
+        + (task.column - plan.columns.before) * item
+    )
+
+
+cdef void run_rows(
+    const Plan *plan, const Operands *operands, const Task *tasks, const Scratch *scratch
+) noexcept nogil:
+    """The row kernel, for all groups of a task, one output channel after the other."""
+    cdef Py_ssize_t item = plan.kernels.item, step = shared_row_step(&plan.rows), group, panel, first, index
+    cdef Py_ssize_t group_pitch, row_pitch
+    cdef const Destination *to = &operands.destination
+    cdef bint direct = to.direct and to.row_bytes % item == 0
+    cdef Task task = tasks[0]
+    cdef const char *window
+    cdef double clamps[2]
+    cdef cyc_rows_args args
+    args.channels = plan.problem.in_channels
+    args.kernel_h = plan.rows.taps
+    args.kernel_w = plan.columns.taps
+    args.stride = shared_row_stride(&plan.rows)
+    args.columns = task.column_count
+    args.clamp = clamp_bounds(plan, to.activation, clamps)
+    args.out_pitch = step * (to.row_bytes // item if direct else task.column_count)
+    if task.in_place:
+        point_at_input(plan, &operands.source, &task, scratch.offsets, &args)
+    else:
+        prepare_window(plan, operands, &task, 0, task.group_count * args.channels, scratch.window)
+        args.window = scratch.window
+        args.row_offsets = plan.row_offsets
+        args.column_offsets = plan.column_offsets
+        args.channel_pitch = plan.window.channel_pitch
+        args.window_pitch = step * plan.window.row_pitch
+    window = <const char *>args.window
+    group_pitch = args.channels * args.channel_pitch * item
+    row_pitch = args.window_pitch // step * item
+    for group in range(task.group_count):
+        task.group = tasks.group + group
+        for panel in range(task.panel, task.panel + task.panel_count):
+            index = task.group * plan.problem.out_channels + panel
+            args.weight = operands.weight + index * plan.terms * item
+            args.bias = operands.bias + index * item
+            for first in range(min(step, task.row_count)):
+                args.rows = ceil_div(task.row_count - first, step)
+                args.window = window + group * group_pitch + first * row_pitch
+                if direct:
+                    args.out = output_address(plan, to, &task, panel) + first * to.row_bytes
+                else:
+                    args.out = scratch.totals + first * task.column_count * item
+                plan.kernels.rows(&args)
+            if not direct:
+                store_block(plan, operands, &task, panel, scratch.totals)
+
+
+cdef void run_planes(
+    const Plan *plan, const Operands *operands, const Task *tasks, const Scratch *scratch
+) noexcept nogil:
+    """The plane kernel: all groups of a task at once where it may write them by itself."""
+    cdef Py_ssize_t item = plan.kernels.item, outputs = plan.problem.out_channels, group, panel, index
+    cdef const Source *source = &operands.source
+    cdef const Destination *to = &operands.destination
+    cdef bint direct = to.direct and to.row_bytes % item == 0
+    cdef Task task = tasks[0]
+    cdef double clamps[2]
+    cdef cyc_planes_args args
+    args.input_step = source.channel_bytes // item
+    args.input_pitch = source.row_bytes // item
+    args.input_rows = plan.rows.size
+    args.input_columns = plan.columns.size
+    args.top = task.row * plan.rows.stride - plan.rows.before
+    args.left = task.column * plan.columns.stride - plan.columns.before
+    args.rows = task.row_count
+    args.columns = task.column_count
+    args.out_step = to.out_pitch
+    args.out_pitch = to.row_bytes // item if direct else task.column_count
+    args.clamp = clamp_bounds(plan, to.activation, clamps)
+    args.planes = task.group_count if direct and outputs == 1 else 1
+    for group in range(task.group_count if args.planes == 1 else 1):
+        task.group = tasks.group + group
+        args.input = source.data + task.image * source.batch_bytes + task.group * source.channel_bytes
+        for panel in range(task.panel, task.panel + task.panel_count):
+            index = task.group * outputs + panel
+            args.weight = operands.weight + index * plan.terms * item
+            args.bias = operands.bias + index * item
+            args.out = output_address(plan, to, &task, panel) if direct else scratch.totals
+            plan.planes(&args)
+            if not direct:
+                store_block(plan, operands, &task, panel, scratch.totals)
+
+
+cdef void run_row_task(const Plan *plan, const Operands *operands, const Task *task, char *memory) noexcept nogil:
+    """Compute one task; `memory` is the thread's scratch, aligned."""
+    cdef Scratch scratch
+    scratch.window = memory
+    scratch.totals = memory + plan.window_bytes
+    scratch.offsets = <Py_ssize_t *>(scratch.totals + plan.totals_bytes)
+    if plan.planes != NULL:
+        run_planes(plan, operands, task, &scratch)
+    else:
+        run_rows(plan, operands, task, &scratch)

@@ -1,0 +1,94 @@
+"""What tiles leave out or read in place: pixels in the padding, and inputs that need no window.
+
+Every test names the algorithm to the engine, since the choice would take another for most shapes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cyconv import _engine
+
+from . import oracle
+from .arrays import assert_same_bits, poisoned
+from .oracle import Geometry
+
+pytestmark = pytest.mark.core
+
+DTYPES = ("float32", "float64", "uint32", "uint64")
+
+
+def convolve(x: np.ndarray, w: np.ndarray, geometry: Geometry, algorithm: str) -> np.ndarray:
+    """Run one algorithm into a poisoned result."""
+    size = oracle.output_size(x.shape[2:], w.shape[2:], geometry)
+    out = poisoned((x.shape[0], w.shape[0], *size), x.dtype)
+    _engine.convolve(x, w, None, out, *geometry[:3], geometry.groups, "zeros", None, algorithm)
+    return out
+
+
+def exactly(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Convolve in a type that holds all sums."""
+    wide = "u8" if x.dtype.kind == "u" else "f8"
+    return oracle.conv2d(x.astype(wide), w.astype(wide), None, geometry).astype(x.dtype)
+
+
+def integers(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    return rng.integers(-3, 4, shape).astype(dtype)
+
+
+def layers() -> list[tuple[int, int, Geometry]]:
+    """Widths around the tiles; taps that read padding for any number of pixels at either end."""
+    found = []
+    for turn, width in enumerate((*range(1, 18), 21, 27, 28, 29, 33, 42, 57)):
+        for taps in (2, 3, 5, 7, 9):
+            left, right = (turn + taps) % (taps + 2), turn % (taps + 1)
+            dilation, stride = 1 + turn % 3 // 2, 1 + (turn + taps) % 4 // 3
+            if width + left + right > dilation * (taps - 1):
+                sides = (1, turn % 3, left, right)
+                found.append((width, taps, Geometry((1, stride), sides, (1, dilation))))
+    return found
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_pixels_in_the_padding(isa: str, dtype: str, rng):
+    for width, taps, geometry in layers():
+        x, w = integers(rng, (1, 9, 4, width), dtype), integers(rng, (37, 9, 2, taps), dtype)
+        y = convolve(x, w, geometry, "turned tile")
+        assert np.array_equal(y, exactly(x, w, geometry)), (width, taps, geometry)
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf])
+def test_weights_that_are_not_finite_take_part_in_the_padding(isa: str, special: float, rng):
+    for width, taps, geometry in layers():
+        x = rng.standard_normal((1, 3, 4, width)).astype("f4")
+        w = rng.standard_normal((37, 3, 2, taps)).astype("f4")
+        w[5, 1, 0, 0] = w[36, 2, 1, -1] = special
+        y = convolve(x, w, geometry, "turned tile")
+        with np.errstate(invalid="ignore"):
+            expected = oracle.conv2d(x.astype("f8"), w.astype("f8"), None, geometry)
+        assert np.array_equal(np.isnan(y), np.isnan(expected)), (width, taps, geometry)
+        finite = np.isfinite(expected)
+        assert np.array_equal(np.isfinite(y), finite), (width, taps, geometry)
+        assert np.allclose(y[finite], expected[finite], atol=1e-4), (width, taps, geometry)
+
+
+@pytest.mark.parametrize("algorithm", ["tile", "turned tile"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [(1, 1), (7, 7), (14, 14), (8, 8), (5, 13), (16, 4)])
+def test_one_tap_reads_the_input_where_it_lies(isa: str, size, dtype: str, algorithm: str, rng):
+    channels = 70  # several chunks
+    x = integers(rng, (2, channels, *size), dtype)
+    w = integers(rng, (35, channels, 1, 1), dtype)
+    expected = exactly(x, w, Geometry())
+    layouts = {
+        "contiguous": x,
+        "channels reversed": x[:, ::-1].copy()[:, ::-1],
+        "every other channel": np.repeat(x, 2, axis=1)[:, ::2],
+        "rows apart": np.repeat(x, 2, axis=2)[:, :, ::2],
+        "columns apart": np.repeat(x, 2, axis=3)[..., ::2],
+        "batch reversed": x[::-1].copy()[::-1],
+        "channels last": x.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2),
+    }
+    for name, layout in layouts.items():
+        assert_same_bits(convolve(layout, w, Geometry(), algorithm), expected, name)
