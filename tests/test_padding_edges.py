@@ -85,6 +85,7 @@ def test_one_tap_reads_the_input_where_it_lies(isa: str, size, dtype: str, algor
         "contiguous": x,
         "channels reversed": x[:, ::-1].copy()[:, ::-1],
         "every other channel": np.repeat(x, 2, axis=1)[:, ::2],
+        "rows reversed": x[:, :, ::-1].copy()[:, :, ::-1],
         "rows apart": np.repeat(x, 2, axis=2)[:, :, ::2],
         "columns apart": np.repeat(x, 2, axis=3)[..., ::2],
         "batch reversed": x[::-1].copy()[::-1],
