@@ -60,7 +60,9 @@ cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
 # The row kernel with several channels: bookkeeping of chunks, totals beside the sums; and its start.
 cdef double ROWS_CHANNELS_FACTOR = 1.8
 cdef double ROWS_CHANNELS_START_SLOTS = 1000
-cdef double SKIP_THRESHOLD = 0.995  # share of taps from which on leaving out the others pays
+# To find the taps of a tile, against the products that it leaves out: of full tiles with so many sums.
+cdef double SKIP_SLOTS = 200
+cdef double FULL_TILE = 24
 
 
 cdef inline double start_slots(const Plan *plan) noexcept nogil:
@@ -80,6 +82,12 @@ cdef double read_share(const Axis *axis) noexcept nogil:
     return <double>reads / axis.taps / axis.out
 
 
+cdef double skipping_share(const Plan *plan, const Axis *axis) noexcept nogil:
+    """The share of taps that remain when those over padding are left out; 1 where that does not pay."""
+    cdef double share = read_share(axis)
+    return share if (1 - share) * plan.terms * FULL_TILE > SKIP_SLOTS else 1.0
+
+
 cdef Py_ssize_t count_pieces(const Axis *axis) noexcept nogil:
     """Pieces of an axis with different taps in the padding, as far as there are lists for."""
     cdef Py_ssize_t output = 0, count = 0
@@ -94,7 +102,7 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, full, rest, pixel_vectors
     cdef Py_ssize_t columns = problem.out_size[1], row_count = problem.out_size[0]
     cdef Py_ssize_t first_column, last_column
-    cdef double cost, best = -1, row_share = read_share(&plan.rows), column_share
+    cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows), column_share
     # taps that no column of a whole row reads
     reading_taps(&plan.columns, 0, columns, &first_column, &last_column)
     column_share = <double>(last_column - first_column) / plan.columns.taps if plan.columns.mode == ZEROS else 1.0
@@ -121,7 +129,7 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
             plan.tile_vectors = vectors
     plan.pixel_tile = plan.tile_vectors * lanes
     plan.panel_width = plan.tile_rows
-    plan.skips = row_share < SKIP_THRESHOLD or column_share < SKIP_THRESHOLD
+    plan.skips = row_share < 1 or column_share < 1
     return best * plan.terms * column_share + start_slots(plan)
 
 
@@ -147,7 +155,7 @@ cdef double turned_columns_slots(
     cdef Py_ssize_t out_vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
     cdef Py_ssize_t column = 0, end, pixels, inside, inner = 0, inner_end = columns, unused
     cdef double sum = 0
-    if plan.columns.mode == ZEROS and not plan.flat:  # the columns for which no tap reads padding
+    if plan.skips and plan.columns.mode == ZEROS and not plan.flat:  # the columns for which no tap reads padding
         reading_outputs(&plan.columns, 0, &inner, &unused)
         reading_outputs(&plan.columns, plan.columns.taps - 1, &unused, &inner_end)
     while column < columns:
@@ -169,8 +177,8 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows
     cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes), columns = problem.out_size[1]
-    cdef double cost, best = -1, row_share = read_share(&plan.rows)
-    cdef bint edges = read_share(&plan.columns) < SKIP_THRESHOLD, can_cut = edges
+    cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows)
+    cdef bint edges = skipping_share(plan, &plan.columns) < 1, can_cut = edges
     cdef int cut
     # tiles beyond the last list take all taps
     if count_pieces(&plan.rows) * (count_pieces(&plan.columns) if can_cut else 1) > MAX_SPAN_LISTS:
@@ -180,7 +188,7 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
     plan.flat = plan.window.row_pitch == columns and problem.kernel[0] == 1 and not edges
     if plan.flat:
         columns *= problem.out_size[0]
-    plan.skips = edges or row_share < SKIP_THRESHOLD
+    plan.skips = edges or row_share < 1
     for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
         rows = most_rows(plan.kernels, vectors)
         if rows == 0 or vectors > out_vectors:

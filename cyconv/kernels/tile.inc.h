@@ -23,8 +23,6 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const CYC_ELEMENT *broadcast = (const CYC_ELEMENT *)args->broadcast;
     const CYC_ELEMENT *vector = (const CYC_ELEMENT *)args->vector;
     const cyc_tap *taps = args->taps;
-    const cyc_edge *edges = args->edges;
-    cyc_ahead *ahead = args->ahead;
     const int edge_rows = CYC_EDGE_ROWS(rows);
     CYC_ELEMENT *totals = (CYC_ELEMENT *)args->totals;
     int carry = args->carry;
@@ -44,7 +42,8 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     for (const cyc_span *span = args->spans; span <= last; span++) {
         const cyc_tap *const end = taps + span->end;
         /* two loops, as looking for edges costs the small tiles of Winograd up to 5% */
-        if (edges) {
+        if (args->edges) {
+            const cyc_edge *edges = args->edges;
             for (const cyc_tap *tap = taps + span->begin; tap < end; tap++) {
                 const int first = edges[tap->edge].first, last = edges[tap->edge].last;
                 CYC_TILE_LOADS
@@ -61,7 +60,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
             }
         }
         if (!span->ends_chunk) continue;
-        if (ahead) cyc_prefetch_burst(ahead);
+        if (args->ahead) cyc_prefetch_burst(args->ahead);
         if (keeps) {
             CYC_UNROLL for (int i = 0; i < rows; i++) {
                 CYC_UNROLL for (int j = 0; j < vectors; j++) {
