@@ -48,7 +48,7 @@ cdef void look_ahead(
         row_bytes = terms * plan.panel_width * item
         ahead.rows = 1
         ahead.next = operands.panels + (index * plan.terms + term) * plan.panel_width * item
-    lines = ceil_div(row_bytes, LINE_BYTES)
+    lines = max(<Py_ssize_t>1, ceil_div(row_bytes, LINE_BYTES))  # without input channels there are no terms
     ahead.row_bursts = min(lines, max(<Py_ssize_t>1, bursts // ahead.rows))
     ahead.lines = ceil_div(lines, ahead.row_bursts)
     ahead.bursts = ahead.row_bursts
