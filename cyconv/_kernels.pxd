@@ -11,6 +11,7 @@ cdef extern from "kernels/kernels.h" nogil:
     enum: CYC_WINOGRAD_TAPS
     enum: CYC_WINOGRAD_IN
     enum: CYC_WINOGRAD_PRODUCTS
+    bint CYC_WINOGRAD_USES(Py_ssize_t index, Py_ssize_t outputs) noexcept nogil
     const Py_ssize_t CYC_FFT_LINE_BYTES
     Py_ssize_t CYC_EDGE_ROWS(Py_ssize_t rows)
     bint CYC_KEEPS_TOTALS(Py_ssize_t registers, Py_ssize_t rows, Py_ssize_t vectors)
@@ -151,6 +152,8 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t channels
         Py_ssize_t rows
         Py_ssize_t tiles
+        Py_ssize_t last_rows
+        Py_ssize_t last_columns
         void *out
         Py_ssize_t out_pitch
         Py_ssize_t plane_pitch
@@ -158,12 +161,16 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef struct cyc_winograd_output_args:
         const void *products
         Py_ssize_t plane_pitch
+        Py_ssize_t rows
         Py_ssize_t tiles
+        Py_ssize_t last_rows
+        Py_ssize_t last_columns
         Py_ssize_t channels
         void *out
         Py_ssize_t out_pitch
         Py_ssize_t row_pitch
         void *sums
+
     ctypedef struct cyc_fft_args:
         void *re
         void *im

@@ -102,6 +102,7 @@ cdef struct Plan:
     Py_ssize_t block_columns
     Py_ssize_t positions  # tiles of a block, in whole vectors
     bint turned  # products have tiles as rows and outputs in the lanes
+    Py_ssize_t last_outputs[2]  # of the last row and column of tiles: products of fewer are left out
     Py_ssize_t factor_pitch  # elements from one factor of the inputs to the next
     Py_ssize_t weight_pitch  # elements from one factor of a panel's weights to the next
     Py_ssize_t product_pitch  # elements from one product to the next

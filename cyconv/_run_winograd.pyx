@@ -17,6 +17,7 @@ from libc.string cimport memchr, memcpy, memset
 from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
+    CYC_WINOGRAD_IN,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
@@ -31,6 +32,7 @@ from cyconv._kernels cimport (
 from cyconv._panels cimport pack_factors
 from cyconv._plan cimport WINOGRAD_CHUNK, Plan
 from cyconv._task cimport Operands, Task, output_address, prepare_window
+from cyconv._tile_block cimport TileBlock, tiles_of_factor
 
 
 cdef struct Scratch:
@@ -45,13 +47,6 @@ cdef struct Scratch:
     cyc_span *spans
 
 
-cdef struct Block:
-    # The tiles of a task.
-    Py_ssize_t rows
-    Py_ssize_t columns
-    Py_ssize_t tiles
-
-
 cdef Py_ssize_t fill_chunks(cyc_span *spans, Py_ssize_t terms, Py_ssize_t chunk) noexcept nogil:
     """Spans of all terms in chunks; how many."""
     cdef Py_ssize_t index, count = ceil_div(terms, chunk)
@@ -63,7 +58,7 @@ cdef Py_ssize_t fill_chunks(cyc_span *spans, Py_ssize_t terms, Py_ssize_t chunk)
 
 
 cdef void transform_input(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const Block *block
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const TileBlock *block
 ) noexcept nogil:
     cdef Py_ssize_t step, channel
     cdef cyc_winograd_input_args args
@@ -72,6 +67,8 @@ cdef void transform_input(
     args.row_pitch = plan.window.row_pitch
     args.rows = block.rows
     args.tiles = block.columns
+    args.last_rows = block.last_rows
+    args.last_columns = block.last_columns
     args.out_pitch = plan.positions
     args.plane_pitch = plan.factor_pitch
     for step in range(ceil_div(plan.problem.in_channels, plan.channel_block)):
@@ -93,9 +90,11 @@ cdef void multiply(
 ) noexcept nogil:
     """One product of a panel: [tile of the kernel][output][position], or turned [position][output]."""
     cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.kernels.item, step, first, count, vectors
-    cdef Py_ssize_t width = plan.pixel_tile
+    cdef Py_ssize_t steps = ceil_div(tiles, plan.pixel_tile), width = plan.pixel_tile
     outputs = padded_outputs(plan, outputs)
-    for step in range(ceil_div(tiles, width)):
+    if plan.turned and steps > 0:
+        width = ceil_div(tiles, steps)
+    for step in range(steps):
         first = step * width
         count = min(width, tiles - first)
         args.totals = products + first * outputs * item
@@ -145,11 +144,12 @@ cdef bint find_doubtful(
 
 
 cdef bint store_panel(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const Block *block,
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const TileBlock *block,
     Py_ssize_t panel, const char *products
 ) noexcept nogil:
     """Output transform and epilogue of a panel's products; whether tiles turned out doubtful."""
     cdef Py_ssize_t item = plan.kernels.item, width = plan.pixel_tile, index, row, step, first
+    cdef Py_ssize_t tiles = block.rows * block.columns
     cdef Py_ssize_t output = panel * plan.panel_width
     cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - output)
     cdef char *doubtful = scratch.doubtful + (panel - task.panel) * plan.panel_width * plan.positions
@@ -162,29 +162,32 @@ cdef bint store_panel(
     args.channels = padded_outputs(plan, outputs)
     if plan.turned:
         args.products = products
-        args.tiles = block.tiles
+        args.rows = block.rows
+        args.tiles = block.columns
+        args.last_rows = block.last_rows
+        args.last_columns = block.last_columns
         args.out = scratch.pixels
         args.sums = scratch.sums
         plan.kernels.winograd_output_turned(&args)
-        finite = plan.kernels.finite(scratch.sums, block.tiles * args.channels)
+        finite = plan.kernels.finite(scratch.sums, tiles * args.channels)
     for index in range(outputs):
         if plan.turned:
             pixels = scratch.pixels + index * args.out_pitch * item
             if not finite:
                 found = find_doubtful(
-                    plan, scratch.sums + index * item, block.tiles, args.channels, doubtful + index * plan.positions
+                    plan, scratch.sums + index * item, tiles, args.channels, doubtful + index * plan.positions
                 ) or found
         else:
-            for step in range(ceil_div(block.tiles, width)):
+            for step in range(ceil_div(tiles, width)):
                 first = step * width
-                args.tiles = round_up(min(width, block.tiles - first), plan.kernels.lanes)
+                args.tiles = round_up(min(width, tiles - first), plan.kernels.lanes)
                 args.products = products + (first * outputs + index * args.tiles) * item
                 args.out = scratch.pixels + CYC_WINOGRAD_OUT * first * item
                 args.sums = scratch.sums + first * item
                 plan.kernels.winograd_output(&args)
-            if not plan.kernels.finite(scratch.sums, block.tiles):
+            if not plan.kernels.finite(scratch.sums, tiles):
                 found = find_doubtful(
-                    plan, scratch.sums, block.tiles, 1, doubtful + index * plan.positions
+                    plan, scratch.sums, tiles, 1, doubtful + index * plan.positions
                 ) or found
         for row in range(block.rows):
             store_tiles(
@@ -227,14 +230,14 @@ cdef void sum_directly(
 
 
 cdef void store_again(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const Block *block,
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const TileBlock *block,
     Py_ssize_t output, Py_ssize_t index, Py_ssize_t outputs, Py_ssize_t pixels, const char *doubtful
 ) noexcept nogil:
     """Replace the doubtful tiles of output `index` of a panel by direct sums."""
     cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, most = most_rows(plan.kernels, 1)
     cdef Py_ssize_t first = index - index % most, tile, pixel, at
     cdef Py_ssize_t rows = min(most, outputs - first)
-    for tile in range(block.tiles):
+    for tile in range(block.rows * block.columns):
         if not doubtful[tile]:
             continue
         for pixel in range(CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT):
@@ -251,7 +254,7 @@ cdef void store_again(
 
 
 cdef void compute_again(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const Block *block
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const TileBlock *block
 ) noexcept nogil:
     """Compute the doubtful tiles of a task directly, panel by panel."""
     cdef Py_ssize_t panel, output, outputs, index, channel, kh, kw, flags = plan.panel_width * plan.positions
@@ -303,11 +306,11 @@ cdef const char *weight_factors(
 
 
 cdef void multiply_pass(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const Block *block,
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const TileBlock *block,
     Py_ssize_t first, Py_ssize_t last
 ) noexcept nogil:
     """All products of the panels ``first .. last``, one part of the channels after the other."""
-    cdef Py_ssize_t item = plan.kernels.item, panel, product, step, channel, channels
+    cdef Py_ssize_t item = plan.kernels.item, panel, product, step, channel, channels, tiles
     cdef Py_ssize_t weight_bytes = plan.weight_pitch * item
     cdef Py_ssize_t panel_bytes = plan.panel_width * plan.positions * item
     cdef const char *weights
@@ -326,6 +329,7 @@ cdef void multiply_pass(
         args.carry = step > 0
         weights = weight_factors(plan, operands, scratch, task.group * plan.panels + first, channel, channels)
         for product in range(CYC_WINOGRAD_PRODUCTS):
+            tiles = tiles_of_factor(block, product // CYC_WINOGRAD_IN, product % CYC_WINOGRAD_IN)
             factors = scratch.factors + (product * plan.factor_pitch + channel * plan.positions) * item
             products = scratch.products + product * plan.product_pitch * item
             for panel in range(first, last):
@@ -333,7 +337,7 @@ cdef void multiply_pass(
                     plan, &args, factors,
                     weights + ((panel - first) * CYC_WINOGRAD_PRODUCTS + product) * weight_bytes,
                     products + (panel - first) * panel_bytes,
-                    min(plan.panel_width, plan.problem.out_channels - panel * plan.panel_width), block.tiles,
+                    min(plan.panel_width, plan.problem.out_channels - panel * plan.panel_width), tiles,
                 )
 
 
@@ -341,12 +345,16 @@ cdef void run_winograd(const Plan *plan, const Operands *operands, const Task *t
     """Compute one task; `memory` is the thread's scratch, aligned."""
     cdef Py_ssize_t step, first, last, panel
     cdef Py_ssize_t panel_bytes = plan.panel_width * plan.positions * plan.kernels.item
-    cdef Block block
+    cdef TileBlock block
     cdef Scratch scratch
     cdef bint found = False
     block.rows = task.row_count // CYC_WINOGRAD_OUT
     block.columns = task.column_count // CYC_WINOGRAD_OUT
-    block.tiles = block.rows * block.columns
+    block.last_rows = block.last_columns = CYC_WINOGRAD_OUT
+    if task.row + task.row_count == plan.rows.out:
+        block.last_rows = plan.last_outputs[0]
+    if task.column + task.column_count == plan.columns.out:
+        block.last_columns = plan.last_outputs[1]
     scratch.window = memory
     scratch.factors = scratch.window + plan.window_bytes
     scratch.products = scratch.factors + plan.factor_bytes

@@ -204,15 +204,24 @@ typedef struct {
     ptrdiff_t rows, columns;
 } cyc_store_args;
 
+/* Whether a tile with `outputs` outputs along an axis, 1 to CYC_WINOGRAD_OUT, has a use for factor `index` of
+ * that axis: the last is the one at infinity, and the least construction F(1, 3) takes three points. */
+#define CYC_WINOGRAD_USES(index, outputs) \
+    ((index) == CYC_WINOGRAD_IN - 1 ? (outputs) > 1 : (index) < CYC_WINOGRAD_TAPS || (index) <= (outputs))
+
 /* Input transform: of each channel, `rows` by `tiles` tiles of 6 x 6 inputs; input (i, j) of tile (r, t) is
- * window[c * window_pitch + (4 * r + i) * row_pitch + 4 * t + j]. They become 36 factors: factor x of
- * channel c goes to out[x * plane_pitch + c * out_pitch + r * tiles + t].
+ * window[c * window_pitch + (4 * r + i) * row_pitch + 4 * t + j]. They become 36 factors: factor (i, j) of
+ * channel c goes to out[(6 * i + j) * plane_pitch + c * out_pitch + r * tiles + t].
+ * The last row of tiles has `last_rows` outputs, the last column `last_columns`. Factors for which these
+ * tiles have no use are not meant to be read; where the last column has no use for j, only tiles - 1
+ * are in a row, which then lie as close: tiles - 1 takes the place of tiles in the address.
  * Reads up to a vector past the end of a window row. Writes up to a vector past the last tile of a
  * channel, channels in ascending order. */
 typedef struct {
     const void *window;
     ptrdiff_t window_pitch, row_pitch;
     ptrdiff_t channels, rows, tiles;
+    ptrdiff_t last_rows, last_columns;
     void *out;
     ptrdiff_t out_pitch, plane_pitch;
 } cyc_winograd_input_args;
@@ -222,13 +231,16 @@ typedef struct {
  *
  * winograd_output: one output channel, tiles in the lanes: the plane holds `tiles` of them, a multiple of
  * the lanes. Output (i, j) of tile t goes to out[i * row_pitch + 4 * t + j], its sum to sums[t].
- * winograd_output_turned: output channels in the lanes: a plane holds [tile][channel], `channels` of
- * them, a multiple of the lanes. Output (i, j) of tile t and channel o goes to
- * out[o * out_pitch + i * row_pitch + 4 * t + j], its sum to sums[t * channels + o]. */
+ * winograd_output_turned: output channels in the lanes, `channels` of them, a multiple of the lanes: a
+ * plane holds [row][tile][channel], laid out as the factors are in respect of the last row and column.
+ * Output (i, j) of tile t of all and channel o goes to out[o * out_pitch + i * row_pitch + 4 * t + j],
+ * its sum to sums[t * channels + o]; what a short tile has beyond its outputs is finite if these are. */
 typedef struct {
     const void *products;
     ptrdiff_t plane_pitch;
-    ptrdiff_t tiles;
+    ptrdiff_t rows; /* turned only */
+    ptrdiff_t tiles; /* turned: of a row */
+    ptrdiff_t last_rows, last_columns; /* turned only */
     ptrdiff_t channels; /* turned only */
     void *out;
     ptrdiff_t out_pitch; /* turned only */

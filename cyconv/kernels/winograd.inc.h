@@ -41,6 +41,41 @@ CYC_INLINE void CYC_NAME(winograd_input_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN]
     out[5] = CYC_OP(multiply_add)(product, in[1], CYC_OP(multiply_add)(minus_sum, in[3], in[5]));
 }
 
+/* A tile with fewer than four outputs takes fewer points: 0 and +-A, from two outputs on infinity, for three +B.
+ * The factors at these points are those of all six for other inputs behind the first three: such that the
+ * factors at the points left out come to zero, and the one at infinity to that of the fewer points. */
+CYC_INLINE void CYC_NAME(winograd_shorten_1d)(CYC_VECTOR in[CYC_WINOGRAD_IN], ptrdiff_t outputs) {
+    CYC_CONSTANT(a2, CYC_A2)
+    CYC_CONSTANT(minus_a2, -CYC_A2)
+    const CYC_VECTOR odd = CYC_OP(multiply_add)(minus_a2, in[1], in[3]), even = CYC_OP(multiply)(a2, in[2]);
+    if (outputs == CYC_WINOGRAD_OUT - 1) {
+        CYC_CONSTANT(b, CYC_B)
+        CYC_CONSTANT(minus_b, -CYC_B)
+        CYC_CONSTANT(sum, CYC_A2 + CYC_B2)
+        CYC_CONSTANT(minus_product, -CYC_A2 * CYC_B2)
+        const CYC_VECTOR last = CYC_OP(multiply_add)(minus_b, odd, CYC_OP(multiply_add)(minus_a2, in[2], in[4]));
+        in[5] = CYC_OP(multiply_add)(minus_product, in[1], CYC_OP(multiply_add)(sum, in[3], last));
+        in[4] = CYC_OP(multiply_add)(b, odd, even);
+    } else {
+        CYC_CONSTANT(a4, CYC_A2 * CYC_A2)
+        in[5] = CYC_OP(multiply_add)(a4, in[1], odd);
+        in[4] = even;
+        in[3] = CYC_OP(multiply)(a2, in[1]);
+    }
+}
+
+/* The same for the tile that starts at p. */
+CYC_INLINE void CYC_NAME(winograd_shorten_row)(CYC_ELEMENT *p, ptrdiff_t outputs) {
+    CYC_VECTOR in[CYC_WINOGRAD_IN];
+    CYC_ELEMENT shortened[sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)];
+    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) in[j] = CYC_OP(broadcast)(p + j);
+    CYC_NAME(winograd_shorten_1d)(in, outputs);
+    CYC_UNROLL for (int j = CYC_WINOGRAD_TAPS; j < CYC_WINOGRAD_IN; j++) {
+        CYC_OP(store)(shortened, in[j]);
+        p[j] = shortened[0];
+    }
+}
+
 /* Three weights to six factors: their values as a polynomial at each point, over the product of the
  * distances to the other points. */
 CYC_INLINE void CYC_NAME(winograd_weight_1d)(const CYC_VECTOR in[CYC_WINOGRAD_TAPS], CYC_VECTOR out[CYC_WINOGRAD_IN]) {
@@ -63,8 +98,10 @@ CYC_INLINE void CYC_NAME(winograd_weight_1d)(const CYC_VECTOR in[CYC_WINOGRAD_TA
     out[5] = in[2];
 }
 
-/* Six sums of products to four outputs: output k is the sum over the points of their k-th power. */
-CYC_INLINE void CYC_NAME(winograd_output_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN], CYC_VECTOR out[CYC_WINOGRAD_OUT]) {
+/* Six sums of products to four outputs: output k is the sum over the points of their k-th power, and infinity
+ * adds to the last. Sums for which fewer outputs have no use are not looked at. */
+CYC_INLINE void CYC_NAME(winograd_output_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN], ptrdiff_t outputs,
+                                             CYC_VECTOR out[CYC_WINOGRAD_OUT]) {
     CYC_CONSTANT(a, CYC_A)
     CYC_CONSTANT(b, CYC_B)
     CYC_CONSTANT(a2, CYC_A2)
@@ -72,11 +109,16 @@ CYC_INLINE void CYC_NAME(winograd_output_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN
     CYC_CONSTANT(a3, CYC_A3)
     CYC_CONSTANT(b3, CYC_B3)
     const CYC_VECTOR a_sum = CYC_OP(add)(in[1], in[2]), a_difference = CYC_OP(subtract)(in[1], in[2]);
-    const CYC_VECTOR b_sum = CYC_OP(add)(in[3], in[4]), b_difference = CYC_OP(subtract)(in[3], in[4]);
+    const CYC_VECTOR at_b = CYC_WINOGRAD_USES(3, outputs) ? in[3] : CYC_OP(zero)();
+    const CYC_VECTOR at_minus_b = CYC_WINOGRAD_USES(4, outputs) ? in[4] : CYC_OP(zero)();
+    const CYC_VECTOR b_sum = CYC_OP(add)(at_b, at_minus_b), b_difference = CYC_OP(subtract)(at_b, at_minus_b);
     out[0] = CYC_OP(add)(in[0], CYC_OP(add)(a_sum, b_sum));
     out[1] = CYC_OP(multiply_add)(b, b_difference, CYC_OP(multiply)(a, a_difference));
     out[2] = CYC_OP(multiply_add)(b2, b_sum, CYC_OP(multiply)(a2, a_sum));
-    out[3] = CYC_OP(multiply_add)(b3, b_difference, CYC_OP(multiply_add)(a3, a_difference, in[5]));
+    if (outputs == 2) out[1] = CYC_OP(add)(out[1], in[5]);
+    if (outputs == 3) out[2] = CYC_OP(add)(out[2], in[5]);
+    out[3] = CYC_OP(multiply_add)(b3, b_difference,
+                                  CYC_OP(multiply_add)(a3, a_difference, outputs == 4 ? in[5] : CYC_OP(zero)()));
 }
 
 /* Column j of each of CYC_LANES tiles side by side, whose inputs start at p; columns 4 and 5 are the first
@@ -104,10 +146,12 @@ static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
     CYC_ELEMENT ends[LANES][CYC_WINOGRAD_IN][2];
     const ptrdiff_t plane = args->plane_pitch, pitch = args->row_pitch, tiles = args->tiles;
     const ptrdiff_t together = MIN_TOGETHER * tiles <= LANES ? LANES / tiles : 1;
+    const ptrdiff_t last_row = args->last_rows < CYC_WINOGRAD_OUT ? args->rows - 1 : args->rows;
+    const ptrdiff_t last_tile = args->last_columns < CYC_WINOGRAD_OUT ? tiles - 1 : tiles;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
         const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + c * args->window_pitch;
         for (ptrdiff_t r = 0; r < args->rows; r += together) {
-            CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch + r * tiles;
+            CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch;
             const ptrdiff_t rows = args->rows - r < together ? args->rows - r : together;
             for (ptrdiff_t t = 0; t < tiles; t += LANES) {
                 const ptrdiff_t inputs = CYC_WINOGRAD_OUT * (tiles - t < LANES ? tiles - t : LANES);
@@ -117,9 +161,15 @@ static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
                         CYC_VECTOR in[CYC_WINOGRAD_IN], half[CYC_WINOGRAD_IN];
     CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
                             in[i] = CYC_OP(load)(row + i * pitch + x);
+                        if (r + q == last_row) CYC_NAME(winograd_shorten_1d)(in, args->last_rows);
                         CYC_NAME(winograd_input_1d)(in, half);
                         CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
                             CYC_OP(store)(lines[i] + q * inputs + x, half[i]);
+                    }
+                    if (last_tile - t < inputs / CYC_WINOGRAD_OUT) {
+                        CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
+                            CYC_NAME(winograd_shorten_row)(
+                                lines[i] + q * inputs + (last_tile - t) * CYC_WINOGRAD_OUT, args->last_columns);
                     }
                     if (together == 1) continue;
                     CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
@@ -142,8 +192,19 @@ static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
                         column[CYC_WINOGRAD_OUT + 1] = CYC_OP(load)(fixed[1]);
                     }
                     CYC_NAME(winograd_input_1d)(column, factor);
-                    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++)
-                        CYC_OP(store)(out + (i * CYC_WINOGRAD_IN + j) * plane + t, factor[j]);
+                    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
+                        CYC_ELEMENT *p = out + (i * CYC_WINOGRAD_IN + j) * plane + t;
+                        if (CYC_WINOGRAD_USES(j, args->last_columns)) {
+                            CYC_OP(store)(p + r * tiles, factor[j]);
+                        } else if (together == 1) { /* the next row overwrites the last tile */
+                            CYC_OP(store)(p + r * (tiles - 1), factor[j]);
+                        } else {
+                            CYC_ELEMENT apart[2 * LANES];
+                            CYC_OP(store)(apart, factor[j]);
+                            for (ptrdiff_t q = 0; q < rows; q++)
+                                CYC_OP(store)(p + (r + q) * (tiles - 1), CYC_OP(load)(apart + q * tiles));
+                        }
+                    }
                 }
             }
         }
@@ -185,20 +246,22 @@ static void CYC_NAME(winograd_weight)(const void *panel, ptrdiff_t channels, ptr
     }
 }
 
-/* The sums of products at `products` to rows of outputs and the sum of all of them. */
-CYC_INLINE CYC_VECTOR CYC_NAME(winograd_output_2d)(const CYC_ELEMENT *products, ptrdiff_t plane,
+/* Sums of products, of which columns[j] has those of column j `row` apart, to rows of outputs and the sum of
+ * all of them. */
+CYC_INLINE CYC_VECTOR CYC_NAME(winograd_output_2d)(const CYC_ELEMENT *const columns[CYC_WINOGRAD_IN], ptrdiff_t row,
+                                                   ptrdiff_t out_rows, ptrdiff_t out_columns,
                                                    CYC_VECTOR y[CYC_WINOGRAD_OUT][CYC_WINOGRAD_OUT]) {
     CYC_VECTOR half[CYC_WINOGRAD_IN][CYC_WINOGRAD_OUT], sum = CYC_OP(zero)(); /* [column][row] */
     CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
         CYC_VECTOR column[CYC_WINOGRAD_IN];
         CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
-            column[i] = CYC_OP(load)(products + (i * CYC_WINOGRAD_IN + j) * plane);
-        CYC_NAME(winograd_output_1d)(column, half[j]);
+            column[i] = CYC_OP(load)(columns[j] + i * row);
+        CYC_NAME(winograd_output_1d)(column, out_rows, half[j]);
     }
     CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++) {
-        CYC_VECTOR row[CYC_WINOGRAD_IN];
-        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) row[j] = half[j][i];
-        CYC_NAME(winograd_output_1d)(row, y[i]);
+        CYC_VECTOR line[CYC_WINOGRAD_IN];
+        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) line[j] = half[j][i];
+        CYC_NAME(winograd_output_1d)(line, out_columns, y[i]);
         sum = CYC_OP(add)(sum, CYC_OP(add)(CYC_OP(add)(y[i][0], y[i][1]), CYC_OP(add)(y[i][2], y[i][3])));
     }
     return sum;
@@ -208,8 +271,11 @@ static void CYC_NAME(winograd_output)(const cyc_winograd_output_args *args) {
     for (ptrdiff_t t = 0; t < args->tiles; t += CYC_LANES) {
         CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + CYC_WINOGRAD_OUT * t;
         CYC_VECTOR y[CYC_WINOGRAD_OUT][CYC_WINOGRAD_OUT];
-        const CYC_VECTOR sum =
-            CYC_NAME(winograd_output_2d)((const CYC_ELEMENT *)args->products + t, args->plane_pitch, y);
+        const CYC_ELEMENT *columns[CYC_WINOGRAD_IN];
+        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++)
+            columns[j] = (const CYC_ELEMENT *)args->products + j * args->plane_pitch + t;
+        const CYC_VECTOR sum = CYC_NAME(winograd_output_2d)(columns, CYC_WINOGRAD_IN * args->plane_pitch,
+                                                            CYC_WINOGRAD_OUT, CYC_WINOGRAD_OUT, y);
         CYC_OP(store)((CYC_ELEMENT *)args->sums + t, sum);
         CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++) { /* columns of tiles to rows of pixels */
             const CYC_VECTOR even_low = CYC_OP(low_pairs)(y[i][0], y[i][2]);
@@ -228,14 +294,25 @@ static void CYC_NAME(winograd_output)(const cyc_winograd_output_args *args) {
 static void CYC_NAME(winograd_output_turned)(const cyc_winograd_output_args *args) {
     enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT) };
     CYC_ELEMENT lines[CYC_WINOGRAD_OUT][CYC_WINOGRAD_OUT][LANES]; /* [row][column][channel] */
-    for (ptrdiff_t t = 0; t < args->tiles; t++) {
+    const ptrdiff_t tiles = args->tiles, row = CYC_WINOGRAD_IN * args->plane_pitch;
+    for (ptrdiff_t t = 0; t < args->rows * tiles; t++) {
+        const ptrdiff_t r = t / tiles, x = t % tiles;
+        const ptrdiff_t out_rows = r == args->rows - 1 ? args->last_rows : CYC_WINOGRAD_OUT;
+        const ptrdiff_t out_columns = x == tiles - 1 ? args->last_columns : CYC_WINOGRAD_OUT;
         for (ptrdiff_t o = 0; o < args->channels; o += LANES) {
-            const ptrdiff_t at = t * args->channels + o;
             CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + o * args->out_pitch + CYC_WINOGRAD_OUT * t;
-            CYC_VECTOR y[CYC_WINOGRAD_OUT][CYC_WINOGRAD_OUT];
-            const CYC_VECTOR sum =
-                CYC_NAME(winograd_output_2d)((const CYC_ELEMENT *)args->products + at, args->plane_pitch, y);
-            CYC_OP(store)((CYC_ELEMENT *)args->sums + at, sum);
+            CYC_VECTOR y[CYC_WINOGRAD_OUT][CYC_WINOGRAD_OUT], sum;
+            const CYC_ELEMENT *columns[CYC_WINOGRAD_IN];
+            CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
+                const ptrdiff_t in_row = CYC_WINOGRAD_USES(j, args->last_columns) ? tiles : tiles - 1;
+                columns[j] =
+                    (const CYC_ELEMENT *)args->products + j * args->plane_pitch + (r * in_row + x) * args->channels + o;
+            }
+            if (out_rows == CYC_WINOGRAD_OUT && out_columns == CYC_WINOGRAD_OUT)
+                sum = CYC_NAME(winograd_output_2d)(columns, row, CYC_WINOGRAD_OUT, CYC_WINOGRAD_OUT, y);
+            else
+                sum = CYC_NAME(winograd_output_2d)(columns, row, out_rows, out_columns, y);
+            CYC_OP(store)((CYC_ELEMENT *)args->sums + t * args->channels + o, sum);
             CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++) {
                 CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++) CYC_OP(store)(lines[i][j], y[i][j]);
             }
