@@ -82,14 +82,14 @@ cdef Py_ssize_t winograd_tile_rows(const Plan *plan, Py_ssize_t scalars) noexcep
 
 
 cdef double scalars_slots(
-    const Plan *plan, Py_ssize_t scalars, Py_ssize_t most_rows, Py_ssize_t vectors, Py_ssize_t most
+    const Plan *plan, Py_ssize_t scalars, Py_ssize_t tile_rows, Py_ssize_t vectors, Py_ssize_t most
 ) noexcept nogil:
-    """One term of `scalars` scalars and `vectors` vectors in tiles of up to `most_rows` and `most`."""
+    """One term of `scalars` scalars and `vectors` vectors in tiles of up to `tile_rows` and `most`."""
     cdef Py_ssize_t rows
     cdef double slots
     if scalars == 0:
         return 0
-    rows = balanced(scalars, most_rows)
+    rows = balanced(scalars, tile_rows)
     slots = scalars // rows * vectors_slots(plan.kernels, rows, vectors, most)
     if scalars % rows:
         slots += vectors_slots(plan.kernels, scalars % rows, vectors, most)
@@ -97,7 +97,7 @@ cdef double scalars_slots(
 
 
 cdef double turned_slots(
-    const Plan *plan, const TileBlock *block, Py_ssize_t most_rows, Py_ssize_t vectors, Py_ssize_t most
+    const Plan *plan, const TileBlock *block, Py_ssize_t tile_rows, Py_ssize_t vectors, Py_ssize_t most
 ) noexcept nogil:
     """One term of all products, of which the last row and column of tiles may leave some out."""
     cdef Py_ssize_t rows_left = CYC_WINOGRAD_OUT - block.last_rows, columns_left = CYC_WINOGRAD_OUT - block.last_columns
@@ -108,7 +108,7 @@ cdef double turned_slots(
             products = rows_left if without_row else CYC_WINOGRAD_IN - rows_left
             products *= columns_left if without_column else CYC_WINOGRAD_IN - columns_left
             slots += products * scalars_slots(
-                plan, (block.rows - without_row) * (block.columns - without_column), most_rows, vectors, most
+                plan, (block.rows - without_row) * (block.columns - without_column), tile_rows, vectors, most
             )
     return slots
 

@@ -193,6 +193,7 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef void (*cyc_winograd_weight_fn)(
         const void *panel, Py_ssize_t channels, Py_ssize_t width, void *factors, Py_ssize_t plane
     ) noexcept
+    ctypedef void (*cyc_winograd_shorten_fn)(const cyc_winograd_input_args *, void *windows) noexcept
     ctypedef void (*cyc_winograd_input_fn)(const cyc_winograd_input_args *) noexcept
     ctypedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *) noexcept
     ctypedef void (*cyc_fft_fn)(const cyc_fft_args *) noexcept
@@ -214,6 +215,7 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_store_fn store[12]
         cyc_pack_fn pack
         cyc_finite_fn finite
+        cyc_winograd_shorten_fn winograd_shorten
         cyc_winograd_input_fn winograd_input
         cyc_winograd_weight_fn winograd_weight
         cyc_winograd_output_fn winograd_output

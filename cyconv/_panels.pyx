@@ -85,6 +85,8 @@ cdef void pack_factors(
     cdef char part[PART_BYTES + SLACK_BYTES]
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.terms // plan.problem.in_channels, step, done, count
     cdef Py_ssize_t most = max(1, PART_BYTES // (taps * plan.panel_width * item))
+    if most > LINE_BYTES // item:  # terms in whole lines
+        most -= most % (LINE_BYTES // item)
     for step in range(ceil_div(channels, most)):
         done = step * most
         count = min(most, channels - done)

@@ -76,6 +76,8 @@ cdef void transform_input(
         args.channels = min(plan.channel_block, plan.problem.in_channels - channel)
         args.out = scratch.factors + channel * plan.positions * plan.kernels.item
         prepare_window(plan, operands, task, channel, args.channels, scratch.window)
+        if block.last_rows < CYC_WINOGRAD_OUT or block.last_columns < CYC_WINOGRAD_OUT:
+            plan.kernels.winograd_shorten(&args, scratch.window)
         plan.kernels.winograd_input(&args)
 
 

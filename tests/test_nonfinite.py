@@ -81,6 +81,15 @@ def sprinkle(rng: np.random.Generator, a: np.ndarray, share: float) -> np.ndarra
     return a
 
 
+def sprinkle_operands(rng, where: str, share: float, x, w, b):
+    """Sprinkle the input, the weight, the bias or everything; half of a bias."""
+    return (
+        sprinkle(rng, x, share) if where in ("input", "everywhere") else x,
+        sprinkle(rng, w, share) if where in ("weight", "everywhere") else w,
+        sprinkle(rng, b, 0.5) if where in ("bias", "everywhere") else b,
+    )
+
+
 @pytest.mark.parametrize("where", ["input", "weight", "bias", "everywhere"])
 @pytest.mark.parametrize("name", parameters(FLOATS))
 @pytest.mark.parametrize("layer", LAYERS)
@@ -90,12 +99,7 @@ def test_classes(layer: str, name: str, where: str, isa: str, rng):
     seen = set()
     for share in (0.01, 0.2):
         x, w, b = (rng.standard_normal(s).astype(dtype) for s in (x_shape, w_shape, w_shape[:1]))
-        if where in ("input", "everywhere"):
-            x = sprinkle(rng, x, share)
-        if where in ("weight", "everywhere"):
-            w = sprinkle(rng, w, share)
-        if where in ("bias", "everywhere"):
-            b = sprinkle(rng, b, 0.5)
+        x, w, b = sprinkle_operands(rng, where, share, x, w, b)
         expected = expected_classes(x, w, b, geometry)
         out = poisoned(expected.shape, dtype)
         with warnings.catch_warnings():

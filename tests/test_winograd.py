@@ -19,7 +19,7 @@ from .layouts import layouts
 from .oracle import Geometry
 from .processes import run_python
 from .test_error_bound import ROUNDING, distance, draw, reference
-from .test_nonfinite import FINITE, classes, expected_classes, sprinkle
+from .test_nonfinite import FINITE, classes, expected_classes, sprinkle_operands
 
 pytestmark = pytest.mark.core
 
@@ -128,14 +128,23 @@ def test_classes(shape: str, name: str, where: str, isa: str, rng):
     dtype = dtype_of(name)
     for share in (0.003, 0.1):
         x, w, b = (rng.standard_normal(s).astype(dtype) for s in (x_shape, w_shape, w_shape[:1]))
-        if where in ("input", "everywhere"):
-            x = sprinkle(rng, x, share)
-        if where in ("weight", "everywhere"):
-            w = sprinkle(rng, w, share)
-        if where in ("bias", "everywhere"):
-            b = sprinkle(rng, b, 0.5)
+        x, w, b = sprinkle_operands(rng, where, share, x, w, b)
         y = convolve(x, w, b, geometry)
         assert np.array_equal(classes(y), expected_classes(x, w, b, geometry)), share
+
+
+@pytest.mark.parametrize("name", ["float32", "float64"])
+@pytest.mark.parametrize("height", [1, 2, 3, 4, 5, 6, 7, 9, 14])
+def test_tiles_with_fewer_outputs(height: int, name: str, isa: str, rng):
+    for width in (1, 2, 3, 4, 5, 6, 7, 9, 14, 18):
+        x_shape, w_shape = (1, 18, height, width), (35, 18, 3, 3)
+        x, w, b = (draw(rng, s, name, "normal") for s in (x_shape, w_shape, w_shape[:1]))
+        y = convolve(x, w, b)
+        assert error_constant(y, x, w, b, SAME, name) <= published(x_shape[1]), width
+        x[0, 3, rng.integers(height), rng.integers(width)] = rng.choice([np.nan, np.inf])
+        w[5, 7, rng.integers(3), rng.integers(3)] = np.nan
+        spoilt = convolve(x, w, b)
+        assert np.array_equal(classes(spoilt), expected_classes(x, w, b, SAME)), width
 
 
 @pytest.mark.parametrize("name", ["float32", "float64"])

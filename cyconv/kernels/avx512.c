@@ -9,6 +9,7 @@
 CYC_TARGET_BEGIN("avx512f,avx512cd,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
 #include "simd/avx512.h"
 #include "simd/transpose_avx.h"
+#include "simd/transpose_avx512.h"
 #include "simd/transpose_x86.h"
 
 #include "bodies.inc.h"

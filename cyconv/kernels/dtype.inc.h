@@ -120,6 +120,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
         },
     .pack = CYC_NAME(pack),
     .finite = CYC_NAME(finite),
+    .winograd_shorten = CYC_FLOAT_ENTRY(winograd_shorten),
     .winograd_input = CYC_FLOAT_ENTRY(winograd_input),
     .winograd_weight = CYC_FLOAT_ENTRY(winograd_weight),
     .winograd_output = CYC_FLOAT_ENTRY(winograd_output),

@@ -215,6 +215,8 @@ typedef struct {
  * The last row of tiles has `last_rows` outputs, the last column `last_columns`. Factors for which these
  * tiles have no use are not meant to be read; where the last column has no use for j, only tiles - 1
  * are in a row, which then lie as close: tiles - 1 takes the place of tiles in the address.
+ * Where one of them has fewer than 4, winograd_shorten comes first, which changes the inputs of these
+ * tiles at `windows`, the window of the arguments.
  * Reads up to a vector past the end of a window row. Writes up to a vector past the last tile of a
  * channel, channels in ascending order. */
 typedef struct {
@@ -290,6 +292,7 @@ typedef void (*cyc_pack_fn)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows,
  * factor x goes to factors[x * plane + c * width + i]. Reads up to a vector past the panel. */
 typedef void (*cyc_winograd_weight_fn)(const void *panel, ptrdiff_t channels, ptrdiff_t width, void *factors,
                                        ptrdiff_t plane);
+typedef void (*cyc_winograd_shorten_fn)(const cyc_winograd_input_args *, void *windows);
 typedef void (*cyc_winograd_input_fn)(const cyc_winograd_input_args *);
 typedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *);
 
@@ -317,6 +320,7 @@ typedef struct {
     cyc_pack_fn pack;
     cyc_finite_fn finite;
     /* the rest is NULL for integers */
+    cyc_winograd_shorten_fn winograd_shorten;
     cyc_winograd_input_fn winograd_input;
     cyc_winograd_weight_fn winograd_weight;
     cyc_winograd_output_fn winograd_output, winograd_output_turned;

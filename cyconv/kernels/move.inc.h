@@ -223,16 +223,30 @@ CYC_STORE_FUNCTION(float16, uint16_t)
 #undef CYC_TO
 #endif
 
-/* A cache line of terms from four rows at a time: the rows of a weight often lie a multiple of 2 KiB
- * apart, so that the lines of more of them would evict each other half read. */
+/* A cache line of terms from a few rows at a time: the rows of a weight often lie a multiple of 2 KiB
+ * apart, so that the lines of more of them would evict each other half read. Four, and where the
+ * registers hold a whole line of sixteen rows, these. */
 static void CYC_NAME(pack)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t terms,
                            void *panel) {
     const CYC_ELEMENT *src = (const CYC_ELEMENT *)weight;
     CYC_ELEMENT *dst = (CYC_ELEMENT *)panel;
     const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), fours = terms - terms % 4;
+    ptrdiff_t packed = 0; /* rows of which all whole lines are */
+#ifdef CYC_TRANSPOSE_LINES
+    enum { LINES_AHEAD = 4 }; /* sixteen streams are more than hardware prefetchers follow */
+    if (sizeof(CYC_ELEMENT) == sizeof(float)) {
+        for (; packed + line <= rows; packed += line) {
+            for (ptrdiff_t k = 0; k + line <= fours; k += line) {
+                const CYC_ELEMENT *block = src + packed * pitch + k;
+                for (ptrdiff_t i = 0; i < line; i++) CYC_PREFETCH_FAR(block + i * pitch + LINES_AHEAD * line);
+                transpose_lines_32((const float *)block, pitch, (float *)dst + k * width + packed, width);
+            }
+        }
+    }
+#endif
     for (ptrdiff_t begin = 0; begin < fours; begin += line) {
         const ptrdiff_t end = begin + line < fours ? begin + line : fours;
-        for (ptrdiff_t i = 0; i + 4 <= rows; i += 4) {
+        for (ptrdiff_t i = begin + line <= fours ? packed : 0; i + 4 <= rows; i += 4) {
             for (ptrdiff_t k = begin; k < end; k += 4)
                 CYC_OP(transpose)(src + i * pitch + k, pitch, dst + k * width + i, width);
         }

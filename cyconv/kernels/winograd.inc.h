@@ -41,41 +41,6 @@ CYC_INLINE void CYC_NAME(winograd_input_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN]
     out[5] = CYC_OP(multiply_add)(product, in[1], CYC_OP(multiply_add)(minus_sum, in[3], in[5]));
 }
 
-/* A tile with fewer than four outputs takes fewer points: 0 and +-A, from two outputs on infinity, for three +B.
- * The factors at these points are those of all six for other inputs behind the first three: such that the
- * factors at the points left out come to zero, and the one at infinity to that of the fewer points. */
-CYC_INLINE void CYC_NAME(winograd_shorten_1d)(CYC_VECTOR in[CYC_WINOGRAD_IN], ptrdiff_t outputs) {
-    CYC_CONSTANT(a2, CYC_A2)
-    CYC_CONSTANT(minus_a2, -CYC_A2)
-    const CYC_VECTOR odd = CYC_OP(multiply_add)(minus_a2, in[1], in[3]), even = CYC_OP(multiply)(a2, in[2]);
-    if (outputs == CYC_WINOGRAD_OUT - 1) {
-        CYC_CONSTANT(b, CYC_B)
-        CYC_CONSTANT(minus_b, -CYC_B)
-        CYC_CONSTANT(sum, CYC_A2 + CYC_B2)
-        CYC_CONSTANT(minus_product, -CYC_A2 * CYC_B2)
-        const CYC_VECTOR last = CYC_OP(multiply_add)(minus_b, odd, CYC_OP(multiply_add)(minus_a2, in[2], in[4]));
-        in[5] = CYC_OP(multiply_add)(minus_product, in[1], CYC_OP(multiply_add)(sum, in[3], last));
-        in[4] = CYC_OP(multiply_add)(b, odd, even);
-    } else {
-        CYC_CONSTANT(a4, CYC_A2 * CYC_A2)
-        in[5] = CYC_OP(multiply_add)(a4, in[1], odd);
-        in[4] = even;
-        in[3] = CYC_OP(multiply)(a2, in[1]);
-    }
-}
-
-/* The same for the tile that starts at p. */
-CYC_INLINE void CYC_NAME(winograd_shorten_row)(CYC_ELEMENT *p, ptrdiff_t outputs) {
-    CYC_VECTOR in[CYC_WINOGRAD_IN];
-    CYC_ELEMENT shortened[sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)];
-    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) in[j] = CYC_OP(broadcast)(p + j);
-    CYC_NAME(winograd_shorten_1d)(in, outputs);
-    CYC_UNROLL for (int j = CYC_WINOGRAD_TAPS; j < CYC_WINOGRAD_IN; j++) {
-        CYC_OP(store)(shortened, in[j]);
-        p[j] = shortened[0];
-    }
-}
-
 /* Three weights to six factors: their values as a polynomial at each point, over the product of the
  * distances to the other points. */
 CYC_INLINE void CYC_NAME(winograd_weight_1d)(const CYC_VECTOR in[CYC_WINOGRAD_TAPS], CYC_VECTOR out[CYC_WINOGRAD_IN]) {
@@ -136,18 +101,78 @@ CYC_INLINE void CYC_NAME(split_row)(const CYC_ELEMENT *p, CYC_VECTOR column[CYC_
     column[5] = CYC_OP(shift)(column[1], CYC_OP(broadcast)(p + 4 * CYC_LANES + 1));
 }
 
+/* The six inputs from p on, `step` apart, of a tile with fewer than four outputs, which takes fewer points: 0 and
+ * +-A, from two outputs on infinity, for three +B. The factors at these points are those of all six for other
+ * inputs behind the first three: such that the factors at the points left out come to zero, and the one at
+ * infinity to that of the fewer points. */
+CYC_INLINE void CYC_NAME(shorten_inputs)(CYC_ELEMENT *p, ptrdiff_t step, ptrdiff_t outputs) {
+    const CYC_ELEMENT in1 = p[step], in2 = p[2 * step], in3 = p[3 * step], in4 = p[4 * step];
+    const CYC_ELEMENT even = CYC_A2 * in2, odd = in3 - CYC_A2 * in1;
+    if (outputs == CYC_WINOGRAD_OUT - 1) {
+        p[4 * step] = even + CYC_B * odd;
+        p[5 * step] = (in4 - even - CYC_B * odd) + ((CYC_A2 + CYC_B2) * in3 - CYC_A2 * CYC_B2 * in1);
+    } else {
+        p[3 * step] = CYC_A2 * in1;
+        p[4 * step] = even;
+        p[5 * step] = odd + CYC_A2 * CYC_A2 * in1;
+    }
+}
+
+static void CYC_NAME(winograd_shorten)(const cyc_winograd_input_args *args, void *windows) {
+    const ptrdiff_t pitch = args->row_pitch, last_row = (args->rows - 1) * CYC_WINOGRAD_OUT;
+    const ptrdiff_t last_column = (args->tiles - 1) * CYC_WINOGRAD_OUT;
+    for (ptrdiff_t c = 0; c < args->channels; c++) {
+        CYC_ELEMENT *const window = (CYC_ELEMENT *)windows + c * args->window_pitch;
+        if (args->last_columns < CYC_WINOGRAD_OUT) {
+            for (ptrdiff_t r = 0; r < last_row + CYC_WINOGRAD_IN; r++)
+                CYC_NAME(shorten_inputs)(window + r * pitch + last_column, 1, args->last_columns);
+        }
+        if (args->last_rows < CYC_WINOGRAD_OUT) {
+            for (ptrdiff_t x = 0; x < last_column + CYC_WINOGRAD_IN; x++)
+                CYC_NAME(shorten_inputs)(window + last_row * pitch + x, pitch, args->last_rows);
+        }
+    }
+}
+
+enum {
+    CYC_NAME(winograd_lanes) = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT),
+    /* fewer rows in a vector take longer to put together than their transforms one by one */
+    CYC_NAME(min_together) = 3,
+};
+
+/* The factors of a vector of tiles from their columns, of `rows` rows of tiles from row r on if they lie
+ * together. `out` is the place of factor 0 of the first tile in row 0. */
+CYC_INLINE void CYC_NAME(store_factors)(const cyc_winograd_input_args *args, const CYC_VECTOR column[CYC_WINOGRAD_IN],
+                                        ptrdiff_t r, ptrdiff_t rows, CYC_ELEMENT *out) {
+    enum { LANES = CYC_NAME(winograd_lanes), MOST_TILES = LANES / CYC_NAME(min_together) };
+    const ptrdiff_t tiles = args->tiles;
+    CYC_VECTOR factor[CYC_WINOGRAD_IN];
+    CYC_NAME(winograd_input_1d)(column, factor);
+    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
+        CYC_ELEMENT *p = out + j * args->plane_pitch;
+        if (CYC_WINOGRAD_USES(j, args->last_columns)) {
+            CYC_OP(store)(p + r * tiles, factor[j]);
+        } else if (MOST_TILES < 2 || rows == 1) { /* the next row overwrites the last tile */
+            CYC_OP(store)(p + r * (tiles - 1), factor[j]);
+        } else {
+            CYC_ELEMENT apart[LANES + MOST_TILES];
+            CYC_OP(store)(apart, factor[j]);
+            for (ptrdiff_t q = 0; q < rows; q++)
+                memcpy(p + (r + q) * (tiles - 1), apart + q * tiles, (MOST_TILES - 1) * sizeof *apart);
+        }
+    }
+}
+
 /* Down the columns first, on rows as they lie in the window. Rows of few tiles go several to a vector: their
  * inputs lie one behind the other in `lines`, without the two after their last tile, which `ends` keeps.
  * What the lanes past the last tile hold does not matter, as the next rows of tiles overwrite it. */
 static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
-    /* fewer rows in a vector take longer to put together than their transforms one by one */
-    enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT), LINE = (CYC_WINOGRAD_OUT + 2) * LANES, MIN_TOGETHER = 3 };
+    enum { LANES = CYC_NAME(winograd_lanes), LINE = (CYC_WINOGRAD_OUT + 2) * LANES };
     _Alignas(64) CYC_ELEMENT lines[CYC_WINOGRAD_IN][LINE] = {{0}};
+    _Alignas(64) CYC_ELEMENT columns[CYC_WINOGRAD_IN][CYC_WINOGRAD_IN][LANES];
     CYC_ELEMENT ends[LANES][CYC_WINOGRAD_IN][2];
-    const ptrdiff_t plane = args->plane_pitch, pitch = args->row_pitch, tiles = args->tiles;
-    const ptrdiff_t together = MIN_TOGETHER * tiles <= LANES ? LANES / tiles : 1;
-    const ptrdiff_t last_row = args->last_rows < CYC_WINOGRAD_OUT ? args->rows - 1 : args->rows;
-    const ptrdiff_t last_tile = args->last_columns < CYC_WINOGRAD_OUT ? tiles - 1 : tiles;
+    const ptrdiff_t pitch = args->row_pitch, tiles = args->tiles, line_pitch = CYC_WINOGRAD_IN * args->plane_pitch;
+    const ptrdiff_t together = CYC_NAME(min_together) * tiles <= LANES ? LANES / tiles : 1;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
         const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + c * args->window_pitch;
         for (ptrdiff_t r = 0; r < args->rows; r += together) {
@@ -161,15 +186,9 @@ static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
                         CYC_VECTOR in[CYC_WINOGRAD_IN], half[CYC_WINOGRAD_IN];
     CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
                             in[i] = CYC_OP(load)(row + i * pitch + x);
-                        if (r + q == last_row) CYC_NAME(winograd_shorten_1d)(in, args->last_rows);
                         CYC_NAME(winograd_input_1d)(in, half);
                         CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
                             CYC_OP(store)(lines[i] + q * inputs + x, half[i]);
-                    }
-                    if (last_tile - t < inputs / CYC_WINOGRAD_OUT) {
-                        CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
-                            CYC_NAME(winograd_shorten_row)(
-                                lines[i] + q * inputs + (last_tile - t) * CYC_WINOGRAD_OUT, args->last_columns);
                     }
                     if (together == 1) continue;
                     CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
@@ -178,33 +197,24 @@ static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
                     }
                 }
                 CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
-                    CYC_VECTOR column[CYC_WINOGRAD_IN], factor[CYC_WINOGRAD_IN];
+                    CYC_VECTOR column[CYC_WINOGRAD_IN];
                     CYC_NAME(split_row)(lines[i], column);
-                    if (together > 1) {
-                        CYC_ELEMENT fixed[2][LANES];
-                        CYC_OP(store)(fixed[0], column[CYC_WINOGRAD_OUT]);
-                        CYC_OP(store)(fixed[1], column[CYC_WINOGRAD_OUT + 1]);
-                        for (ptrdiff_t q = 0; q < rows; q++) {
-                            fixed[0][(q + 1) * tiles - 1] = ends[q][i][0];
-                            fixed[1][(q + 1) * tiles - 1] = ends[q][i][1];
-                        }
-                        column[CYC_WINOGRAD_OUT] = CYC_OP(load)(fixed[0]);
-                        column[CYC_WINOGRAD_OUT + 1] = CYC_OP(load)(fixed[1]);
+                    if (together == 1) {
+                        CYC_NAME(store_factors)(args, column, r, 1, out + i * line_pitch + t);
+                        continue;
                     }
-                    CYC_NAME(winograd_input_1d)(column, factor);
-                    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
-                        CYC_ELEMENT *p = out + (i * CYC_WINOGRAD_IN + j) * plane + t;
-                        if (CYC_WINOGRAD_USES(j, args->last_columns)) {
-                            CYC_OP(store)(p + r * tiles, factor[j]);
-                        } else if (together == 1) { /* the next row overwrites the last tile */
-                            CYC_OP(store)(p + r * (tiles - 1), factor[j]);
-                        } else {
-                            CYC_ELEMENT apart[2 * LANES];
-                            CYC_OP(store)(apart, factor[j]);
-                            for (ptrdiff_t q = 0; q < rows; q++)
-                                CYC_OP(store)(p + (r + q) * (tiles - 1), CYC_OP(load)(apart + q * tiles));
-                        }
+                    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) CYC_OP(store)(columns[i][j], column[j]);
+                    for (ptrdiff_t q = 0; q < rows; q++) {
+                        columns[i][CYC_WINOGRAD_OUT][(q + 1) * tiles - 1] = ends[q][i][0];
+                        columns[i][CYC_WINOGRAD_OUT + 1][(q + 1) * tiles - 1] = ends[q][i][1];
                     }
+                }
+                if (together == 1) continue;
+                /* in a loop of its own: single elements take a while to be seen by loads of vectors */
+                CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
+                    CYC_VECTOR column[CYC_WINOGRAD_IN];
+                    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) column[j] = CYC_OP(load)(columns[i][j]);
+                    CYC_NAME(store_factors)(args, column, r, rows, out + i * line_pitch);
                 }
             }
         }
