@@ -16,7 +16,16 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_PRODUCTS,
     cyc_planes_fn,
 )
-from cyconv._plan cimport MIN_BLOCK_COLUMNS, ROWS, WINOGRAD, WINOGRAD_CHUNK, Plan, Problem, layout_window
+from cyconv._plan cimport (
+    HELD_FACTORS_BUDGET,
+    MIN_BLOCK_COLUMNS,
+    ROWS,
+    WINOGRAD,
+    WINOGRAD_CHUNK,
+    Plan,
+    Problem,
+    layout_window,
+)
 from cyconv._tiles cimport count_spots
 from cyconv._window cimport ZEROS, Axis, reading_outputs
 
@@ -34,9 +43,6 @@ cdef enum:
     # The row kernel uses each row a few times only: its window stays in the first level.
     ROWS_WINDOW_BUDGET = 32 * 1024
     MIN_ROWS_BLOCK = 8
-    # Factors of more weights than this would come from memory, which takes longer than making them
-    # again from weights a quarter of their size.
-    HELD_FACTORS_BUDGET = 16 * 1024 * 1024
     # Those of a panel that a task makes stay in the second-level cache while they are in use.
     PART_FACTORS_BUDGET = 512 * 1024
     # A few channels of a Winograd block, read back at once.

@@ -10,7 +10,7 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_TAPS,
     most_rows,
 )
-from cyconv._plan cimport WINOGRAD_CHUNK, Plan, Problem
+from cyconv._plan cimport HELD_FACTORS_BUDGET, WINOGRAD_CHUNK, Plan, Problem
 from cyconv._slots cimport TILE_START_SLOTS, tile_slots, vectors_slots
 from cyconv._tile_block cimport TileBlock
 from cyconv._window cimport CIRCULAR, REFLECT, Axis
@@ -193,7 +193,7 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t lanes = plan.kernels.lanes, channels = problem.in_channels, outputs = problem.out_channels
     cdef Py_ssize_t tile_rows = ceil_div(problem.out_size[0], CYC_WINOGRAD_OUT)
     cdef Py_ssize_t tile_columns = ceil_div(problem.out_size[1], CYC_WINOGRAD_OUT)
-    cdef Py_ssize_t most, rows, columns, blocks
+    cdef Py_ssize_t most, rows, columns, blocks, factors
     cdef double cost, best = -1
     cdef int which
     if not suits_winograd(plan):
@@ -215,6 +215,7 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     winograd_blocks_slots(plan, plan.block_rows, plan.block_columns)
     for which in range(2):
         plan.last_outputs[which] = last_outputs(plan, which) if plan.turned else CYC_WINOGRAD_OUT
-    if not problem.held:
+    factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item * channels * problem.groups * outputs
+    if not problem.held or factors > HELD_FACTORS_BUDGET:
         best += WEIGHT_TRANSFORM_SLOTS * channels * outputs
     return best + TILE_START_SLOTS

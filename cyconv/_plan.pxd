@@ -22,6 +22,9 @@ cdef enum:
     MAX_SPAN_LISTS = 32  # lists of the terms that different tiles take
     # Terms of a chunk of Winograd's sums, whose errors the output transform enlarges.
     WINOGRAD_CHUNK = 16
+    # Factors of more weights than this would come from memory, which takes longer than making them
+    # again from weights a quarter of their size.
+    HELD_FACTORS_BUDGET = 16 * 1024 * 1024
 
 
 cdef struct Problem:
