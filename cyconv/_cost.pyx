@@ -22,12 +22,7 @@ Time is counted in slots (_slots), of which a core starts two a cycle.
 from cyconv._cost_winograd cimport winograd_cost
 from cyconv._fft cimport fft_cost
 from cyconv._integers cimport balanced, ceil_div
-from cyconv._kernels cimport (
-    CYC_EDGE_ROWS,
-    CYC_MAX_TILE_VECTORS,
-    CYC_ROW_BLOCK,
-    most_rows,
-)
+from cyconv._kernels cimport CYC_CHUNK, CYC_EDGE_ROWS, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK
 from cyconv._plan cimport (
     ALGORITHMS,
     AUTO,
@@ -41,7 +36,7 @@ from cyconv._plan cimport (
     Plan,
     Problem,
 )
-from cyconv._slots cimport TILE_START_SLOTS, load_slots, vectors_slots
+from cyconv._slots cimport TILE_START_SLOTS, Terms, candidate_rows, load_slots, scalars_slots, vectors_slots
 from cyconv._tiles cimport piece_end
 from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps, shared_row_stride
 
@@ -55,6 +50,7 @@ cdef enum:
     # With fewer channels its error is more than four times that of the direct algorithms.
     MIN_WINOGRAD_CHANNELS = 6
 
+cdef double EDGE_SLOTS = 10.0  # at least of a term that leaves out pixels: finding them
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
 cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
 # The row kernel with several channels: bookkeeping of chunks, totals beside the sums; and its start.
@@ -99,9 +95,11 @@ cdef Py_ssize_t count_pieces(const Axis *axis) noexcept nogil:
 
 cdef double tile_cost(Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, full, rest, pixel_vectors
+    cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, pixel_vectors
     cdef Py_ssize_t columns = problem.out_size[1], row_count = problem.out_size[0]
     cdef Py_ssize_t first_column, last_column
+    cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
+    cdef int keeps
     cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows), column_share
     # taps that no column of a whole row reads
     reading_taps(&plan.columns, 0, columns, &first_column, &last_column)
@@ -112,21 +110,17 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
     if not plan.flat:
         pixel_vectors = ceil_div(columns, lanes)
     for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
-        rows = most_rows(plan.kernels, vectors)
-        if rows == 0:
-            continue
-        rows = balanced(problem.out_channels, rows)
-        full = problem.out_channels // rows
-        rest = problem.out_channels % rows
-        cost = full * vectors_slots(plan.kernels, rows, pixel_vectors, vectors)
-        if rest:
-            cost += vectors_slots(plan.kernels, rest, pixel_vectors, vectors)
-        if not plan.flat:
-            cost *= row_count * row_share
-        if best < 0 or cost < best:
-            best = cost
-            plan.tile_rows = rows
-            plan.tile_vectors = vectors
+        for keeps in range(2):
+            rows = candidate_rows(plan.kernels, vectors, keeps)
+            if rows == 0:
+                continue
+            cost = scalars_slots(plan.kernels, problem.out_channels, rows, pixel_vectors, vectors, &terms)
+            if not plan.flat:
+                cost *= row_count * row_share
+            if best < 0 or cost < best:
+                best = cost
+                plan.tile_rows = balanced(problem.out_channels, rows)
+                plan.tile_vectors = vectors
     plan.pixel_tile = plan.tile_vectors * lanes
     plan.panel_width = plan.tile_rows
     plan.skips = row_share < 1 or column_share < 1
@@ -134,7 +128,8 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
 
 
 cdef double turned_edge_slots(
-    const Plan *plan, Py_ssize_t column, Py_ssize_t pixels, Py_ssize_t out_vectors, Py_ssize_t vectors
+    const Plan *plan, Py_ssize_t column, Py_ssize_t pixels, Py_ssize_t out_vectors, Py_ssize_t vectors,
+    const Terms *terms
 ) noexcept nogil:
     """One channel and kernel row of a tile of pixels some of which read padding."""
     cdef Py_ssize_t tap, first, last, end = column + pixels, most = CYC_EDGE_ROWS(pixels)
@@ -144,7 +139,10 @@ cdef double turned_edge_slots(
         if first < end and last > column:
             first = min(most, max(<Py_ssize_t>0, first - column))
             last = min(most, max(<Py_ssize_t>0, end - last))
-            sum += vectors_slots(plan.kernels, pixels - first - last, out_vectors, vectors)
+            sum += max(
+                vectors_slots(plan.kernels, pixels - first - last, out_vectors, vectors, terms),
+                EDGE_SLOTS * ceil_div(out_vectors, vectors),
+            )
     return sum
 
 
@@ -154,6 +152,7 @@ cdef double turned_columns_slots(
     """One channel and kernel row of a row of pixels, in tiles of up to `most` pixels."""
     cdef Py_ssize_t out_vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
     cdef Py_ssize_t column = 0, end, pixels, inside, inner = 0, inner_end = columns, unused
+    cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
     cdef double sum = 0
     if plan.skips and plan.columns.mode == ZEROS and not plan.flat:  # the columns for which no tap reads padding
         reading_outputs(&plan.columns, 0, &inner, &unused)
@@ -165,10 +164,10 @@ cdef double turned_columns_slots(
             pixels = min(pixels, end - column)
             inside = (min(end, inner_end) - column) // pixels if column >= inner else 0
             if inside > 0:  # tiles that take all taps
-                sum += inside * plan.columns.taps * vectors_slots(plan.kernels, pixels, out_vectors, vectors)
+                sum += inside * plan.columns.taps * vectors_slots(plan.kernels, pixels, out_vectors, vectors, &terms)
                 column += inside * pixels
             else:
-                sum += turned_edge_slots(plan, column, pixels, out_vectors, vectors)
+                sum += turned_edge_slots(plan, column, pixels, out_vectors, vectors, &terms)
                 column += pixels
     return sum
 
@@ -179,7 +178,7 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes), columns = problem.out_size[1]
     cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows)
     cdef bint edges = skipping_share(plan, &plan.columns) < 1, can_cut = edges
-    cdef int cut
+    cdef int cut, keeps
     # tiles beyond the last list take all taps
     if count_pieces(&plan.rows) * (count_pieces(&plan.columns) if can_cut else 1) > MAX_SPAN_LISTS:
         can_cut = False
@@ -190,16 +189,17 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
         columns *= problem.out_size[0]
     plan.skips = edges or row_share < 1
     for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
-        rows = most_rows(plan.kernels, vectors)
-        if rows == 0 or vectors > out_vectors:
-            continue
-        for cut in range(1 if can_cut else 0, -1, -1):
-            cost = turned_columns_slots(plan, columns, rows, vectors, cut)
-            if best < 0 or cost < best:
-                best = cost
-                plan.cut = cut
-                plan.pixel_tile = rows
-                plan.tile_vectors = vectors
+        for keeps in range(2):
+            rows = candidate_rows(plan.kernels, vectors, keeps)
+            if rows == 0 or vectors > out_vectors:
+                continue
+            for cut in range(1 if can_cut else 0, -1, -1):
+                cost = turned_columns_slots(plan, columns, rows, vectors, cut)
+                if best < 0 or cost < best:
+                    best = cost
+                    plan.cut = cut
+                    plan.pixel_tile = rows
+                    plan.tile_vectors = vectors
     if not plan.cut:
         plan.pixel_tile = balanced(columns, plan.pixel_tile)
     plan.tile_rows = plan.pixel_tile

@@ -2,16 +2,14 @@
 
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
-    CYC_KEEPS_TOTALS,
     CYC_MAX_TILE_VECTORS,
     CYC_WINOGRAD_IN,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
-    most_rows,
 )
 from cyconv._plan cimport HELD_FACTORS_BUDGET, WINOGRAD_CHUNK, Plan, Problem
-from cyconv._slots cimport TILE_START_SLOTS, tile_slots, vectors_slots
+from cyconv._slots cimport TILE_START_SLOTS, Terms, candidate_rows, scalars_slots
 from cyconv._tile_block cimport TileBlock
 from cyconv._window cimport CIRCULAR, REFLECT, Axis
 
@@ -22,6 +20,7 @@ cdef enum:
     FACTORS_BUDGET = 4 * 1024 * 1024
     MAX_WINOGRAD_CHANNELS = 1820  # of which a vector of 64 bytes fits the budget
     MAX_BLOCK_VECTORS = 8
+    MAX_BLOCK_TILES = 128  # that many vectors, of the most lanes
     MIN_BLOCK_TILES = 8  # columns of tiles of the narrowest blocks, about
     BLOCK_START_SLOTS = 2000
 
@@ -32,10 +31,6 @@ cdef double OUTPUT_TRANSFORM_SLOTS = 360
 cdef double TURNED_OUTPUT_SLOTS = 560
 cdef double WEIGHT_TRANSFORM_SLOTS = 24
 cdef double FACTOR_READ_SLOTS = 0.1
-# The call of a tile; a total of a chunk, through memory and in a register.
-cdef double TILE_CALL_SLOTS = 400
-cdef double TOTAL_SLOTS = 3
-cdef double KEPT_TOTAL_SLOTS = 1
 
 
 cdef bint reads_inside(const Axis *axis) noexcept nogil:
@@ -60,57 +55,52 @@ cdef bint suits_winograd(const Plan *plan) noexcept nogil:
     )
 
 
-cdef Py_ssize_t winograd_tile_rows(const Plan *plan, Py_ssize_t scalars) noexcept nogil:
-    """The rows of a tile whose vectors are chosen: fewer where totals then stay in registers and that pays.
-
-    Twice the tiles read their vectors twice, which pays for a panel's weights only: factors of the inputs
-    come from the second-level cache.
-    """
-    cdef Py_ssize_t channels = plan.problem.in_channels, vectors = plan.tile_vectors, rows = plan.tile_rows
-    cdef Py_ssize_t chunks = ceil_div(channels, <Py_ssize_t>WINOGRAD_CHUNK), fewer = rows
-    cdef double whole, kept
-    while fewer > 0 and not CYC_KEEPS_TOTALS(plan.kernels.registers, fewer, vectors):
-        fewer -= 1
-    if not plan.turned or fewer == 0 or fewer == rows:
-        return rows
-    fewer = balanced(scalars, fewer)
-    whole = channels * tile_slots(plan.kernels, rows, vectors) + chunks * rows * vectors * TOTAL_SLOTS
-    kept = channels * tile_slots(plan.kernels, fewer, vectors) + chunks * fewer * vectors * KEPT_TOTAL_SLOTS
-    if ceil_div(scalars, fewer) * (kept + TILE_CALL_SLOTS) < ceil_div(scalars, rows) * (whole + TILE_CALL_SLOTS):
-        return fewer
-    return rows
+cdef struct Products:
+    # What one term of all products takes, by the size of a block and the vectors of a tile; negative: not
+    # known yet. Sizes come again in many blocks.
+    double plain[MAX_BLOCK_VECTORS + 1][CYC_MAX_TILE_VECTORS]  # vectors of tiles
+    double turned[MAX_BLOCK_TILES + 1][CYC_MAX_TILE_VECTORS]  # tiles, of one product
 
 
-cdef double scalars_slots(
-    const Plan *plan, Py_ssize_t scalars, Py_ssize_t tile_rows, Py_ssize_t vectors, Py_ssize_t most
+cdef double best_scalars_slots(
+    const Plan *plan, Py_ssize_t scalars, Py_ssize_t vectors, Py_ssize_t most, Py_ssize_t *tile_rows
 ) noexcept nogil:
-    """One term of `scalars` scalars and `vectors` vectors in tiles of up to `tile_rows` and `most`."""
+    """One term of one product, with the better rows of a tile."""
+    cdef Terms terms = Terms(plan.problem.in_channels, WINOGRAD_CHUNK)
     cdef Py_ssize_t rows
-    cdef double slots
-    if scalars == 0:
-        return 0
-    rows = balanced(scalars, tile_rows)
-    slots = scalars // rows * vectors_slots(plan.kernels, rows, vectors, most)
-    if scalars % rows:
-        slots += vectors_slots(plan.kernels, scalars % rows, vectors, most)
-    return slots
+    cdef double slots, best = -1
+    cdef int keeps
+    for keeps in range(2):
+        rows = candidate_rows(plan.kernels, most, keeps)
+        if rows == 0:
+            continue
+        slots = scalars_slots(plan.kernels, scalars, rows, vectors, most, &terms)
+        if best < 0 or slots < best:
+            best = slots
+            tile_rows[0] = balanced(scalars, rows)
+    return best
 
 
 cdef double turned_slots(
-    const Plan *plan, const TileBlock *block, Py_ssize_t tile_rows, Py_ssize_t vectors, Py_ssize_t most
+    const Plan *plan, const TileBlock *block, Py_ssize_t vectors, Py_ssize_t most, Products *known
 ) noexcept nogil:
     """One term of all products, of which the last row and column of tiles may leave some out."""
     cdef Py_ssize_t rows_left = CYC_WINOGRAD_OUT - block.last_rows, columns_left = CYC_WINOGRAD_OUT - block.last_columns
-    cdef Py_ssize_t without_row, without_column, products
-    cdef double slots = 0
+    cdef Py_ssize_t without_row, without_column, products, tiles, unused
+    cdef double *slots
+    cdef double sum = 0
     for without_row in range(2):
         for without_column in range(2):
             products = rows_left if without_row else CYC_WINOGRAD_IN - rows_left
             products *= columns_left if without_column else CYC_WINOGRAD_IN - columns_left
-            slots += products * scalars_slots(
-                plan, (block.rows - without_row) * (block.columns - without_column), tile_rows, vectors, most
-            )
-    return slots
+            tiles = (block.rows - without_row) * (block.columns - without_column)
+            if products * tiles == 0:
+                continue
+            slots = &known.turned[tiles][most - 1]
+            if slots[0] < 0:
+                slots[0] = best_scalars_slots(plan, tiles, vectors, most, &unused)
+            sum += products * slots[0]
+    return sum
 
 
 cdef inline Py_ssize_t last_outputs(const Plan *plan, int which) noexcept nogil:
@@ -118,53 +108,69 @@ cdef inline Py_ssize_t last_outputs(const Plan *plan, int which) noexcept nogil:
     return (plan.problem.out_size[which] - 1) % CYC_WINOGRAD_OUT + 1
 
 
-cdef double winograd_tile_slots(Plan *plan, const TileBlock *block) noexcept nogil:
+cdef double winograd_tile_slots(Plan *plan, const TileBlock *block, Products *known) noexcept nogil:
     """All products of one channel for all outputs of a block, and their share of the output transform.
 
     The kernel's best tile is set.
     """
-    cdef Py_ssize_t lanes = plan.kernels.lanes, outputs = plan.problem.out_channels, most, rows, turned
+    cdef Py_ssize_t lanes = plan.kernels.lanes, outputs = plan.problem.out_channels, most
     cdef Py_ssize_t scalars, vectors, tiles = block.rows * block.columns
     cdef double cost, output, best = -1
+    cdef double *slots
+    cdef int turned
     for turned in range(2):
         scalars = tiles if turned else outputs
         vectors = ceil_div(outputs if turned else tiles, lanes)
         output = scalars * vectors * (TURNED_OUTPUT_SLOTS if turned else OUTPUT_TRANSFORM_SLOTS)
         for most in range(1, min(vectors, <Py_ssize_t>CYC_MAX_TILE_VECTORS) + 1):
-            rows = most_rows(plan.kernels, most)
-            if rows == 0:
+            if candidate_rows(plan.kernels, most, False) == 0:
                 continue
             if turned:
-                cost = turned_slots(plan, block, rows, vectors, most)
+                cost = turned_slots(plan, block, vectors, most, known)
             else:
-                cost = CYC_WINOGRAD_PRODUCTS * scalars_slots(plan, scalars, rows, vectors, most)
+                slots = &known.plain[vectors][most - 1]
+                if slots[0] < 0:
+                    slots[0] = CYC_WINOGRAD_PRODUCTS * best_scalars_slots(
+                        plan, outputs, vectors, most, &plan.tile_rows
+                    )
+                cost = slots[0]
             # an output transform for each channel, which makes them comparable
             cost += output / plan.problem.in_channels
             if best < 0 or cost < best:
                 best = cost
                 plan.turned = turned
                 plan.tile_vectors = most
-                plan.tile_rows = balanced(scalars, rows)
-    plan.tile_rows = winograd_tile_rows(plan, tiles if plan.turned else outputs)
-    plan.pixel_tile = plan.tile_rows if plan.turned else plan.tile_vectors * lanes
-    plan.panel_width = plan.tile_vectors * lanes if plan.turned else plan.tile_rows
     return best
 
 
-cdef double winograd_block_slots(Plan *plan, const TileBlock *block) noexcept nogil:
+cdef void set_winograd_tile(Plan *plan, const TileBlock *block) noexcept nogil:
+    """The rest of the tile whose vectors are chosen."""
+    cdef Py_ssize_t lanes = plan.kernels.lanes, outputs = plan.problem.out_channels
+    cdef Py_ssize_t tiles = block.rows * block.columns
+    best_scalars_slots(
+        plan, tiles if plan.turned else outputs, ceil_div(outputs if plan.turned else tiles, lanes),
+        plan.tile_vectors, &plan.tile_rows
+    )
+    plan.pixel_tile = plan.tile_rows if plan.turned else plan.tile_vectors * lanes
+    plan.panel_width = plan.tile_vectors * lanes if plan.turned else plan.tile_rows
+
+
+cdef double winograd_block_slots(Plan *plan, const TileBlock *block, Products *known) noexcept nogil:
     cdef Py_ssize_t channels = plan.problem.in_channels
     return (
         BLOCK_START_SLOTS
         + channels * INPUT_TRANSFORM_SLOTS * block.rows * ceil_div(block.columns, plan.kernels.lanes)
-        + channels * winograd_tile_slots(plan, block)
+        + channels * winograd_tile_slots(plan, block, known)
         + CYC_WINOGRAD_PRODUCTS * channels * FACTOR_READ_SLOTS * plan.problem.out_channels
     )
 
 
-cdef double winograd_blocks_slots(Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+cdef double winograd_blocks_slots(
+    Plan *plan, Py_ssize_t rows, Py_ssize_t columns, Products *known
+) noexcept nogil:
     """All blocks of an image, of `rows` by `columns` tiles but for the last ones.
 
-    The tile is set that suits the first block best.
+    The vectors of a tile are set that suit the first block best.
     """
     cdef Py_ssize_t tile_rows = ceil_div(plan.problem.out_size[0], CYC_WINOGRAD_OUT)
     cdef Py_ssize_t tile_columns = ceil_div(plan.problem.out_size[1], CYC_WINOGRAD_OUT)
@@ -183,7 +189,7 @@ cdef double winograd_blocks_slots(Plan *plan, Py_ssize_t rows, Py_ssize_t column
                 continue
             block.columns = tile_columns - (column_blocks - 1) * columns if last_column else columns
             block.last_columns = last_outputs(plan, 1) if last_column else CYC_WINOGRAD_OUT
-            slots += row_count * column_count * winograd_block_slots(plan, &block)
+            slots += row_count * column_count * winograd_block_slots(plan, &block, known)
     return slots
 
 
@@ -196,10 +202,17 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t most, rows, columns, blocks, factors
     cdef double cost, best = -1
     cdef int which
+    cdef Products known
+    cdef TileBlock block
     if not suits_winograd(plan):
         return -1
     plan.flat = True
     plan.cut = plan.skips = False
+    for most in range(CYC_MAX_TILE_VECTORS):
+        for rows in range(MAX_BLOCK_VECTORS + 1):
+            known.plain[rows][most] = -1
+        for rows in range(min(<Py_ssize_t>MAX_BLOCK_TILES, tile_rows * tile_columns) + 1):
+            known.turned[rows][most] = -1
     most = FACTORS_BUDGET // (CYC_WINOGRAD_PRODUCTS * channels * plan.kernels.item) // lanes * lanes
     most = min(most, MAX_BLOCK_VECTORS * lanes)
     for blocks in range(1, ceil_div(tile_columns, <Py_ssize_t>MIN_BLOCK_TILES) + 1):
@@ -207,12 +220,15 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
         if columns > most and columns > MIN_BLOCK_TILES:
             continue
         for rows in range(1, min(tile_rows, max(<Py_ssize_t>1, most // columns)) + 1):
-            cost = winograd_blocks_slots(plan, rows, columns)
+            cost = winograd_blocks_slots(plan, rows, columns, &known)
             if best < 0 or cost < best:
                 best = cost
                 plan.block_rows = rows
                 plan.block_columns = columns
-    winograd_blocks_slots(plan, plan.block_rows, plan.block_columns)
+    winograd_blocks_slots(plan, plan.block_rows, plan.block_columns, &known)
+    block.rows = plan.block_rows
+    block.columns = plan.block_columns
+    set_winograd_tile(plan, &block)
     for which in range(2):
         plan.last_outputs[which] = last_outputs(plan, which) if plan.turned else CYC_WINOGRAD_OUT
     factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item * channels * problem.groups * outputs

@@ -1,6 +1,7 @@
 """The instruction set in use."""
 
-from cyconv._kernels cimport cyc_isa
+from cyconv._kernels cimport cyc_isa, cyc_kernels
 
 
 cdef const cyc_isa *current_isa() noexcept nogil
+cdef bint splits_vectors(const cyc_kernels *kernels) noexcept nogil

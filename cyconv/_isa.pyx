@@ -6,16 +6,33 @@ The C kernels are linked into this module.
 import os
 import time
 
-from cyconv._kernels cimport cyc_isa, cyc_isas
+from cyconv._kernels cimport cyc_cpu_splits_vectors, cyc_isa, cyc_isas, cyc_kernels
 
-__all__ = ["available_isas", "fma_peak", "isa_name", "use_isa"]
+__all__ = ["available_isas", "fma_peak", "isa_name", "suppose_split_vectors", "use_isa"]
+
+cdef enum:
+    SPLIT_BYTES = 64  # of a vector
 
 cdef const cyc_isa *isa = NULL
+cdef bint split = cyc_cpu_splits_vectors()
 
 
 cdef const cyc_isa *current_isa() noexcept nogil:
     """The kernels in use; another thread may choose others meanwhile."""
     return isa
+
+
+cdef bint splits_vectors(const cyc_kernels *kernels) noexcept nogil:
+    """Whether the core computes on the vectors of these kernels in two halves."""
+    return split and kernels.lanes * kernels.item == SPLIT_BYTES
+
+
+def suppose_split_vectors(bint supposed):
+    """Let the cost model take 64-byte vectors for split or whole, whatever the core does; what it took before."""
+    global split
+    before = split
+    split = supposed
+    return before
 
 
 def available_isas():

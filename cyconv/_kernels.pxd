@@ -6,7 +6,7 @@ cdef extern from "kernels/kernels.h" nogil:
     const Py_ssize_t CYC_MAX_PLANE_KERNEL
     const Py_ssize_t CYC_MAX_PLANE_STRIDE
     const Py_ssize_t CYC_MAX_TILE_ROWS
-    const Py_ssize_t CYC_MAX_TILE_VECTORS
+    enum: CYC_MAX_TILE_VECTORS
     enum: CYC_WINOGRAD_OUT
     enum: CYC_WINOGRAD_TAPS
     enum: CYC_WINOGRAD_IN
@@ -230,6 +230,7 @@ cdef extern from "kernels/kernels.h" nogil:
         double (*fma_loop)(Py_ssize_t rounds) noexcept
         const cyc_kernels *dtype[4]
 
+    int cyc_cpu_splits_vectors() noexcept
     const cyc_isa *cyc_isas[]
 
 

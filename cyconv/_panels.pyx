@@ -55,6 +55,15 @@ cdef void look_ahead(
     ahead.gap = pitch - ahead.row_bursts * ahead.lines * LINE_BYTES
 
 
+cdef void look_ahead_at(const char *memory, Py_ssize_t size, Py_ssize_t bursts, cyc_ahead *ahead) noexcept nogil:
+    """Let tiles fetch `size` bytes, in at most so many bursts."""
+    ahead.next = memory
+    ahead.rows = 1
+    ahead.lines = ceil_div(ceil_div(size, LINE_BYTES), max(<Py_ssize_t>1, bursts))
+    ahead.row_bursts = ahead.bursts = ceil_div(size, max(<Py_ssize_t>1, ahead.lines) * LINE_BYTES)
+    ahead.gap = 0
+
+
 cdef inline Py_ssize_t panel_count(const Plan *plan) noexcept nogil:
     return plan.problem.groups * plan.panels
 

@@ -21,6 +21,7 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
+    cyc_ahead,
     cyc_span,
     cyc_store_args,
     cyc_tap,
@@ -29,7 +30,7 @@ from cyconv._kernels cimport (
     cyc_winograd_output_args,
     most_rows,
 )
-from cyconv._panels cimport pack_factors
+from cyconv._panels cimport look_ahead_at, pack_factors
 from cyconv._plan cimport WINOGRAD_CHUNK, Plan
 from cyconv._task cimport Operands, Task, output_address, prepare_window
 from cyconv._tile_block cimport TileBlock, tiles_of_factor
@@ -316,12 +317,15 @@ cdef void multiply_pass(
     cdef Py_ssize_t weight_bytes = plan.weight_pitch * item
     cdef Py_ssize_t panel_bytes = plan.panel_width * plan.positions * item
     cdef const char *weights
+    cdef const char *panel_weights
+    cdef const char *next_weights
     cdef const char *factors
     cdef char *products
+    cdef cyc_ahead ahead
     cdef cyc_tile_args args
     args.taps = plan.taps
     args.edges = NULL
-    args.ahead = NULL
+    args.ahead = &ahead
     args.spans = scratch.spans
     args.out = NULL
     for step in range(ceil_div(plan.problem.in_channels, plan.part_channels)):
@@ -335,10 +339,16 @@ cdef void multiply_pass(
             factors = scratch.factors + (product * plan.factor_pitch + channel * plan.positions) * item
             products = scratch.products + product * plan.product_pitch * item
             for panel in range(first, last):
+                panel_weights = weights + ((panel - first) * CYC_WINOGRAD_PRODUCTS + product) * weight_bytes
+                next_weights = panel_weights + CYC_WINOGRAD_PRODUCTS * weight_bytes
+                if panel + 1 == last:
+                    next_weights = weights + (product + 1) * weight_bytes
+                look_ahead_at(
+                    next_weights, channels * plan.panel_width * item,
+                    ceil_div(tiles, plan.pixel_tile) * args.span_count, &ahead,
+                )
                 multiply(
-                    plan, &args, factors,
-                    weights + ((panel - first) * CYC_WINOGRAD_PRODUCTS + product) * weight_bytes,
-                    products + (panel - first) * panel_bytes,
+                    plan, &args, factors, panel_weights, products + (panel - first) * panel_bytes,
                     min(plan.panel_width, plan.problem.out_channels - panel * plan.panel_width), tiles,
                 )
 

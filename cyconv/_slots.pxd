@@ -1,10 +1,13 @@
-"""The unit of the cost model, inlined where it is used: what a term of a tile takes.
+"""The unit of the cost model, inlined where it is used: what a tile takes.
 
 Time is counted in slots: a vector multiply-add on a core that starts two a cycle and loads two
-vectors a cycle. Cores that do one of each have the same ratios.
+vectors a cycle. Cores that do one of each have the same ratios; one that splits its vectors starts
+one multiply-add a cycle, or loads two scalars or two halves of a vector.
 """
 
-from cyconv._kernels cimport cyc_kernels
+from cyconv._integers cimport balanced
+from cyconv._isa cimport splits_vectors
+from cyconv._kernels cimport CYC_KEEPS_TOTALS, cyc_kernels, most_rows
 
 
 cdef enum:
@@ -13,6 +16,19 @@ cdef enum:
     LATENCY_SLOTS = 8
     # Packing and the tile loops cost this before the first product.
     TILE_START_SLOTS = 1500
+    # The call of a tile. A total of a chunk: through memory, in a register.
+    TILE_CALL_SLOTS = 20
+    TOTAL_SLOTS = 3
+    KEPT_TOTAL_SLOTS = 1
+    # A scalar that several products share is loaded by an instruction of its own. Where vectors are split,
+    # that takes part of a product's place: measured, 1 to 3%.
+    UNFOLDED_PERCENT = 2
+
+
+cdef struct Terms:
+    # Of a sum, and how many of them share a total.
+    Py_ssize_t count
+    Py_ssize_t chunk
 
 
 cdef inline double load_slots(const cyc_kernels *kernels) noexcept nogil:
@@ -20,16 +36,53 @@ cdef inline double load_slots(const cyc_kernels *kernels) noexcept nogil:
     return 1.0 + <double>(kernels.lanes * kernels.item) / CACHE_LINE
 
 
-cdef inline double tile_slots(const cyc_kernels *kernels, Py_ssize_t rows, Py_ssize_t vectors) noexcept nogil:
-    """One term of a tile: its products, or what it loads."""
-    return max(max(<double>(rows * vectors), rows + load_slots(kernels) * vectors + 1), LATENCY_SLOTS)
+cdef inline Py_ssize_t candidate_rows(const cyc_kernels *kernels, Py_ssize_t vectors, int keeps) noexcept nogil:
+    """The most rows of a tile of `vectors` vectors, or of one that keeps its totals in registers; 0: none."""
+    cdef Py_ssize_t rows = most_rows(kernels, vectors)
+    while keeps and rows > 0 and not CYC_KEEPS_TOTALS(kernels.registers, rows, vectors):
+        rows -= 1
+    return rows
+
+
+cdef inline double tile_slots(
+    const cyc_kernels *kernels, Py_ssize_t rows, Py_ssize_t vectors, const Terms *terms
+) noexcept nogil:
+    """One term of a tile: its products, or what it loads; and its share of totals and call."""
+    cdef double loads = rows + load_slots(kernels) * vectors + 1, latency = LATENCY_SLOTS
+    cdef double sums = rows * vectors, total = TOTAL_SLOTS
+    if splits_vectors(kernels):
+        loads = (loads + vectors) / 2
+        latency /= 2
+        if vectors > 1:
+            sums += sums * UNFOLDED_PERCENT / 100
+    if CYC_KEEPS_TOTALS(kernels.registers, rows, vectors):
+        total = KEPT_TOTAL_SLOTS
+    return (
+        max(max(sums, loads), latency) + total * sums / terms.chunk
+        + TILE_CALL_SLOTS / <double>max(<Py_ssize_t>1, terms.count)
+    )
 
 
 cdef inline double vectors_slots(
-    const cyc_kernels *kernels, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t most
+    const cyc_kernels *kernels, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t most, const Terms *terms
 ) noexcept nogil:
     """One term of `vectors` vectors in tiles of up to `most`."""
-    cdef double slots = vectors // most * tile_slots(kernels, rows, most)
+    cdef double slots = vectors // most * tile_slots(kernels, rows, most, terms)
     if vectors % most:
-        slots += tile_slots(kernels, rows, vectors % most)
+        slots += tile_slots(kernels, rows, vectors % most, terms)
+    return slots
+
+
+cdef inline double scalars_slots(
+    const cyc_kernels *kernels, Py_ssize_t scalars, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t most,
+    const Terms *terms
+) noexcept nogil:
+    """One term of `scalars` scalars and `vectors` vectors in tiles of up to `rows` and `most`."""
+    cdef double slots
+    if scalars == 0:
+        return 0
+    rows = balanced(scalars, rows)
+    slots = scalars // rows * vectors_slots(kernels, rows, vectors, most, terms)
+    if scalars % rows:
+        slots += vectors_slots(kernels, scalars % rows, vectors, most, terms)
     return slots

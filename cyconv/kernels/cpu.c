@@ -68,4 +68,20 @@ int cyc_cpu_has_avx512(void) {
     return has_bits(leaf7[EBX], f | dq | cd | bw | vl) && states_are_saved(sse_avx_and_avx512_states);
 }
 
+/* AMD's Zen 4, the one with AVX-512 in family 25 (AMD, "Software Optimization Guide for the Zen4
+ * Microarchitecture", 57647, 2.11). */
+int cyc_cpu_splits_vectors(void) {
+    const unsigned authentic[3] = {0x68747541, 0x69746e65, 0x444d4163}; /* "AuthenticAMD" in EBX, EDX, ECX */
+    unsigned leaf0[4], leaf1[4];
+    if (!cyc_cpu_has_avx512()) return 0;
+    cpuid(0, leaf0);
+    cpuid(1, leaf1);
+    const unsigned family = (leaf1[EAX] >> 8 & 0xf) + (leaf1[EAX] >> 20 & 0xff);
+    return leaf0[EBX] == authentic[0] && leaf0[EDX] == authentic[1] && leaf0[ECX] == authentic[2] && family == 25;
+}
+
+#else
+
+int cyc_cpu_splits_vectors(void) { return 0; }
+
 #endif

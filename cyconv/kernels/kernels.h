@@ -69,7 +69,7 @@ typedef struct {
 /* The most of them that the kernel tells apart: enough for 7 taps in their own padding. */
 #define CYC_EDGE_ROWS(rows) ((rows) > 6 ? 3 : ((rows) - 1) / 2)
 
-/* Memory to be read soon, which tiles fetch into the second-level cache, a burst of lines at each span,
+/* Memory to be read soon, which tiles fetch into the second-level cache, a burst of lines at each chunk,
  * until no row is left: rows of `row_bursts` bursts, from the last of which it is `gap` bytes to the next
  * row. The next tile continues where one stops. */
 typedef struct {
@@ -334,6 +334,10 @@ typedef struct {
     double (*fma_loop)(ptrdiff_t rounds); /* float32 operations of an FMA-only loop, to be timed */
     const cyc_kernels *dtype[CYC_COMPUTE_DTYPES];
 } cyc_isa;
+
+/* Whether this core has vectors of 64 bytes but computes on them in two halves, one multiply-add a cycle: then
+ * loads, of which it starts as many as others, are cheap beside products. Only the cost model asks. */
+int cyc_cpu_splits_vectors(void);
 
 /* Every instruction set compiled in, slowest first; ends with NULL. */
 extern const cyc_isa *const cyc_isas[];
