@@ -198,6 +198,7 @@ cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         )
     if plan.transforms_in_task:
         most = max(1, PART_FACTORS_BUDGET // (factors * plan.panel_width * WINOGRAD_CHUNK)) * WINOGRAD_CHUNK
+        most = round_up(balanced(plan.part_channels, most), WINOGRAD_CHUNK)
         plan.part_channels = min(plan.part_channels, most)
     plan.channel_block = max(1, min(plan.problem.in_channels, WINOGRAD_WINDOW_BUDGET // window_bytes(plan, 1)))
 

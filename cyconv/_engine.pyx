@@ -35,7 +35,7 @@ from cyconv._task cimport Destination, Operands
 from cyconv._threads cimport thread_limit
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
 
-from cyconv._isa import available_isas, fma_peak, isa_name, use_isa
+from cyconv._isa import available_isas, fma_peak, isa_name, suppose_split_vectors, use_isa
 from cyconv._threads import get_num_threads, openmp_runtime, set_num_threads
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "openmp_runtime",
     "plan",
     "set_num_threads",
+    "suppose_split_vectors",
     "use_isa",
 ]
 

@@ -84,6 +84,7 @@ cdef struct Plan:
     bint cut  # tiles end where a tap begins or ceases to read padding
     bint skips  # taps of a tile that read only zero padding are left out
 
+    bint one_tap  # windows of the tile algorithms may lie in the input
     Py_ssize_t terms  # k: in_channels * kernel[0] * kernel[1]
     bint in_place  # row kernel: inner blocks are read where they lie, without a window
     cyc_planes_fn planes  # row kernel: reads all blocks where they lie, padding and all; or NULL

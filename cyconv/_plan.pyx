@@ -76,7 +76,7 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     plan.totals_bytes = round_up(totals, ALIGNMENT)
     if plan.packs_in_task:
         plan.panel_bytes = round_up(plan.term_block * plan.panel_width * item, ALIGNMENT)
-    if plan.term_blocks > 1:  # otherwise the plan has the taps of all terms
+    if plan.term_blocks > 1 or plan.one_tap:  # otherwise the plan has the taps of all terms
         plan.taps_bytes = round_up(plan.term_block * sizeof(cyc_tap), ALIGNMENT)
     plan.spots_bytes = round_up(plan.spots * sizeof(Spot), ALIGNMENT)
     plan.edge_tables = 1
@@ -195,6 +195,12 @@ cdef int make_plan(
     plan.isa = isa
     plan.kernels = isa.dtype[problem.dtype]
     plan.terms = problem.in_channels * kernel_h * kernel_w
+    plan.one_tap = problem.readable
+    for which in range(2):
+        plan.one_tap = plan.one_tap and (
+            problem.kernel[which] == 1 and plan.problem.stride[which] == 1 and problem.before[which] == 0
+            and problem.in_size[which] == problem.out_size[which]
+        )
     plan.multiply_adds = (
         <double>problem.batch * problem.groups * problem.out_channels * plan.terms
         * problem.out_size[0] * problem.out_size[1]
@@ -251,7 +257,7 @@ cdef int make_plan(
             plan.taps[index].vector = <int>(index * (plan.panel_width if plan.turned else plan.positions))
             plan.taps[index].edge = 0
     elif plan.term_blocks == 1:
-        fill_taps(plan, 0, plan.terms, plan.taps)
+        fill_taps(plan, 0, plan.terms, plan.window.channel_pitch, plan.taps)
     return 0
 
 

@@ -184,9 +184,15 @@ cdef void run_tiles(
         plan, task.row, task.row_count, task.column, task.column_count, scratch.spots, scratch.lists, &list_count,
         scratch.edges,
     )
+    cdef Py_ssize_t channel_pitch = plan.window.channel_pitch
+    cdef bint in_place = window_in_input(plan, operands, task)
     cdef const char *packed
     cdef cyc_ahead ahead
     cdef bint finite
+    if in_place:
+        channel_pitch = operands.source.channel_bytes // item
+    if plan.term_blocks == 1 and channel_pitch == plan.window.channel_pitch:
+        scratch.taps = plan.taps
     if stores_pieces(plan, &operands.destination):
         place_pieces(
             plan, task.row_count, task.column_count, operands.destination.row_bytes // item, scratch.spots,
@@ -198,12 +204,14 @@ cdef void run_tiles(
         panel_elements = terms * plan.panel_width
         bursts = spot_count * ceil_div(terms, CYC_CHUNK)
         channel = term // taps
-        if window_in_input(plan, operands):
-            scratch.window = channel_address(plan, operands, task, channel)
+        if in_place:
+            scratch.window = (
+                channel_address(plan, operands, task, channel) + task.row * operands.source.row_bytes
+            )
         else:
             prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
-        if plan.term_blocks > 1:
-            fill_taps(plan, term, terms, scratch.taps)
+        if scratch.taps != plan.taps:
+            fill_taps(plan, term, terms, channel_pitch, scratch.taps)
         for index in range(list_count):
             fill_spans(plan, term, terms, scratch.lists + index)
         for panel in range(task.panel, task.panel + task.panel_count):
@@ -247,7 +255,7 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
     scratch.turned = scratch.totals + plan.totals_bytes
     scratch.panel = scratch.turned + plan.turned_bytes
     memory = scratch.panel + plan.panel_bytes
-    scratch.taps = <cyc_tap *>memory if plan.term_blocks > 1 else plan.taps
+    scratch.taps = <cyc_tap *>memory
     memory += plan.taps_bytes
     scratch.spots = <Spot *>memory
     memory += plan.spots_bytes

@@ -48,7 +48,7 @@ cdef char *output_address(
 cdef char *channel_address(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel
 ) noexcept nogil
-cdef bint window_in_input(const Plan *plan, const Operands *operands) noexcept nogil
+cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
 cdef void prepare_window(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
 ) noexcept nogil

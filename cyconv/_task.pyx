@@ -4,8 +4,13 @@ from libc.math cimport INFINITY
 
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport CYC_F32, CYC_NO_ACTIVATION, CYC_RELU6
-from cyconv._plan cimport TURNED_TILE, Plan, Problem
+from cyconv._plan cimport TURNED_TILE, Plan
 from cyconv._window cimport Source, find_block, prepare_channels
+
+
+cdef enum:
+    MAX_OFFSET = 0x7fffffff  # of a tap
+    MAX_PANELS_IN_PLACE = 4
 
 
 cdef Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil:
@@ -47,25 +52,29 @@ cdef char *channel_address(
     return <char *>source.data + task.image * source.batch_bytes + channel * source.channel_bytes
 
 
-cdef bint window_in_input(const Plan *plan, const Operands *operands) noexcept nogil:
+cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil:
     """Whether the input is laid out as the window of a tile algorithm would be, which reads nothing beyond it.
 
-    That is a kernel of one tap over whole images. A turned tile reads its pixels only, others whole vectors.
+    That is a kernel of one tap over rows without gaps between them. A turned tile reads its pixels only, others
+    whole vectors, which may end in rows after those of the task, and which lie across cache lines, as arrays are
+    not aligned to them: where many panels read the input, a copy costs less.
     """
-    cdef const Problem *problem = &plan.problem
     cdef const Source *source = &operands.source
-    cdef Py_ssize_t item = plan.kernels.item, pixels = problem.out_size[0] * problem.out_size[1], which
-    for which in range(2):
-        if problem.kernel[which] != 1 or problem.stride[which] != 1 or problem.before[which] != 0:
-            return False
-        if problem.in_size[which] != problem.out_size[which]:
-            return False
-    return (
-        problem.readable and plan.window.row_pitch == problem.in_size[1]
-        and source.row_bytes == plan.window.row_pitch * item
-        and source.channel_bytes == plan.window.channel_pitch * item == pixels * item
-        and (plan.algorithm == TURNED_TILE or (plan.flat and pixels % plan.kernels.lanes == 0))
-    )
+    cdef Py_ssize_t item = plan.kernels.item, columns = plan.problem.in_size[1], vectors, pitch
+    cdef Py_ssize_t most = MAX_OFFSET // max(<Py_ssize_t>1, plan.channel_block)
+    if not plan.one_tap or plan.window.row_pitch != columns or source.row_bytes != columns * item:
+        return False
+    pitch = source.channel_bytes // item
+    if source.channel_bytes % item or max(pitch, -pitch) > most:
+        return False
+    if plan.algorithm == TURNED_TILE:
+        return True
+    if task.panel_count > MAX_PANELS_IN_PLACE:
+        return False
+    if columns % plan.kernels.lanes == 0:
+        return True
+    vectors = ceil_div(task.row_count * columns, plan.kernels.lanes)
+    return plan.flat and task.row * columns + vectors * plan.kernels.lanes <= plan.problem.in_size[0] * columns
 
 
 cdef void prepare_window(

@@ -40,4 +40,6 @@ cdef void place_pieces(
     cyc_piece *pieces
 ) noexcept nogil
 cdef void fill_spans(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, SpanList *list) noexcept nogil
-cdef void fill_taps(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, cyc_tap *taps) noexcept nogil
+cdef void fill_taps(
+    const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, Py_ssize_t channel_pitch, cyc_tap *taps
+) noexcept nogil

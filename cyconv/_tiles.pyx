@@ -239,15 +239,20 @@ cdef void fill_spans(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, 
     list.spans[list.count - 1].ends_chunk = True
 
 
-cdef void fill_taps(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, cyc_tap *taps) noexcept nogil:
-    """Offsets of the terms ``first_term .. first_term + terms``, from the first channel that they touch."""
+cdef void fill_taps(
+    const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, Py_ssize_t channel_pitch, cyc_tap *taps
+) noexcept nogil:
+    """Offsets of the terms ``first_term .. first_term + terms``, from the first channel that they touch.
+
+    `channel_pitch` is that of the window, or of the input in its place.
+    """
     cdef Py_ssize_t kernel_w = plan.columns.taps, kernel_h = plan.rows.taps
     cdef Py_ssize_t index, pixel, panel
     cdef Py_ssize_t kw = first_term % kernel_w, kh = first_term // kernel_w % kernel_h, channel = 0
     cdef bint turned = plan.algorithm == TURNED_TILE
     for index in range(terms):
         pixel = (
-            channel * plan.window.channel_pitch
+            channel * channel_pitch
             + plan.columns.tap_run[kw] * plan.window.plane_pitch
             + (plan.rows.runs[plan.rows.tap_run[kh]].start + plan.rows.tap_position[kh]) * plan.window.row_pitch
             + plan.columns.tap_position[kw]

@@ -72,6 +72,14 @@ def isas() -> list[str]:
     return list(_engine.available_isas())
 
 
+@pytest.fixture(params=[False, True], ids=["whole vectors", "split vectors"])
+def split(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The tiles of either kind of core: 64-byte vectors count as whole, then as split."""
+    before = _engine.suppose_split_vectors(request.param)
+    yield
+    _engine.suppose_split_vectors(before)
+
+
 @pytest.fixture(params=[1, 2, 3])
 def threads(request: pytest.FixtureRequest) -> int:
     """A thread count, in force during the test."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import cyconv
+from cyconv import _engine
 
 from . import oracle
 from .arrays import ALL, assert_same_bits, data, parameters
@@ -128,3 +129,16 @@ def test_threads_and_out(layer: str, name: str, isa: str, rng):
         out = np.full_like(serial, 1)
         cyconv.conv2d(x, w, b, **arguments, out=out)
         assert_same_bits(out, serial, f"{count} threads, out=")
+
+
+@pytest.mark.parametrize("size", [(9, 9), (14, 14), (28, 28), (21, 37)])
+@pytest.mark.parametrize(("channels", "outputs"), [(20, 64), (70, 33)])
+def test_tiles_of_other_cores(channels: int, outputs: int, size, isa: str, rng):
+    x = data(rng, (1, channels, *size), "float32")
+    w = data(rng, (outputs, channels, 3, 3), "float32")
+    results = []
+    for supposed in (False, True):
+        before = _engine.suppose_split_vectors(supposed)
+        results.append(cyconv.conv2d(x, w, padding=1, **DIRECT))
+        _engine.suppose_split_vectors(before)
+    assert_same_bits(*results)

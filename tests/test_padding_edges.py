@@ -14,7 +14,7 @@ from . import oracle
 from .arrays import assert_same_bits, poisoned
 from .oracle import Geometry
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("split")]
 
 DTYPES = ("float32", "float64", "uint32", "uint64")
 
@@ -75,7 +75,9 @@ def test_weights_that_are_not_finite_take_part_in_the_padding(isa: str, special:
 
 @pytest.mark.parametrize("algorithm", ["tile", "turned tile"])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("size", [(1, 1), (7, 7), (14, 14), (8, 8), (5, 13), (16, 4)])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (7, 7), (14, 14), (8, 8), (5, 13), (16, 4), (40, 40), (33, 50), (70, 32)]
+)
 def test_one_tap_reads_the_input_where_it_lies(isa: str, size, dtype: str, algorithm: str, rng):
     channels = 70  # several chunks
     x = integers(rng, (2, channels, *size), dtype)
