@@ -233,12 +233,10 @@ static void CYC_NAME(pack)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, 
     const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), fours = terms - terms % 4;
     ptrdiff_t packed = 0; /* rows of which all whole lines are */
 #ifdef CYC_TRANSPOSE_LINES
-    enum { LINES_AHEAD = 4 }; /* sixteen streams are more than hardware prefetchers follow */
     if (sizeof(CYC_ELEMENT) == sizeof(float)) {
         for (; packed + line <= rows; packed += line) {
             for (ptrdiff_t k = 0; k + line <= fours; k += line) {
                 const CYC_ELEMENT *block = src + packed * pitch + k;
-                for (ptrdiff_t i = 0; i < line; i++) CYC_PREFETCH_FAR(block + i * pitch + LINES_AHEAD * line);
                 transpose_lines_32((const float *)block, pitch, (float *)dst + k * width + packed, width);
             }
         }
