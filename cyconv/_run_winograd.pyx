@@ -325,7 +325,7 @@ cdef void multiply_pass(
     cdef cyc_tile_args args
     args.taps = plan.taps
     args.edges = NULL
-    args.ahead = &ahead
+    args.ahead = NULL if plan.transforms_in_task else &ahead  # those made here are near
     args.spans = scratch.spans
     args.out = NULL
     for step in range(ceil_div(plan.problem.in_channels, plan.part_channels)):

@@ -10,7 +10,7 @@ from cyconv._window cimport Source, find_block, prepare_channels
 
 cdef enum:
     MAX_OFFSET = 0x7fffffff  # of a tap
-    MAX_PANELS_IN_PLACE = 4
+    MAX_PANELS_IN_PLACE = 2
 
 
 cdef Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil:

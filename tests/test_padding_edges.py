@@ -78,10 +78,13 @@ def test_weights_that_are_not_finite_take_part_in_the_padding(isa: str, special:
 @pytest.mark.parametrize(
     "size", [(1, 1), (7, 7), (14, 14), (8, 8), (5, 13), (16, 4), (40, 40), (33, 50), (70, 32)]
 )
-def test_one_tap_reads_the_input_where_it_lies(isa: str, size, dtype: str, algorithm: str, rng):
+@pytest.mark.parametrize("outputs", [5, 35])  # few panels, and many
+def test_one_tap_reads_the_input_where_it_lies(
+    isa: str, outputs: int, size, dtype: str, algorithm: str, rng
+):
     channels = 70  # several chunks
     x = integers(rng, (2, channels, *size), dtype)
-    w = integers(rng, (35, channels, 1, 1), dtype)
+    w = integers(rng, (outputs, channels, 1, 1), dtype)
     expected = exactly(x, w, Geometry())
     layouts = {
         "contiguous": x,
