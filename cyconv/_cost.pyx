@@ -50,7 +50,7 @@ cdef enum:
     # With fewer channels its error is more than four times that of the direct algorithms.
     MIN_WINOGRAD_CHANNELS = 6
 
-cdef double EDGE_SLOTS = 10.0  # at least of a term that leaves out pixels: finding them
+cdef double EDGE_SLOTS = 10.0  # the least that a term takes which leaves out pixels: they have to be found
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
 cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
 # The row kernel with several channels: bookkeeping of chunks, totals beside the sums; and its start.
