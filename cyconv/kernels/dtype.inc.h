@@ -6,6 +6,7 @@
 #define CYC_NAME(name) CYC_JOIN(name, CYC_SUFFIX) /* a kernel of this dtype */
 #define CYC_OP(name) CYC_JOIN(vec_##name, CYC_SUFFIX) /* a word of the vocabulary */
 #define CYC_VECTOR CYC_JOIN(vec, CYC_SUFFIX)
+#define CYC_HALF CYC_JOIN(half, CYC_SUFFIX) /* of a vector, the lower one */
 #define CYC_LANES ((ptrdiff_t)(sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)))
 
 #ifndef CYC_MASKS
@@ -45,6 +46,23 @@ CYC_INLINE void CYC_OP(store_piece)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t firs
     CYC_OP(store_lanes)(p, v, (((uint32_t)1 << count) - 1) << first);
 }
 #endif
+
+#if CYC_FLOATING && defined(CYC_MASKED_LOADS) && !defined(CYC_HALF_VECTORS)
+/* Where half a vector takes as long as a whole one. */
+typedef CYC_VECTOR CYC_HALF;
+CYC_INLINE CYC_HALF CYC_OP(half)(CYC_VECTOR v) { return v; }
+CYC_INLINE CYC_VECTOR CYC_OP(whole)(CYC_HALF v) { return v; }
+CYC_INLINE CYC_HALF CYC_OP(half_load_lanes)(const CYC_ELEMENT *p, uint64_t bits) { return CYC_OP(load_lanes)(p, bits); }
+CYC_INLINE CYC_HALF CYC_OP(half_broadcast)(const CYC_ELEMENT *p) { return CYC_OP(broadcast)(p); }
+CYC_INLINE CYC_HALF CYC_OP(half_multiply_add)(CYC_HALF a, CYC_HALF b, CYC_HALF c) {
+    return CYC_OP(multiply_add)(a, b, c);
+}
+#endif
+
+/* v between the two bounds. */
+CYC_INLINE CYC_VECTOR CYC_NAME(clamped)(CYC_VECTOR v, const CYC_ELEMENT *bounds) {
+    return CYC_OP(clamp)(v, CYC_OP(broadcast)(bounds), CYC_OP(broadcast)(bounds + 1));
+}
 
 #ifndef CYC_TRANSPOSE
 /* dst[j * dst_pitch + i] = src[i * src_pitch + j] for i, j < 4. */
@@ -142,6 +160,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
 #undef CYC_OP
 #undef CYC_VECTOR
 #undef CYC_LANES
+#undef CYC_HALF
 #undef CYC_DTYPE
 #undef CYC_ELEMENT
 #undef CYC_FLOATING

@@ -102,13 +102,12 @@ typedef struct {
  *
  * k running through the spans, of which there is at least one and the last ends a chunk; term k adds
  * nothing to the edges[taps[k].edge].first first rows and the .last last ones, CYC_EDGE_ROWS(R) of each at
- * most. A chunk is
- * CYC_CHUNK terms counted from the first of all; terms that are left out leave its ends where they are.
- * `carry`: totals hold the sums of earlier chunks, to be continued.
+ * most. A chunk is CYC_CHUNK terms counted from the first of all; terms that are left out leave its ends
+ * where they are. `carry`: totals hold the sums of earlier chunks, to be continued.
  * Without `out`, the sums go to totals (R rows of V * L elements). With `out`, row i becomes
- * clamp(total + bias[i], clamp[0], clamp[1]) at out + i * out_pitch; integers are not clamped. With
- * `pieces`, only those lanes of each vector that its pieces name, of which it has at least one, of no
- * lanes maybe.
+ * clamp(total + bias[i], clamp[0], clamp[1]) at out + i * out_pitch, not clamped if `clamp` is NULL or of
+ * integers. With `pieces`, only those lanes of each vector that its pieces name, of which it has at least
+ * one, of no lanes maybe.
  * Reads V * L elements of `vector` at each tap, and R of `broadcast`. Fetches what lies `ahead`, and
  * changes that. `out` and totals alias nothing.
  */
@@ -137,7 +136,8 @@ typedef struct {
  * with the chunks of the tile kernel, for out[r][x] at out + r * out_pitch + x. row_offsets has an
  * entry for every input row of CYC_ROW_BLOCK output rows, which lie `stride` input rows apart:
  * row_offsets[r * stride + kh] is row_offsets[kh] + r * window_pitch. An input row is loaded once for
- * all output rows that use it. Reads up to a multiple of the lanes, writes no more than columns.
+ * all output rows that use it. `clamp` may be NULL. Reads up to a multiple of the lanes, writes no more
+ * than columns.
  */
 typedef struct {
     const void *window;
@@ -162,7 +162,7 @@ typedef struct {
  *
  * for `planes` planes of input_rows by input_columns, beyond which the input counts as zero and is not
  * read. Planes lie input_step and out_step apart, rows input_pitch and out_pitch; weights and bias are
- * contiguous. At least CYC_ROW_BLOCK rows. The kernel's size and the stride are those of the function.
+ * contiguous, `clamp` may be NULL. At least CYC_ROW_BLOCK rows. The kernel's size and the stride are those of the function.
  */
 typedef struct {
     const void *input;

@@ -7,114 +7,183 @@
 
 #if CYC_FLOATING && defined(CYC_MASKED_LOADS)
 
-#define CYC_ROWS CYC_ROW_BLOCK
+/* Output rows that share their input rows: seven of one vector, as the images of networks have 7, 14, 28 rows;
+ * of more vectors these and the weights want more registers than there are. */
+#define CYC_PLANE_MOST_ROWS 7
+#define CYC_PLANE_ROWS(V) ((V) > 1 ? CYC_ROW_BLOCK : CYC_PLANE_MOST_ROWS)
 
-/* Part of a plane: all rows of `repeats` times V vectors of columns. */
+/* Vectors of a tap that have masks, at most: all of up to two, of more the first and the last; times the stride. */
+#define CYC_PLANE_MASKS (2 * CYC_MAX_PLANE_STRIDE)
+
+/* Strips whose masks are made once for all planes; wider images take several rounds. */
+#define CYC_PLANE_STRIPS 8
+
 typedef struct {
-    const CYC_ELEMENT *plane, *weight;
-    const CYC_ELEMENT *zeros; /* a row of padding */
-    CYC_ELEMENT *out;         /* first column of the strip */
-    ptrdiff_t first;          /* input column under the first tap */
-    ptrdiff_t columns;        /* of the result, from the strip on */
-    ptrdiff_t repeats;
+    const CYC_ELEMENT *input, *weight;
+    const CYC_ELEMENT *zeros; /* a row of padding; known to the strips, it would become another path through them */
+    CYC_ELEMENT *out;
     CYC_ELEMENT bias;
-    uint64_t inside[CYC_MAX_PLANE_KERNEL][CYC_MAX_PLANE_STRIDE]; /* the lanes that lie in the input, for V vectors */
+} CYC_NAME(plane);
+
+/* Part of every plane: all rows of `repeats` times V vectors of columns. */
+typedef struct CYC_NAME(strip) {
+    void (*run)(const cyc_planes_args *, const CYC_NAME(plane) *, const struct CYC_NAME(strip) *);
+    ptrdiff_t x;       /* first column of the result */
+    ptrdiff_t first;   /* input column under the first tap */
+    ptrdiff_t last;    /* columns of the last vector */
+    ptrdiff_t repeats;
+    uint64_t inside[CYC_MAX_PLANE_KERNEL][CYC_PLANE_MASKS]; /* the lanes that lie in the input */
 } CYC_NAME(strip);
 
-typedef void (*CYC_NAME(strip_fn))(const cyc_planes_args *, const CYC_NAME(strip) *);
+typedef void (*CYC_NAME(strip_fn))(const cyc_planes_args *, const CYC_NAME(plane) *, const CYC_NAME(strip) *);
 
-/* What a tap reads of a row, stride * V vectors. With masked, they leave out what lies outside: all of up
- * to two, of more the first and the last `stride`. */
-CYC_INLINE void CYC_NAME(plane_load)(CYC_VECTOR *lanes, const CYC_ELEMENT *row, const uint64_t *inside,
-                                     const int vectors, const int stride, const int masked) {
-    CYC_UNROLL for (int j = 0; j < stride * vectors; j++) {
+/* What an instantiation of the strip is made for; all constants. */
+typedef struct {
+    int size, stride, vectors;
+    int masked; /* lanes may lie outside the input */
+    int half;   /* the result ends in the lower half of the last vector */
+} CYC_NAME(shape);
+
+/* The mask of vector j of a tap; -1: none. */
+CYC_INLINE int CYC_NAME(plane_mask)(const CYC_NAME(shape) shape, const int j) {
+    const int middle = shape.stride * (shape.vectors - 2);
+    if (!shape.masked) return -1;
+    if (shape.vectors <= 2 || j < shape.stride) return j;
+    return j < shape.stride + middle ? -1 : j - middle;
+}
+
+/* Columns of the input, or sums, of a row: V vectors, or V - 1 and a half. */
+typedef struct {
+    CYC_VECTOR whole[CYC_MAX_TILE_VECTORS];
+    CYC_HALF half;
+} CYC_NAME(row);
+
+/* What a tap reads of a row, stride * V vectors. */
+CYC_INLINE void CYC_NAME(plane_load)(CYC_VECTOR *lanes, const CYC_ELEMENT *row, const uint64_t *inside, const int count,
+                                     const CYC_NAME(shape) shape) {
+    CYC_UNROLL for (int j = 0; j < count; j++) {
         const CYC_ELEMENT *p = row + j * CYC_LANES;
-        if (masked && (vectors <= 2 || j == 0 || j >= stride * (vectors - 1)))
-            lanes[j] = CYC_OP(load_lanes)(p, inside[j / vectors] >> j % vectors * CYC_LANES);
-        else
-            lanes[j] = CYC_OP(load)(p);
-        if (stride == 1) CYC_KEEP(lanes[j]);
+        const int mask = CYC_NAME(plane_mask)(shape, j);
+        lanes[j] = mask < 0 ? CYC_OP(load)(p) : CYC_OP(load_lanes)(p, inside[mask]);
+        if (shape.stride == 1) CYC_KEEP(lanes[j]);
     }
+}
+
+CYC_INLINE void CYC_NAME(plane_products)(CYC_NAME(row) *sum, const CYC_NAME(row) *column, const CYC_ELEMENT *weight,
+                                         const int first, const int last, const CYC_NAME(shape) shape) {
+    const ptrdiff_t step = shape.stride * shape.size; /* of the weight, from one output row to the next */
+    CYC_UNROLL for (int r = first; r <= last; r++) {
+        const CYC_VECTOR scalar = CYC_OP(broadcast)(weight - r * step);
+        CYC_UNROLL for (int j = 0; j < shape.vectors - shape.half; j++)
+            sum[r].whole[j] = CYC_OP(multiply_add)(scalar, column->whole[j], sum[r].whole[j]);
+        if (shape.half) {
+            const CYC_HALF half = shape.vectors > 1 ? CYC_OP(half)(scalar) : CYC_OP(half_broadcast)(weight - r * step);
+            sum[r].half = CYC_OP(half_multiply_add)(half, column->half, sum[r].half);
+        }
+    }
+}
+
+/* The taps of stride 1: one input row at column kw. */
+CYC_INLINE void CYC_NAME(plane_tap)(CYC_NAME(row) *sum, const CYC_ELEMENT *row, const uint64_t *inside,
+                                    const CYC_ELEMENT *weight, const int first, const int last,
+                                    const CYC_NAME(shape) shape) {
+    const int whole = shape.vectors - shape.half;
+    CYC_NAME(row) column;
+    CYC_NAME(plane_load)(column.whole, row, inside, whole, shape);
+    if (shape.half) {
+        column.half = CYC_OP(half_load_lanes)(row + whole * CYC_LANES, inside[CYC_NAME(plane_mask)(shape, whole)]);
+        CYC_KEEP(column.half);
+    }
+    CYC_NAME(plane_products)(sum, &column, weight, first, last, shape);
 }
 
 /* Even or odd lanes of each pair of vectors. */
-CYC_INLINE void CYC_NAME(plane_split)(CYC_VECTOR *column, const CYC_VECTOR *lanes, const int odd, const int vectors) {
-    CYC_UNROLL for (int j = 0; j < vectors; j++)
-        column[j] = odd ? CYC_OP(odd)(lanes[2 * j], lanes[2 * j + 1]) : CYC_OP(even)(lanes[2 * j], lanes[2 * j + 1]);
-}
-
-CYC_INLINE void CYC_NAME(plane_products)(CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS], const CYC_VECTOR *column,
-                                         const CYC_ELEMENT *weight, const ptrdiff_t weight_step, const int first,
-                                         const int last, const int vectors) {
-    CYC_UNROLL for (int r = first; r <= last; r++) {
-        const CYC_VECTOR scalar = CYC_OP(broadcast)(weight - r * weight_step);
-        CYC_UNROLL for (int j = 0; j < vectors; j++)
-            sum[r][j] = CYC_OP(multiply_add)(scalar, column[j], sum[r][j]);
+CYC_INLINE void CYC_NAME(plane_split)(CYC_NAME(row) *column, const CYC_VECTOR *lanes, const int odd,
+                                      const CYC_NAME(shape) shape) {
+    const int whole = shape.vectors - shape.half;
+    CYC_UNROLL for (int j = 0; j < shape.vectors; j++) {
+        const CYC_VECTOR low = lanes[2 * j], high = j < whole ? lanes[2 * j + 1] : low;
+        const CYC_VECTOR picked = odd ? CYC_OP(odd)(low, high) : CYC_OP(even)(low, high);
+        if (j < whole)
+            column->whole[j] = picked;
+        else
+            column->half = CYC_OP(half)(picked);
     }
 }
 
-/* `stride` taps of one input row, from kw on, for the output rows first..last. */
-CYC_INLINE void CYC_NAME(plane_taps)(CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS], const CYC_ELEMENT *row,
-                                     const CYC_NAME(strip) *strip, const CYC_ELEMENT *weight, ptrdiff_t kw,
-                                     const int first, const int last, const int size, const int stride,
-                                     const int vectors, const int masked) {
-    const ptrdiff_t step = stride * size; /* of the weight, from one output row to the next */
-    CYC_VECTOR lanes[CYC_MAX_PLANE_STRIDE * CYC_MAX_TILE_VECTORS], column[CYC_MAX_TILE_VECTORS];
-    CYC_NAME(plane_load)(lanes, row + kw, strip->inside[kw], vectors, stride, masked);
-    if (stride == 1) {
-        CYC_NAME(plane_products)(sum, lanes, weight + kw, step, first, last, vectors);
-        return;
-    }
-    CYC_NAME(plane_split)(column, lanes, 0, vectors);
-    CYC_NAME(plane_products)(sum, column, weight + kw, step, first, last, vectors);
-    if (kw + 1 == size) return;
-    CYC_NAME(plane_split)(column, lanes, 1, vectors); /* the even lanes of the next tap */
-    CYC_NAME(plane_products)(sum, column, weight + kw + 1, step, first, last, vectors);
+/* The taps of stride 2: an input row at columns kw and, `both`, kw + 1. */
+CYC_INLINE void CYC_NAME(plane_tap_pair)(CYC_NAME(row) *sum, const CYC_ELEMENT *row, const uint64_t *inside,
+                                         const CYC_ELEMENT *weight, const int both, const int first, const int last,
+                                         const CYC_NAME(shape) shape) {
+    CYC_VECTOR lanes[CYC_MAX_PLANE_STRIDE * CYC_MAX_TILE_VECTORS];
+    CYC_NAME(row) column;
+    CYC_NAME(plane_load)(lanes, row, inside, 2 * shape.vectors - shape.half, shape);
+    CYC_NAME(plane_split)(&column, lanes, 0, shape);
+    CYC_NAME(plane_products)(sum, &column, weight, first, last, shape);
+    if (!both) return;
+    CYC_NAME(plane_split)(&column, lanes, 1, shape); /* the even lanes of the next tap */
+    CYC_NAME(plane_products)(sum, &column, weight + 1, first, last, shape);
 }
 
-CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAME(strip) *strip, const int size,
-                                      const int stride, const int vectors, const int masked) {
+/* One input row, for the output rows first..last. */
+CYC_INLINE void CYC_NAME(plane_taps)(CYC_NAME(row) *sum, const CYC_ELEMENT *row, const CYC_NAME(strip) *strip,
+                                     const CYC_ELEMENT *weight, ptrdiff_t kw, const int first, const int last,
+                                     const CYC_NAME(shape) shape) {
+    if (shape.stride == 1)
+        CYC_NAME(plane_tap)(sum, row + kw, strip->inside[kw], weight + kw, first, last, shape);
+    else
+        CYC_NAME(plane_tap_pair)(sum, row + kw, strip->inside[kw], weight + kw, kw + 1 < shape.size, first, last, shape);
+}
+
+CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAME(plane) *plane,
+                                      const CYC_NAME(strip) *strip, const CYC_NAME(shape) shape) {
+    const int size = shape.size, stride = shape.stride, vectors = shape.vectors, rows = CYC_PLANE_ROWS(vectors);
+    const size_t input_rows = (size_t)args->input_rows;
+    const ptrdiff_t pitch = args->input_pitch;
+    const CYC_ELEMENT *zeros = plane->zeros;
+    const int inputs = (rows - 1) * stride + size;
     const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
-    const CYC_VECTOR low = CYC_OP(broadcast)(clamp), high = CYC_OP(broadcast)(clamp + 1);
-    const CYC_VECTOR bias = CYC_OP(broadcast)(&strip->bias);
+    const CYC_VECTOR bias = CYC_OP(broadcast)(&plane->bias);
     /* more unrolled taps would keep so many weights and addresses in registers that sums spill */
     const int unrolled = vectors * size <= 3 * CYC_MOST_ROW_VECTORS;
-    const CYC_ELEMENT *input[(CYC_ROWS - 1) * CYC_MAX_PLANE_STRIDE + CYC_MAX_PLANE_KERNEL];
-    CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS];
-    for (ptrdiff_t next = 0; next < args->rows; next += CYC_ROWS) {
-        /* the last block overlaps the one before, so as to be whole */
-        const ptrdiff_t row = next < args->rows - CYC_ROWS ? next : args->rows - CYC_ROWS;
-        const ptrdiff_t top = row * stride + args->top;
+    /* the last block overlaps the one before, so as to be whole if the result has as many rows */
+    const ptrdiff_t whole = args->rows > rows ? args->rows - rows : 0;
+    const int stored = args->rows < rows ? (int)args->rows : rows;
+    for (ptrdiff_t next = 0; next < args->rows; next += rows) {
+        const ptrdiff_t row = next < whole ? next : whole, top = row * stride + args->top;
         for (ptrdiff_t repeat = 0; repeat < strip->repeats; repeat++) {
             const ptrdiff_t x = repeat * vectors * CYC_LANES;
-            const ptrdiff_t left = strip->columns - x - (vectors - 1) * CYC_LANES; /* columns of the last vector */
-            CYC_UNROLL for (int i = 0; i < (CYC_ROWS - 1) * stride + size; i++) {
-                const CYC_ELEMENT *in = strip->plane + (top + i) * args->input_pitch + strip->first + x * stride;
-                input[i] = top + i < 0 || top + i >= args->input_rows ? strip->zeros : in;
+            const CYC_ELEMENT *from = plane->input + top * args->input_pitch + strip->first + x * stride;
+            CYC_NAME(row) sum[CYC_PLANE_MOST_ROWS];
+            CYC_UNROLL for (int r = 0; r < rows; r++) {
+                CYC_UNROLL for (int j = 0; j < vectors; j++) sum[r].whole[j] = CYC_OP(zero)();
+                sum[r].half = CYC_OP(half)(CYC_OP(zero)());
             }
-            CYC_UNROLL for (int r = 0; r < CYC_ROWS; r++) {
-                CYC_UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = CYC_OP(zero)();
-            }
-            CYC_UNROLL for (int i = 0; i < (CYC_ROWS - 1) * stride + size; i++) {
+            CYC_UNROLL for (int i = 0; i < inputs; i++, from += pitch) {
+                const CYC_ELEMENT *input = (size_t)(top + i) < input_rows ? from : zeros;
                 const int first = i < size ? 0 : (i - size) / stride + 1;
-                const int last = i / stride < CYC_ROWS ? i / stride : CYC_ROWS - 1;
-                const CYC_ELEMENT *weight = strip->weight + i * size;
+                const int last = i / stride < rows ? i / stride : rows - 1;
+                const CYC_ELEMENT *weight = plane->weight + i * size;
+                if (shape.half && vectors > 1) CYC_FORGET(weight);
                 if (unrolled) {
                     CYC_UNROLL for (int kw = 0; kw < size; kw += stride)
-                        CYC_NAME(plane_taps)(sum, input[i], strip, weight, kw, first, last, size, stride, vectors, masked);
+                        CYC_NAME(plane_taps)(sum, input, strip, weight, kw, first, last, shape);
                 } else {
                     CYC_NO_UNROLL for (int kw = 0; kw < size; kw += stride)
-                        CYC_NAME(plane_taps)(sum, input[i], strip, weight, kw, first, last, size, stride, vectors, masked);
+                        CYC_NAME(plane_taps)(sum, input, strip, weight, kw, first, last, shape);
                 }
             }
-            CYC_UNROLL for (int r = 0; r < CYC_ROWS; r++) {
-                CYC_ELEMENT *out = strip->out + (row + r) * args->out_pitch + x;
+            CYC_ELEMENT *out = plane->out + row * args->out_pitch + strip->x + x;
+            CYC_UNROLL for (int r = 0; r < rows; r++, out += args->out_pitch) {
+                if (rows > CYC_ROW_BLOCK && r == stored) break;
                 CYC_UNROLL for (int j = 0; j < vectors; j++) {
-                    sum[r][j] = CYC_OP(clamp)(CYC_OP(add)(sum[r][j], bias), low, high);
-                    if (j < vectors - 1 || left >= CYC_LANES)
-                        CYC_OP(store)(out + j * CYC_LANES, sum[r][j]);
+                    CYC_VECTOR result = shape.half && j == vectors - 1 ? CYC_OP(whole)(sum[r].half) : sum[r].whole[j];
+                    result = CYC_OP(add)(result, bias);
+                    if (clamp) result = CYC_NAME(clamped)(result, clamp);
+                    if (shape.masked && j == vectors - 1 && strip->last < CYC_LANES)
+                        CYC_OP(store_first)(out + j * CYC_LANES, result, strip->last);
                     else
-                        CYC_OP(store_first)(out + j * CYC_LANES, sum[r][j], left);
+                        CYC_OP(store)(out + j * CYC_LANES, result);
                 }
             }
         }
@@ -128,35 +197,62 @@ CYC_INLINE uint64_t CYC_NAME(lanes_inside)(ptrdiff_t first, ptrdiff_t columns) {
     return ~(uint64_t)0 << low & (high < 64 ? ~(~(uint64_t)0 << high) : ~(uint64_t)0);
 }
 
-/* All planes, strip by strip; strips[V - 1] has the functions for V vectors, without and with masks. */
-CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(strip_fn) strips[][2], const int size,
+/* The functions of a size and stride for V vectors: without masks, with them, and for half a last vector. */
+typedef struct {
+    CYC_NAME(strip_fn) inner, masked, half;
+} CYC_NAME(strip_fns);
+
+/* Lay out the strip at column x; its vectors. Strips are as wide as the columns left of x allow, `vectors` at most. */
+CYC_INLINE ptrdiff_t CYC_NAME(place_strip)(const cyc_planes_args *args, const CYC_NAME(strip_fns) *functions,
+                                           const int size, const int stride, ptrdiff_t x, ptrdiff_t vectors,
+                                           CYC_NAME(strip) *strip) {
+    const ptrdiff_t first = x * stride + args->left, room = args->input_columns - (first + size - 1);
+    while (args->columns - x <= (vectors - 1) * CYC_LANES) vectors /= 2;
+    /* of more than two vectors, those between the ends have no masks */
+    while (vectors > 2 && (first < -CYC_LANES || room < stride * (vectors - 1) * CYC_LANES)) vectors /= 2;
+    const ptrdiff_t columns = vectors * CYC_LANES, left = args->columns - x, fitting = room / (stride * columns);
+    const int inner = first >= 0 && fitting > 0 && left >= columns;
+    strip->x = x;
+    strip->first = first;
+    strip->last = left < columns ? left - (columns - CYC_LANES) : CYC_LANES;
+    strip->repeats = 1;
+    strip->run = functions[vectors - 1].inner;
+    if (inner) {
+        strip->repeats = left / columns < fitting ? left / columns : fitting;
+        return vectors;
+    }
+    strip->run = left <= columns - CYC_LANES / 2 ? functions[vectors - 1].half : functions[vectors - 1].masked;
+    for (int kw = 0; kw < size; kw += stride) {
+        for (int j = 0; j < stride * vectors; j++) {
+            const CYC_NAME(shape) shape = {size, stride, (int)vectors, 1, 0};
+            const int mask = CYC_NAME(plane_mask)(shape, j);
+            if (mask >= 0)
+                strip->inside[kw][mask] = CYC_NAME(lanes_inside)(first + kw + j * CYC_LANES, args->input_columns);
+        }
+    }
+    return vectors;
+}
+
+/* All planes, strip by strip. */
+CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(strip_fns) *functions, const int size,
                                  const int stride) {
     static const CYC_ELEMENT zeros[CYC_MAX_PLANE_STRIDE * CYC_MOST_ROW_VECTORS * CYC_LANES + CYC_MAX_PLANE_KERNEL];
-    CYC_NAME(strip) strip;
-    strip.zeros = zeros;
-    for (ptrdiff_t p = 0; p < args->planes; p++) {
-        strip.plane = (const CYC_ELEMENT *)args->input + p * args->input_step;
-        strip.weight = (const CYC_ELEMENT *)args->weight + p * size * size;
-        strip.bias = ((const CYC_ELEMENT *)args->bias)[p];
-        for (ptrdiff_t x = 0, vectors = CYC_MOST_ROW_VECTORS; x < args->columns;) {
-            const ptrdiff_t first = x * stride + args->left, room = args->input_columns - (first + size - 1);
-            while (args->columns - x <= (vectors - 1) * CYC_LANES) vectors /= 2;
-            /* of more than two vectors, those between the ends have no masks */
-            while (vectors > 2 && (first < -CYC_LANES || room < stride * (vectors - 1) * CYC_LANES)) vectors /= 2;
-            const ptrdiff_t columns = vectors * CYC_LANES, whole = (args->columns - x) / columns;
-            const int inner = first >= 0 && room >= stride * columns;
-            if (inner)
-                strip.repeats = whole < room / (stride * columns) ? whole : room / (stride * columns);
-            if (!inner || strip.repeats < 1) strip.repeats = 1;
-            for (int kw = 0; kw < size && !inner; kw += stride) {
-                CYC_UNROLL for (int part = 0; part < stride; part++)
-                    strip.inside[kw][part] = CYC_NAME(lanes_inside)(first + kw + part * columns, args->input_columns);
-            }
-            strip.out = (CYC_ELEMENT *)args->out + p * args->out_step + x;
-            strip.first = first;
-            strip.columns = args->columns - x;
-            strips[vectors - 1][!inner](args, &strip);
-            x += strip.repeats * columns;
+    CYC_NAME(strip) strips[CYC_PLANE_STRIPS];
+    CYC_NAME(plane) plane;
+    plane.zeros = zeros;
+    ptrdiff_t x = 0, vectors = CYC_MOST_ROW_VECTORS;
+    while (x < args->columns) {
+        ptrdiff_t count = 0;
+        for (; x < args->columns && count < CYC_PLANE_STRIPS; count++) {
+            vectors = CYC_NAME(place_strip)(args, functions, size, stride, x, vectors, strips + count);
+            x += strips[count].repeats * vectors * CYC_LANES;
+        }
+        for (ptrdiff_t p = 0; p < args->planes; p++) {
+            plane.input = (const CYC_ELEMENT *)args->input + p * args->input_step;
+            plane.weight = (const CYC_ELEMENT *)args->weight + p * size * size;
+            plane.out = (CYC_ELEMENT *)args->out + p * args->out_step;
+            plane.bias = ((const CYC_ELEMENT *)args->bias)[p];
+            for (ptrdiff_t i = 0; i < count; i++) strips[i].run(args, &plane, strips + i);
         }
     }
 }
@@ -168,28 +264,35 @@ CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(str
 #define CYC_PLANE_VECTORS(X, SIZE, STRIDE) X(SIZE, STRIDE, 1) X(SIZE, STRIDE, 2)
 #endif
 
-#define CYC_PLANE_STRIP(SIZE, STRIDE, V, MASKED)                                                    \
-    static void CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_##MASKED)(const cyc_planes_args *args,     \
-                                                                   const CYC_NAME(strip) * strip) { \
-        CYC_NAME(plane_strip)(args, strip, SIZE, STRIDE, V, MASKED);                                \
+#define CYC_PLANE_STRIP(SIZE, STRIDE, V, NAME, MASKED, HALF)                                                      \
+    static void CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_##NAME)(                                                 \
+        const cyc_planes_args *args, const CYC_NAME(plane) * plane, const CYC_NAME(strip) * strip) {              \
+        CYC_NAME(plane_strip)(args, plane, strip, (CYC_NAME(shape)){SIZE, STRIDE, V, MASKED, HALF});              \
     }
-#define CYC_PLANE_STRIPS(SIZE, STRIDE, V) CYC_PLANE_STRIP(SIZE, STRIDE, V, 0) CYC_PLANE_STRIP(SIZE, STRIDE, V, 1)
-#define CYC_PLANE_ENTRY(SIZE, STRIDE, V) \
-    [V - 1] = {CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_0), CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_1)},
+#define CYC_PLANE_STRIPS_OF(SIZE, STRIDE, V)        \
+    CYC_PLANE_STRIP(SIZE, STRIDE, V, inner, 0, 0)   \
+    CYC_PLANE_STRIP(SIZE, STRIDE, V, masked, 1, 0)  \
+    CYC_PLANE_STRIP(SIZE, STRIDE, V, half, 1, 1)
+#define CYC_PLANE_ENTRY(SIZE, STRIDE, V)                                                                   \
+    [V - 1] = {CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_inner), CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_masked), \
+               CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_half)},
 #define CYC_PLANES_FUNCTION(SIZE, STRIDE)                                                           \
-    CYC_PLANE_VECTORS(CYC_PLANE_STRIPS, SIZE, STRIDE)                                               \
+    CYC_PLANE_VECTORS(CYC_PLANE_STRIPS_OF, SIZE, STRIDE)                                            \
     static void CYC_NAME(planes_##SIZE##_stride_##STRIDE)(const cyc_planes_args *args) {            \
-        static const CYC_NAME(strip_fn) strips[CYC_MOST_ROW_VECTORS][2] = {                         \
+        static const CYC_NAME(strip_fns) functions[CYC_MOST_ROW_VECTORS] = {                        \
             CYC_PLANE_VECTORS(CYC_PLANE_ENTRY, SIZE, STRIDE)};                                      \
-        CYC_NAME(planes)(args, strips, SIZE, STRIDE);                                               \
+        CYC_NAME(planes)(args, functions, SIZE, STRIDE);                                            \
     }
 CYC_PLANE_SIZES(CYC_PLANES_FUNCTION)
 #undef CYC_PLANES_FUNCTION
 #undef CYC_PLANE_ENTRY
-#undef CYC_PLANE_STRIPS
+#undef CYC_PLANE_STRIPS_OF
 #undef CYC_PLANE_STRIP
 #undef CYC_PLANE_VECTORS
-#undef CYC_ROWS
+#undef CYC_PLANE_STRIPS
+#undef CYC_PLANE_MASKS
+#undef CYC_PLANE_ROWS
+#undef CYC_PLANE_MOST_ROWS
 
 #else
 #define CYC_PLANE_SIZES(X) {NULL}

@@ -107,7 +107,6 @@ CYC_INLINE void CYC_NAME(row_sums_of)(const cyc_rows_args *args, const CYC_ELEME
 /* All output rows and columns; kernel_h 0 stands for sizes known at run time. */
 CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, const int stride) {
     const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
-    const CYC_VECTOR low = CYC_OP(broadcast)(clamp), high = CYC_OP(broadcast)(clamp + 1);
     const CYC_VECTOR bias = CYC_OP(broadcast)((const CYC_ELEMENT *)args->bias);
     const int fixed = kernel_h > 0;
     CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS];
@@ -131,7 +130,8 @@ CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, co
             CYC_ELEMENT *row = out + r * args->out_pitch + x;                                               \
             if (r >= rows) break;                                                                           \
             CYC_UNROLL for (int j = 0; j < V; j++) {                                                        \
-                sum[r][j] = CYC_OP(clamp)(CYC_OP(add)(sum[r][j], bias), low, high);                         \
+                sum[r][j] = CYC_OP(add)(sum[r][j], bias);                                                   \
+                if (clamp) sum[r][j] = CYC_NAME(clamped)(sum[r][j], clamp);                                 \
                 if (j < V - 1 || left >= CYC_LANES)                                                         \
                     CYC_OP(store)(row + j * CYC_LANES, sum[r][j]);                                          \
                 else                                                                                        \

@@ -71,4 +71,11 @@
 #define CYC_KEEP(vector) (void)0
 #endif
 
+/* Loads through the pointer are not those through another, whatever the compiler knows. */
+#if defined(__GNUC__)
+#define CYC_FORGET(pointer) __asm__("" : "+r"(pointer))
+#else
+#define CYC_FORGET(pointer) (void)0
+#endif
+
 #endif

@@ -99,16 +99,23 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
         CYC_ELEMENT *out = (CYC_ELEMENT *)args->out;
         const CYC_ELEMENT *bias = (const CYC_ELEMENT *)args->bias;
         const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
-        const CYC_VECTOR low = CYC_OP(broadcast)(clamp), high = CYC_OP(broadcast)(clamp + 1);
         const cyc_piece *piece = args->pieces;
         CYC_UNROLL for (int i = 0; i < rows; i++) {
             const CYC_VECTOR b = CYC_OP(broadcast)(bias + i);
-            CYC_UNROLL for (int j = 0; j < vectors; j++) {
-                sum[i][j] = CYC_OP(clamp)(CYC_OP(add)(sum[i][j], b), low, high);
-                if (!piece) CYC_OP(store)(out + i * args->out_pitch + j * CYC_LANES, sum[i][j]);
+            CYC_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = CYC_OP(add)(sum[i][j], b);
+        }
+        if (clamp) { /* comparisons take the place of products: one in thirteen of a first layer's */
+            CYC_UNROLL for (int i = 0; i < rows; i++) {
+                CYC_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = CYC_NAME(clamped)(sum[i][j], clamp);
             }
         }
-        if (!piece) return;
+        if (!piece) {
+            CYC_UNROLL for (int i = 0; i < rows; i++) {
+                CYC_UNROLL for (int j = 0; j < vectors; j++)
+                    CYC_OP(store)(out + i * args->out_pitch + j * CYC_LANES, sum[i][j]);
+            }
+            return;
+        }
         CYC_UNROLL for (int j = 0; j < vectors; j++) {
             do {
                 CYC_UNROLL for (int i = 0; i < rows; i++)

@@ -8,6 +8,7 @@
 #define CYC_FMA_CHAINS 16 /* enough to hide latency, few enough for the registers */
 #define CYC_MASKS 1
 #define CYC_MASKED_LOADS 1
+#define CYC_HALF_VECTORS 1 /* which take half the time where the core splits its vectors */
 
 typedef __m512 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm512_setzero_ps(); }
@@ -37,6 +38,15 @@ CYC_INLINE vec_f32 vec_shift_f32(vec_f32 a, vec_f32 b) {
 CYC_INLINE vec_f32 vec_load_lanes_f32(const float *p, uint64_t bits) {
     return _mm512_maskz_loadu_ps((__mmask16)bits, p);
 }
+/* the lower half of a vector, and a vector whose upper half is not defined */
+typedef __m256 half_f32;
+CYC_INLINE half_f32 vec_half_f32(vec_f32 v) { return _mm512_castps512_ps256(v); }
+CYC_INLINE vec_f32 vec_whole_f32(half_f32 v) { return _mm512_castps256_ps512(v); }
+CYC_INLINE half_f32 vec_half_load_lanes_f32(const float *p, uint64_t bits) {
+    return _mm256_maskz_loadu_ps((__mmask8)bits, p);
+}
+CYC_INLINE half_f32 vec_half_broadcast_f32(const float *p) { return _mm256_set1_ps(*p); }
+CYC_INLINE half_f32 vec_half_multiply_add_f32(half_f32 a, half_f32 b, half_f32 c) { return _mm256_fmadd_ps(a, b, c); }
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm512_storeu_ps(p, v); }
 CYC_INLINE void vec_store_lanes_f32(float *p, vec_f32 v, uint32_t bits) {
     _mm512_mask_storeu_ps(p, (__mmask16)bits, v);
@@ -76,6 +86,14 @@ CYC_INLINE vec_f64 vec_shift_f64(vec_f64 a, vec_f64 b) {
 CYC_INLINE vec_f64 vec_load_lanes_f64(const double *p, uint64_t bits) {
     return _mm512_maskz_loadu_pd((__mmask8)bits, p);
 }
+typedef __m256d half_f64;
+CYC_INLINE half_f64 vec_half_f64(vec_f64 v) { return _mm512_castpd512_pd256(v); }
+CYC_INLINE vec_f64 vec_whole_f64(half_f64 v) { return _mm512_castpd256_pd512(v); }
+CYC_INLINE half_f64 vec_half_load_lanes_f64(const double *p, uint64_t bits) {
+    return _mm256_maskz_loadu_pd((__mmask8)bits, p);
+}
+CYC_INLINE half_f64 vec_half_broadcast_f64(const double *p) { return _mm256_set1_pd(*p); }
+CYC_INLINE half_f64 vec_half_multiply_add_f64(half_f64 a, half_f64 b, half_f64 c) { return _mm256_fmadd_pd(a, b, c); }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm512_storeu_pd(p, v); }
 CYC_INLINE void vec_store_lanes_f64(double *p, vec_f64 v, uint32_t bits) {
     _mm512_mask_storeu_pd(p, (__mmask8)bits, v);
