@@ -28,7 +28,7 @@ cdef enum:
 # channel, store included; the nine weights of an input and an output; a factor read from afar.
 cdef double INPUT_TRANSFORM_SLOTS = 300
 cdef double OUTPUT_TRANSFORM_SLOTS = 360
-cdef double TURNED_OUTPUT_SLOTS = 560
+cdef double TURNED_OUTPUT_SLOTS = 420
 cdef double WEIGHT_TRANSFORM_SLOTS = 24
 cdef double FACTOR_READ_SLOTS = 0.1
 
@@ -108,39 +108,34 @@ cdef inline Py_ssize_t last_outputs(const Plan *plan, int which) noexcept nogil:
     return (plan.problem.out_size[which] - 1) % CYC_WINOGRAD_OUT + 1
 
 
-cdef double winograd_tile_slots(Plan *plan, const TileBlock *block, Products *known) noexcept nogil:
+cdef double winograd_tile_slots(
+    Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
+) noexcept nogil:
     """All products of one channel for all outputs of a block, and their share of the output transform.
 
-    The kernel's best tile is set.
+    `tile_vectors` become those of the best tile.
     """
     cdef Py_ssize_t lanes = plan.kernels.lanes, outputs = plan.problem.out_channels, most
-    cdef Py_ssize_t scalars, vectors, tiles = block.rows * block.columns
-    cdef double cost, output, best = -1
+    cdef Py_ssize_t tiles = block.rows * block.columns
+    cdef Py_ssize_t scalars = tiles if turned else outputs, vectors = ceil_div(outputs if turned else tiles, lanes)
+    cdef double cost, best = -1
     cdef double *slots
-    cdef int turned
-    for turned in range(2):
-        scalars = tiles if turned else outputs
-        vectors = ceil_div(outputs if turned else tiles, lanes)
-        output = scalars * vectors * (TURNED_OUTPUT_SLOTS if turned else OUTPUT_TRANSFORM_SLOTS)
-        for most in range(1, min(vectors, <Py_ssize_t>CYC_MAX_TILE_VECTORS) + 1):
-            if candidate_rows(plan.kernels, most, False) == 0:
-                continue
-            if turned:
-                cost = turned_slots(plan, block, vectors, most, known)
-            else:
-                slots = &known.plain[vectors][most - 1]
-                if slots[0] < 0:
-                    slots[0] = CYC_WINOGRAD_PRODUCTS * best_scalars_slots(
-                        plan, outputs, vectors, most, &plan.tile_rows
-                    )
-                cost = slots[0]
-            # an output transform for each channel, which makes them comparable
-            cost += output / plan.problem.in_channels
-            if best < 0 or cost < best:
-                best = cost
-                plan.turned = turned
-                plan.tile_vectors = most
-    return best
+    for most in range(1, min(vectors, <Py_ssize_t>CYC_MAX_TILE_VECTORS) + 1):
+        if candidate_rows(plan.kernels, most, False) == 0:
+            continue
+        if turned:
+            cost = turned_slots(plan, block, vectors, most, known)
+        else:
+            slots = &known.plain[vectors][most - 1]
+            if slots[0] < 0:
+                slots[0] = CYC_WINOGRAD_PRODUCTS * best_scalars_slots(plan, outputs, vectors, most, &plan.tile_rows)
+            cost = slots[0]
+        if best < 0 or cost < best:
+            best = cost
+            tile_vectors[0] = most
+    return best + (
+        scalars * vectors * (TURNED_OUTPUT_SLOTS if turned else OUTPUT_TRANSFORM_SLOTS) / plan.problem.in_channels
+    )
 
 
 cdef void set_winograd_tile(Plan *plan, const TileBlock *block) noexcept nogil:
@@ -155,22 +150,24 @@ cdef void set_winograd_tile(Plan *plan, const TileBlock *block) noexcept nogil:
     plan.panel_width = plan.tile_vectors * lanes if plan.turned else plan.tile_rows
 
 
-cdef double winograd_block_slots(Plan *plan, const TileBlock *block, Products *known) noexcept nogil:
+cdef double winograd_block_slots(
+    Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
+) noexcept nogil:
     cdef Py_ssize_t channels = plan.problem.in_channels
     return (
         BLOCK_START_SLOTS
         + channels * INPUT_TRANSFORM_SLOTS * block.rows * ceil_div(block.columns, plan.kernels.lanes)
-        + channels * winograd_tile_slots(plan, block, known)
+        + channels * winograd_tile_slots(plan, block, turned, known, tile_vectors)
         + CYC_WINOGRAD_PRODUCTS * channels * FACTOR_READ_SLOTS * plan.problem.out_channels
     )
 
 
 cdef double winograd_blocks_slots(
-    Plan *plan, Py_ssize_t rows, Py_ssize_t columns, Products *known
+    Plan *plan, Py_ssize_t rows, Py_ssize_t columns, bint turned, Products *known, Py_ssize_t *tile_vectors
 ) noexcept nogil:
     """All blocks of an image, of `rows` by `columns` tiles but for the last ones.
 
-    The vectors of a tile are set that suit the first block best.
+    `tile_vectors` become those of the tile that suits the first block best.
     """
     cdef Py_ssize_t tile_rows = ceil_div(plan.problem.out_size[0], CYC_WINOGRAD_OUT)
     cdef Py_ssize_t tile_columns = ceil_div(plan.problem.out_size[1], CYC_WINOGRAD_OUT)
@@ -189,7 +186,7 @@ cdef double winograd_blocks_slots(
                 continue
             block.columns = tile_columns - (column_blocks - 1) * columns if last_column else columns
             block.last_columns = last_outputs(plan, 1) if last_column else CYC_WINOGRAD_OUT
-            slots += row_count * column_count * winograd_block_slots(plan, &block, known)
+            slots += row_count * column_count * winograd_block_slots(plan, &block, turned, known, tile_vectors)
     return slots
 
 
@@ -199,9 +196,9 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t lanes = plan.kernels.lanes, channels = problem.in_channels, outputs = problem.out_channels
     cdef Py_ssize_t tile_rows = ceil_div(problem.out_size[0], CYC_WINOGRAD_OUT)
     cdef Py_ssize_t tile_columns = ceil_div(problem.out_size[1], CYC_WINOGRAD_OUT)
-    cdef Py_ssize_t most, rows, columns, blocks, factors
+    cdef Py_ssize_t most, rows, columns, blocks, factors, tile_vectors = 1
     cdef double cost, best = -1
-    cdef int which
+    cdef int which, turned
     cdef Products known
     cdef TileBlock block
     if not suits_winograd(plan):
@@ -220,12 +217,14 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
         if columns > most and columns > MIN_BLOCK_TILES:
             continue
         for rows in range(1, min(tile_rows, max(<Py_ssize_t>1, most // columns)) + 1):
-            cost = winograd_blocks_slots(plan, rows, columns, &known)
-            if best < 0 or cost < best:
-                best = cost
-                plan.block_rows = rows
-                plan.block_columns = columns
-    winograd_blocks_slots(plan, plan.block_rows, plan.block_columns, &known)
+            for turned in range(2):
+                cost = winograd_blocks_slots(plan, rows, columns, turned, &known, &tile_vectors)
+                if best < 0 or cost < best:
+                    best = cost
+                    plan.block_rows = rows
+                    plan.block_columns = columns
+                    plan.turned = turned
+                    plan.tile_vectors = tile_vectors
     block.rows = plan.block_rows
     block.columns = plan.block_columns
     set_winograd_tile(plan, &block)

@@ -110,6 +110,7 @@ cdef struct Plan:
     Py_ssize_t factor_pitch  # elements from one factor of the inputs to the next
     Py_ssize_t weight_pitch  # elements from one factor of a panel's weights to the next
     Py_ssize_t product_pitch  # elements from one product to the next
+    Py_ssize_t pixel_pitch  # elements from the pixels of one output to the next
     Py_ssize_t part_channels  # channels whose factors of weights are in use at a time
     Py_ssize_t pass_panels  # panels whose products are made before any of them is transformed
 

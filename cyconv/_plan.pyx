@@ -155,9 +155,8 @@ cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
         max(CYC_WINOGRAD_PRODUCTS * plan.factor_pitch * item, channels * channel_bytes + slack), ALIGNMENT
     )
     plan.totals_bytes = CYC_WINOGRAD_PRODUCTS * plan.product_pitch * item
-    plan.turned_bytes = round_up(
-        CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT * outputs * plan.positions * item + slack, ALIGNMENT
-    )
+    plan.pixel_pitch = odd_lines(CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT * plan.positions, item)
+    plan.turned_bytes = round_up(outputs * plan.pixel_pitch * item + slack, ALIGNMENT)
     plan.sums_bytes = round_up(outputs * plan.positions * item, ALIGNMENT)
     # the direct weights of a few outputs, where tiles are computed again
     plan.panel_bytes = round_up(plan.terms * most_rows(plan.kernels, 1) * item + slack, ALIGNMENT)

@@ -161,7 +161,7 @@ cdef bint store_panel(
     cdef cyc_winograd_output_args args
     args.plane_pitch = plan.product_pitch
     args.row_pitch = CYC_WINOGRAD_OUT * plan.positions
-    args.out_pitch = CYC_WINOGRAD_OUT * args.row_pitch
+    args.out_pitch = plan.pixel_pitch
     args.channels = padded_outputs(plan, outputs)
     if plan.turned:
         args.products = products
