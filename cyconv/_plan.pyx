@@ -39,9 +39,15 @@ cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_colu
     layout_axis(&plan.rows, block_rows)
     layout_axis(&plan.columns, block_columns)
     window.item = plan.kernels.item
-    # Winograd's short tiles change their inputs, which then no other row may share
-    window.row_pitch = plan.columns.longest if plan.algorithm == WINOGRAD else shared_row_pitch(&plan.columns)
-    window.plane_pitch = plan.rows.length * window.row_pitch + plan.columns.longest - window.row_pitch
+    window.row_pitch = shared_row_pitch(&plan.columns)
+    if plan.algorithm == WINOGRAD:
+        # its short tiles change their inputs, which then no other row may share; long rows make whole vectors
+        window.row_pitch = plan.columns.longest
+        if window.row_pitch > plan.kernels.lanes:
+            window.row_pitch = round_up(window.row_pitch, plan.kernels.lanes)
+    window.plane_pitch = plan.rows.length * window.row_pitch
+    if window.row_pitch < plan.columns.longest:  # rows overlap
+        window.plane_pitch += plan.columns.longest - window.row_pitch
     window.channel_pitch = plan.columns.run_count * window.plane_pitch
 
 

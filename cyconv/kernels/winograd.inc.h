@@ -19,26 +19,36 @@
     const CYC_ELEMENT name##_value = (value); \
     const CYC_VECTOR name = CYC_OP(broadcast)(&name##_value);
 
-/* Six inputs to six factors: row p is the polynomial with every other point as a root. */
-CYC_INLINE void CYC_NAME(winograd_input_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN], CYC_VECTOR out[CYC_WINOGRAD_IN]) {
-    CYC_CONSTANT(a, CYC_A)
-    CYC_CONSTANT(b, CYC_B)
-    CYC_CONSTANT(minus_a, -CYC_A)
-    CYC_CONSTANT(minus_b, -CYC_B)
-    CYC_CONSTANT(minus_a2, -CYC_A2)
-    CYC_CONSTANT(minus_b2, -CYC_B2)
+/* Six inputs to two of the six factors, which have their terms in common: those at 0 and infinity (pair 0), at +-A
+ * (1) or at +-B (2). A factor is the polynomial with every other point as a root. */
+CYC_INLINE void CYC_NAME(winograd_input_pair)(const CYC_VECTOR in[CYC_WINOGRAD_IN], const int pair, CYC_VECTOR out[2]) {
+    CYC_CONSTANT(point, pair == 1 ? CYC_A : CYC_B)
+    CYC_CONSTANT(minus_point, pair == 1 ? -CYC_A : -CYC_B)
+    CYC_CONSTANT(minus_other, pair == 1 ? -CYC_B2 : -CYC_A2)
     CYC_CONSTANT(product, CYC_A2 * CYC_B2)
     CYC_CONSTANT(minus_sum, -(CYC_A2 + CYC_B2))
-    const CYC_VECTOR a_even = CYC_OP(multiply_add)(minus_b2, in[2], in[4]);
-    const CYC_VECTOR a_odd = CYC_OP(multiply_add)(minus_b2, in[1], in[3]);
-    const CYC_VECTOR b_even = CYC_OP(multiply_add)(minus_a2, in[2], in[4]);
-    const CYC_VECTOR b_odd = CYC_OP(multiply_add)(minus_a2, in[1], in[3]);
-    out[0] = CYC_OP(multiply_add)(product, in[0], CYC_OP(multiply_add)(minus_sum, in[2], in[4]));
-    out[1] = CYC_OP(multiply_add)(a, a_odd, a_even);
-    out[2] = CYC_OP(multiply_add)(minus_a, a_odd, a_even);
-    out[3] = CYC_OP(multiply_add)(b, b_odd, b_even);
-    out[4] = CYC_OP(multiply_add)(minus_b, b_odd, b_even);
-    out[5] = CYC_OP(multiply_add)(product, in[1], CYC_OP(multiply_add)(minus_sum, in[3], in[5]));
+    if (pair == 0) {
+        out[0] = CYC_OP(multiply_add)(product, in[0], CYC_OP(multiply_add)(minus_sum, in[2], in[4]));
+        out[1] = CYC_OP(multiply_add)(product, in[1], CYC_OP(multiply_add)(minus_sum, in[3], in[5]));
+    } else {
+        const CYC_VECTOR even = CYC_OP(multiply_add)(minus_other, in[2], in[4]);
+        const CYC_VECTOR odd = CYC_OP(multiply_add)(minus_other, in[1], in[3]);
+        out[0] = CYC_OP(multiply_add)(point, odd, even);
+        out[1] = CYC_OP(multiply_add)(minus_point, odd, even);
+    }
+}
+
+/* The factors of a pair. */
+#define CYC_PAIR_FIRST(PAIR) ((PAIR) == 0 ? 0 : 2 * (PAIR) - 1)
+#define CYC_PAIR_SECOND(PAIR) ((PAIR) == 0 ? 5 : 2 * (PAIR))
+
+CYC_INLINE void CYC_NAME(winograd_input_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN], CYC_VECTOR out[CYC_WINOGRAD_IN]) {
+    CYC_UNROLL for (int pair = 0; pair < 3; pair++) {
+        CYC_VECTOR two[2];
+        CYC_NAME(winograd_input_pair)(in, pair, two);
+        out[CYC_PAIR_FIRST(pair)] = two[0];
+        out[CYC_PAIR_SECOND(pair)] = two[1];
+    }
 }
 
 /* Three weights to six factors: their values as a polynomial at each point, over the product of the
@@ -86,19 +96,19 @@ CYC_INLINE void CYC_NAME(winograd_output_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN
                                   CYC_OP(multiply_add)(a3, a_difference, outputs == 4 ? in[5] : CYC_OP(zero)()));
 }
 
-/* Column j of each of CYC_LANES tiles side by side, whose inputs start at p; columns 4 and 5 are the first
- * two of the next tile. */
-CYC_INLINE void CYC_NAME(split_row)(const CYC_ELEMENT *p, CYC_VECTOR column[CYC_WINOGRAD_IN]) {
-    const CYC_VECTOR a = CYC_OP(load)(p), b = CYC_OP(load)(p + CYC_LANES);
-    const CYC_VECTOR c = CYC_OP(load)(p + 2 * CYC_LANES), d = CYC_OP(load)(p + 3 * CYC_LANES);
-    const CYC_VECTOR low_even = CYC_OP(even)(a, b), high_even = CYC_OP(even)(c, d);
-    const CYC_VECTOR low_odd = CYC_OP(odd)(a, b), high_odd = CYC_OP(odd)(c, d);
+/* Vectors of a row of inputs of CYC_LANES tiles: four, and the first two inputs of the next tile. */
+#define CYC_ROW_VECTORS_IN (CYC_WINOGRAD_OUT + (CYC_LANES == 1 ? 2 : 1))
+
+/* Column j of each of CYC_LANES tiles side by side; columns 4 and 5 are the first two of the next tile. */
+CYC_INLINE void CYC_NAME(split_row)(const CYC_VECTOR row[CYC_WINOGRAD_IN], CYC_VECTOR column[CYC_WINOGRAD_IN]) {
+    const CYC_VECTOR low_even = CYC_OP(even)(row[0], row[1]), high_even = CYC_OP(even)(row[2], row[3]);
+    const CYC_VECTOR low_odd = CYC_OP(odd)(row[0], row[1]), high_odd = CYC_OP(odd)(row[2], row[3]);
     column[0] = CYC_OP(even)(low_even, high_even);
     column[1] = CYC_OP(even)(low_odd, high_odd);
     column[2] = CYC_OP(odd)(low_even, high_even);
     column[3] = CYC_OP(odd)(low_odd, high_odd);
-    column[4] = CYC_OP(shift)(column[0], CYC_OP(broadcast)(p + 4 * CYC_LANES));
-    column[5] = CYC_OP(shift)(column[1], CYC_OP(broadcast)(p + 4 * CYC_LANES + 1));
+    column[4] = CYC_OP(shift)(column[0], row[4]);
+    column[5] = CYC_OP(shift)(column[1], CYC_LANES == 1 ? row[5] : CYC_OP(odd)(row[4], row[4]));
 }
 
 /* The six inputs from p on, `step` apart, of a tile with fewer than four outputs, which takes fewer points: 0 and
@@ -145,12 +155,12 @@ enum {
 CYC_INLINE void CYC_NAME(store_factors)(const cyc_winograd_input_args *args, const CYC_VECTOR column[CYC_WINOGRAD_IN],
                                         ptrdiff_t r, ptrdiff_t rows, CYC_ELEMENT *out) {
     enum { LANES = CYC_NAME(winograd_lanes), MOST_TILES = LANES / CYC_NAME(min_together) };
-    const ptrdiff_t tiles = args->tiles;
+    const ptrdiff_t tiles = args->tiles, plane_pitch = args->plane_pitch, last_columns = args->last_columns;
     CYC_VECTOR factor[CYC_WINOGRAD_IN];
     CYC_NAME(winograd_input_1d)(column, factor);
     CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
-        CYC_ELEMENT *p = out + j * args->plane_pitch;
-        if (CYC_WINOGRAD_USES(j, args->last_columns)) {
+        CYC_ELEMENT *p = out + j * plane_pitch;
+        if (CYC_WINOGRAD_USES(j, last_columns)) {
             CYC_OP(store)(p + r * tiles, factor[j]);
         } else if (MOST_TILES < 2 || rows == 1) { /* the next row overwrites the last tile */
             CYC_OP(store)(p + r * (tiles - 1), factor[j]);
@@ -163,59 +173,87 @@ CYC_INLINE void CYC_NAME(store_factors)(const cyc_winograd_input_args *args, con
     }
 }
 
-/* Down the columns first, on rows as they lie in the window. Rows of few tiles go several to a vector: their
- * inputs lie one behind the other in `lines`, without the two after their last tile, which `ends` keeps.
- * What the lanes past the last tile hold does not matter, as the next rows of tiles overwrite it. */
-static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
+/* Two rows of factors, those of a pair, of a vector of tiles of row r, the first of which is tile t: down the columns
+ * first, on rows as they lie in the window. With all rows at once, the vectors would not stay in registers. */
+CYC_INLINE void CYC_NAME(transform_pair)(const cyc_winograd_input_args *args, const CYC_ELEMENT *window, ptrdiff_t r,
+                                         ptrdiff_t t, CYC_ELEMENT *out, const int pair) {
+    const CYC_ELEMENT *row = window + CYC_WINOGRAD_OUT * (r * args->row_pitch + t);
+    CYC_VECTOR half[2][CYC_WINOGRAD_IN], column[CYC_WINOGRAD_IN];
+    CYC_UNROLL for (int s = 0; s < CYC_ROW_VECTORS_IN; s++) {
+        CYC_VECTOR in[CYC_WINOGRAD_IN], two[2] = {CYC_OP(zero)(), CYC_OP(zero)()};
+        /* only the last lane looks at the next tile */
+        if (s < CYC_WINOGRAD_OUT || args->tiles - t >= CYC_LANES) {
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
+                in[i] = CYC_OP(load)(row + i * args->row_pitch + s * CYC_LANES);
+            CYC_NAME(winograd_input_pair)(in, pair, two);
+        }
+        half[0][s] = two[0];
+        half[1][s] = two[1];
+    }
+    CYC_UNROLL for (int k = 0; k < 2; k++) {
+        const int i = k ? CYC_PAIR_SECOND(pair) : CYC_PAIR_FIRST(pair);
+        CYC_NAME(split_row)(half[k], column);
+        CYC_NAME(store_factors)(args, column, r, 1, out + i * CYC_WINOGRAD_IN * args->plane_pitch + t);
+    }
+}
+
+/* Rows of few tiles go several to a vector, `rows` of them from row r on: their inputs lie one behind the other in
+ * `lines`, without the two after their last tile, which `ends` keeps. What the lanes past the last tile hold
+ * does not matter, as the next rows of tiles overwrite it. */
+CYC_INLINE void CYC_NAME(transform_together)(const cyc_winograd_input_args *args, const CYC_ELEMENT *window,
+                                             ptrdiff_t r, ptrdiff_t rows, CYC_ELEMENT *out) {
     enum { LANES = CYC_NAME(winograd_lanes), LINE = (CYC_WINOGRAD_OUT + 2) * LANES };
     _Alignas(64) CYC_ELEMENT lines[CYC_WINOGRAD_IN][LINE] = {{0}};
     _Alignas(64) CYC_ELEMENT columns[CYC_WINOGRAD_IN][CYC_WINOGRAD_IN][LANES];
     CYC_ELEMENT ends[LANES][CYC_WINOGRAD_IN][2];
-    const ptrdiff_t pitch = args->row_pitch, tiles = args->tiles, line_pitch = CYC_WINOGRAD_IN * args->plane_pitch;
-    const ptrdiff_t together = CYC_NAME(min_together) * tiles <= LANES ? LANES / tiles : 1;
+    const ptrdiff_t pitch = args->row_pitch, tiles = args->tiles, inputs = CYC_WINOGRAD_OUT * tiles;
+    for (ptrdiff_t q = 0; q < rows; q++) {
+        const CYC_ELEMENT *row = window + (r + q) * CYC_WINOGRAD_OUT * pitch;
+        for (ptrdiff_t x = 0; x < inputs + 2; x += LANES) {
+            CYC_VECTOR in[CYC_WINOGRAD_IN], half[CYC_WINOGRAD_IN];
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
+                in[i] = CYC_OP(load)(row + i * pitch + x);
+            CYC_NAME(winograd_input_1d)(in, half);
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) CYC_OP(store)(lines[i] + q * inputs + x, half[i]);
+        }
+        CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
+            ends[q][i][0] = lines[i][(q + 1) * inputs];
+            ends[q][i][1] = lines[i][(q + 1) * inputs + 1];
+        }
+    }
+    CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
+        CYC_VECTOR row[CYC_WINOGRAD_IN], column[CYC_WINOGRAD_IN];
+        CYC_UNROLL for (int s = 0; s < CYC_ROW_VECTORS_IN; s++) row[s] = CYC_OP(load)(lines[i] + s * LANES);
+        CYC_NAME(split_row)(row, column);
+        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) CYC_OP(store)(columns[i][j], column[j]);
+        for (ptrdiff_t q = 0; q < rows; q++) {
+            columns[i][CYC_WINOGRAD_OUT][(q + 1) * tiles - 1] = ends[q][i][0];
+            columns[i][CYC_WINOGRAD_OUT + 1][(q + 1) * tiles - 1] = ends[q][i][1];
+        }
+    }
+    /* in a loop of its own: single elements take a while to be seen by loads of vectors */
+    CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
+        CYC_VECTOR column[CYC_WINOGRAD_IN];
+        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) column[j] = CYC_OP(load)(columns[i][j]);
+        CYC_NAME(store_factors)(args, column, r, rows, out + i * CYC_WINOGRAD_IN * args->plane_pitch);
+    }
+}
+
+static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
+    enum { LANES = CYC_NAME(winograd_lanes) };
+    const ptrdiff_t tiles = args->tiles, together = CYC_NAME(min_together) * tiles <= LANES ? LANES / tiles : 1;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
         const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + c * args->window_pitch;
+        CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch;
         for (ptrdiff_t r = 0; r < args->rows; r += together) {
-            CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch;
-            const ptrdiff_t rows = args->rows - r < together ? args->rows - r : together;
+            if (together > 1) {
+                const ptrdiff_t rows = args->rows - r < together ? args->rows - r : together;
+                CYC_NAME(transform_together)(args, window, r, rows, out);
+                continue;
+            }
             for (ptrdiff_t t = 0; t < tiles; t += LANES) {
-                const ptrdiff_t inputs = CYC_WINOGRAD_OUT * (tiles - t < LANES ? tiles - t : LANES);
-                for (ptrdiff_t q = 0; q < rows; q++) {
-                    const CYC_ELEMENT *row = window + (r + q) * CYC_WINOGRAD_OUT * pitch + CYC_WINOGRAD_OUT * t;
-                    for (ptrdiff_t x = 0; x < inputs + 2; x += LANES) {
-                        CYC_VECTOR in[CYC_WINOGRAD_IN], half[CYC_WINOGRAD_IN];
-    CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
-                            in[i] = CYC_OP(load)(row + i * pitch + x);
-                        CYC_NAME(winograd_input_1d)(in, half);
-                        CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
-                            CYC_OP(store)(lines[i] + q * inputs + x, half[i]);
-                    }
-                    if (together == 1) continue;
-                    CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
-                        ends[q][i][0] = lines[i][(q + 1) * inputs];
-                        ends[q][i][1] = lines[i][(q + 1) * inputs + 1];
-                    }
-                }
-                CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
-                    CYC_VECTOR column[CYC_WINOGRAD_IN];
-                    CYC_NAME(split_row)(lines[i], column);
-                    if (together == 1) {
-                        CYC_NAME(store_factors)(args, column, r, 1, out + i * line_pitch + t);
-                        continue;
-                    }
-                    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) CYC_OP(store)(columns[i][j], column[j]);
-                    for (ptrdiff_t q = 0; q < rows; q++) {
-                        columns[i][CYC_WINOGRAD_OUT][(q + 1) * tiles - 1] = ends[q][i][0];
-                        columns[i][CYC_WINOGRAD_OUT + 1][(q + 1) * tiles - 1] = ends[q][i][1];
-                    }
-                }
-                if (together == 1) continue;
-                /* in a loop of its own: single elements take a while to be seen by loads of vectors */
-                CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
-                    CYC_VECTOR column[CYC_WINOGRAD_IN];
-                    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) column[j] = CYC_OP(load)(columns[i][j]);
-                    CYC_NAME(store_factors)(args, column, r, rows, out + i * line_pitch);
-                }
+                CYC_UNROLL for (int pair = 0; pair < 3; pair++)
+                    CYC_NAME(transform_pair)(args, window, r, t, out, pair);
             }
         }
     }
@@ -301,9 +339,26 @@ static void CYC_NAME(winograd_output)(const cyc_winograd_output_args *args) {
     }
 }
 
+/* A row of a tile for each channel: lane l of the four columns to out + l * pitch. */
+CYC_INLINE void CYC_NAME(store_quads)(CYC_ELEMENT *out, ptrdiff_t pitch, const CYC_VECTOR column[CYC_WINOGRAD_OUT]) {
+#ifdef CYC_TRANSPOSE_QUADS
+    if (sizeof(CYC_ELEMENT) == sizeof(float)) {
+        transpose_quads_32((const vec_f32 *)column, (float *)out, pitch);
+        return;
+    }
+#endif
+    enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT) };
+    CYC_ELEMENT lines[CYC_WINOGRAD_OUT][LANES];
+    ptrdiff_t l = 0;
+    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++) CYC_OP(store)(lines[j], column[j]);
+    for (; l + 4 <= LANES; l += 4) CYC_OP(transpose)(lines[0] + l, LANES, out + l * pitch, pitch);
+    for (; l < LANES; l++) {
+        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++) out[l * pitch + j] = lines[j][l];
+    }
+}
+
 static void CYC_NAME(winograd_output_turned)(const cyc_winograd_output_args *args) {
     enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT) };
-    CYC_ELEMENT lines[CYC_WINOGRAD_OUT][CYC_WINOGRAD_OUT][LANES]; /* [row][column][channel] */
     const ptrdiff_t tiles = args->tiles, row = CYC_WINOGRAD_IN * args->plane_pitch;
     for (ptrdiff_t t = 0; t < args->rows * tiles; t++) {
         const ptrdiff_t r = t / tiles, x = t % tiles;
@@ -323,19 +378,8 @@ static void CYC_NAME(winograd_output_turned)(const cyc_winograd_output_args *arg
             else
                 sum = CYC_NAME(winograd_output_2d)(columns, row, out_rows, out_columns, y);
             CYC_OP(store)((CYC_ELEMENT *)args->sums + t * args->channels + o, sum);
-            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++) {
-                CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++) CYC_OP(store)(lines[i][j], y[i][j]);
-            }
-            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++) {
-                ptrdiff_t l = 0;
-                for (; l + 4 <= LANES; l += 4)
-                    CYC_OP(transpose)(lines[i][0] + l, LANES, out + l * args->out_pitch + i * args->row_pitch,
-                                      args->out_pitch);
-                for (; l < LANES; l++) {
-                    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++)
-                        out[l * args->out_pitch + i * args->row_pitch + j] = lines[i][j][l];
-                }
-            }
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++)
+                CYC_NAME(store_quads)(out + i * args->row_pitch, args->out_pitch, y[i]);
         }
     }
 }
@@ -346,4 +390,7 @@ static void CYC_NAME(winograd_output_turned)(const cyc_winograd_output_args *arg
 #undef CYC_B2
 #undef CYC_A3
 #undef CYC_B3
+#undef CYC_ROW_VECTORS_IN
+#undef CYC_PAIR_FIRST
+#undef CYC_PAIR_SECOND
 #undef CYC_CONSTANT

@@ -23,3 +23,22 @@ CYC_INLINE void transpose_lines_32(const float *src, ptrdiff_t src_pitch, float 
         }
     }
 }
+
+/* Lane l of four vectors of 32 bits to dst + l * dst_pitch, side by side. */
+#define CYC_TRANSPOSE_QUADS 1
+CYC_INLINE void transpose_quads_32(const vec_f32 *column, float *dst, ptrdiff_t dst_pitch) {
+    __m512 pair[4];
+    CYC_UNROLL for (int j = 0; j < 2; j++) { /* lanes 4 * q + 2 * j and the next, in quarter q */
+        pair[2 * j] = j ? _mm512_unpackhi_ps(column[0], column[1]) : _mm512_unpacklo_ps(column[0], column[1]);
+        pair[2 * j + 1] = j ? _mm512_unpackhi_ps(column[2], column[3]) : _mm512_unpacklo_ps(column[2], column[3]);
+    }
+    CYC_UNROLL for (int j = 0; j < 4; j++) {
+        const __m512d low = _mm512_castps_pd(pair[j / 2 * 2]), high = _mm512_castps_pd(pair[j / 2 * 2 + 1]);
+        const __m512 quads = _mm512_castpd_ps(j % 2 ? _mm512_unpackhi_pd(low, high) : _mm512_unpacklo_pd(low, high));
+        float *out = dst + j * dst_pitch;
+        _mm_storeu_ps(out, _mm512_castps512_ps128(quads));
+        _mm_storeu_ps(out + 4 * dst_pitch, _mm512_extractf32x4_ps(quads, 1));
+        _mm_storeu_ps(out + 8 * dst_pitch, _mm512_extractf32x4_ps(quads, 2));
+        _mm_storeu_ps(out + 12 * dst_pitch, _mm512_extractf32x4_ps(quads, 3));
+    }
+}
