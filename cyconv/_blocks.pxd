@@ -3,4 +3,5 @@
 from cyconv._plan cimport Plan
 
 
+cdef bint rows_in_place(const Plan *plan) noexcept nogil
 cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil

@@ -137,17 +137,26 @@ cdef bint choose_in_place(Plan *plan) noexcept nogil:
 
 
 cdef cyc_planes_fn planes_kernel(const Plan *plan) noexcept nogil:
-    """The kernel that reads planes of this problem where they lie, or NULL."""
+    """The kernel that reads planes of this problem where they lie, if arrays of its dtype do; or NULL."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t size = problem.kernel[0], stride = problem.stride[0]
     if (
-        not problem.readable or problem.padding_mode != ZEROS or problem.in_channels != 1
+        problem.padding_mode != ZEROS or problem.in_channels != 1
         or problem.out_size[0] < CYC_ROW_BLOCK or problem.dilation[0] != 1 or problem.dilation[1] != 1
         or size != problem.kernel[1] or size > CYC_MAX_PLANE_KERNEL
         or stride != problem.stride[1] or stride > CYC_MAX_PLANE_STRIDE
     ):
         return NULL
     return plan.kernels.planes[stride - 1][size - 1]
+
+
+cdef bint rows_in_place(const Plan *plan) noexcept nogil:
+    """Whether the row kernel would read most of an image where it lies, if arrays of its dtype and layout do."""
+    cdef const Problem *problem = &plan.problem
+    return planes_kernel(plan) != NULL or (
+        problem.stride[1] == 1 and problem.out_size[1] - 2 * problem.before[1] >= IN_PLACE_COLUMNS
+        and problem.out_size[0] - 2 * problem.before[0] >= IN_PLACE_ROWS
+    )
 
 
 cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
@@ -157,7 +166,7 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * plan.kernels.lanes, parts = problem.batch * problem.groups
     cdef Py_ssize_t least = min(rows, max(<Py_ssize_t>MIN_ROWS_BLOCK, 2 * problem.kernel[0]))
     plan.group_block = 1
-    plan.planes = planes_kernel(plan)
+    plan.planes = planes_kernel(plan) if problem.readable else NULL
     if plan.planes != NULL:
         columns = round_up(balanced(columns, IN_PLACE_COLUMNS), step)
         layout_window(plan, share_rows(

@@ -19,6 +19,7 @@ The choice never looks at the batch size, the threads or the layout. The last th
 Time is counted in slots (_slots), of which a core starts two a cycle.
 """
 
+from cyconv._blocks cimport rows_in_place
 from cyconv._cost_winograd cimport winograd_cost
 from cyconv._fft cimport fft_cost
 from cyconv._integers cimport balanced, ceil_div
@@ -28,6 +29,7 @@ from cyconv._plan cimport (
     AUTO,
     DIRECT,
     FFT,
+    MAX_PANELS_IN_PLACE,
     MAX_SPAN_LISTS,
     MIN_BLOCK_COLUMNS,
     ROWS,
@@ -51,20 +53,52 @@ cdef enum:
     MIN_WINOGRAD_CHANNELS = 6
 
 cdef double EDGE_SLOTS = 10.0  # the least that a term takes which leaves out pixels: they have to be found
+cdef double GROUP_START_SLOTS = 600.0  # of a tile algorithm, beside what it takes once
+# Of a term in the table of all, and in the lists of rows that leave out some; turned, with their edges.
+cdef double TERM_SLOTS = 4.0
+cdef double TURNED_TERM_SLOTS = 8.0
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
+# Of an element and of a row of the input that are copied; of a row of the result, which cuts flat tiles in pieces.
+cdef double WINDOW_SLOTS = 0.45
+cdef double WINDOW_ROW_SLOTS = 10.0
+cdef double PIECES_SLOTS = 10.0
+cdef double SPOT_SLOTS = 30.0  # of a tile beside its call: its address, terms and pieces
 cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
-# The row kernel with several channels: bookkeeping of chunks, totals beside the sums; and its start.
-cdef double ROWS_CHANNELS_FACTOR = 1.8
-cdef double ROWS_CHANNELS_START_SLOTS = 1000
+# The row kernel, unless all rows and terms are unrolled: each input row that it loads, to find the output rows
+# and the ends of chunks; and its start.
+cdef double ROWS_INPUT_SLOTS = 24
+cdef double ROWS_START_SLOTS = 1000
+# The call of a kernel for each output channel; in place, one call has several.
+cdef double ROWS_CALL_SLOTS = 180
+cdef double ROWS_IN_PLACE_SLOTS = 75
 # To find the taps of a tile, against the products that it leaves out: of full tiles with so many sums.
 cdef double SKIP_SLOTS = 200
 cdef double FULL_TILE = 24
 
 
-cdef inline double start_slots(const Plan *plan) noexcept nogil:
+cdef Py_ssize_t count_pieces(const Axis *axis) noexcept nogil:
+    """Pieces of an axis with different taps in the padding, as far as there are lists for."""
+    cdef Py_ssize_t output = 0, count = 0
+    while output < axis.out and count <= MAX_SPAN_LISTS:
+        output = piece_end(axis, output)
+        count += 1
+    return count
+
+
+cdef inline double start_slots(const Plan *plan, double term_slots) noexcept nogil:
+    """Of a tile algorithm whose tiles are chosen: its tables, and the weights if it has to pack them."""
+    cdef double slots = GROUP_START_SLOTS + <double>TILE_START_SLOTS / plan.problem.groups
+    slots += term_slots * plan.terms * (1 + (count_pieces(&plan.rows) if plan.skips else 0))
     if plan.problem.held:
-        return TILE_START_SLOTS
-    return TILE_START_SLOTS + PACK_SLOTS * plan.terms * plan.problem.out_channels
+        return slots
+    return slots + PACK_SLOTS * plan.terms * plan.problem.out_channels
+
+
+cdef double window_slots(const Plan *plan) noexcept nogil:
+    """To copy the input of a group into windows."""
+    cdef const Problem *problem = &plan.problem
+    cdef double row = 0 if plan.one_tap else WINDOW_ROW_SLOTS  # without gaps, rows are copied as one
+    return problem.in_channels * problem.in_size[0] * (WINDOW_SLOTS * problem.in_size[1] + row)
 
 
 cdef double read_share(const Axis *axis) noexcept nogil:
@@ -84,20 +118,11 @@ cdef double skipping_share(const Plan *plan, const Axis *axis) noexcept nogil:
     return share if (1 - share) * plan.terms * FULL_TILE > SKIP_SLOTS else 1.0
 
 
-cdef Py_ssize_t count_pieces(const Axis *axis) noexcept nogil:
-    """Pieces of an axis with different taps in the padding, as far as there are lists for."""
-    cdef Py_ssize_t output = 0, count = 0
-    while output < axis.out and count <= MAX_SPAN_LISTS:
-        output = piece_end(axis, output)
-        count += 1
-    return count
-
-
 cdef double tile_cost(Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, pixel_vectors
     cdef Py_ssize_t columns = problem.out_size[1], row_count = problem.out_size[0]
-    cdef Py_ssize_t first_column, last_column
+    cdef Py_ssize_t first_column, last_column, tiles
     cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
     cdef int keeps
     cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows), column_share
@@ -124,7 +149,17 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
     plan.pixel_tile = plan.tile_vectors * lanes
     plan.panel_width = plan.tile_rows
     plan.skips = row_share < 1 or column_share < 1
-    return best * plan.terms * column_share + start_slots(plan)
+    tiles = ceil_div(pixel_vectors, plan.tile_vectors) * ceil_div(problem.out_channels, plan.tile_rows)
+    if not plan.flat:
+        tiles *= row_count
+    cost = best * plan.terms * column_share + start_slots(plan, TERM_SLOTS)
+    cost += PIECES_SLOTS * row_count + SPOT_SLOTS * tiles
+    if (
+        plan.one_tap and ceil_div(problem.out_channels, plan.tile_rows) <= MAX_PANELS_IN_PLACE
+        and row_count * columns % lanes == 0  # else the last vector would end beyond the input
+    ):
+        return cost
+    return cost + window_slots(plan)
 
 
 cdef double turned_edge_slots(
@@ -207,10 +242,19 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
     if not plan.flat:
         best *= problem.out_size[0]
     return (
-        start_slots(plan)
+        start_slots(plan, TURNED_TERM_SLOTS)
+        + (0 if plan.one_tap else window_slots(plan))
         + best * row_share * problem.in_channels * problem.kernel[0]
         + TRANSPOSED_STORE_SLOTS * problem.out_size[0] * problem.out_size[1] * problem.out_channels
     )
+
+
+cdef bint unrolls_rows(const Plan *plan, Py_ssize_t stride) noexcept nogil:
+    """Whether the row kernel knows this kernel's height and stride, as long as it need not count terms."""
+    cdef Py_ssize_t height = plan.problem.kernel[0]
+    if plan.problem.in_channels > 1 or plan.terms > CYC_CHUNK:
+        return False
+    return (height == 3 or height == 5) and stride <= 2 or height == 7 and stride == 1
 
 
 cdef double rows_cost(Plan *plan) noexcept nogil:
@@ -235,9 +279,14 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     slots = max(products, loads + rows * height * ceil_div(pixel_vectors, plan.kernels.row_vectors))
     slots *= problem.kernel[1] * problem.in_channels * problem.out_channels
     slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
-    if problem.in_channels > 1:
-        slots = slots * ROWS_CHANNELS_FACTOR + ROWS_CHANNELS_START_SLOTS
-    return slots
+    if not unrolls_rows(plan, stride):
+        slots += ROWS_START_SLOTS + (
+            ROWS_INPUT_SLOTS * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
+            * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
+        )
+    if rows_in_place(plan):
+        return slots + ROWS_IN_PLACE_SLOTS * problem.out_channels
+    return slots + window_slots(plan) + ROWS_CALL_SLOTS * problem.out_channels
 
 
 cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:

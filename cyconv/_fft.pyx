@@ -33,26 +33,29 @@ cdef enum:
     # Larger planes than these leave a second-level cache on their way from pass to pass.
     CACHED_PLANES = 5 << 18
 
-cdef double PASS_SLOTS = 4.0  # of a vector of points, for each factor of 2 in their number, and direction
-cdef double PRODUCT_SLOTS = 4.0  # of a vector of points
+cdef double PASS_SLOTS = 3.6  # of a vector of points, for each factor of 2 in their number, and direction
+cdef double PRODUCT_SLOTS = 12.0  # of a vector of points: two spectra are loaded and one is stored, far from the core
 cdef double BLOCK_SLOTS = 20.0  # of a vector of points: filling the planes, or storing the results
 cdef double UNCACHED_FACTOR = 2.0
+cdef double KERNEL_FACTOR = 1.2  # of a transform: a kernel's is made once, its spectrum written to memory of its own
 cdef double TWIDDLE_SLOTS = 100.0  # of a point
 cdef double TAU = 6.283185307179586
 
 
 cdef double group_cost(const Plan *plan, const Transforms *fft) noexcept nogil:
-    """Of all pairs of a group, the spectra of its kernels, and its share of the tables."""
+    """Of all pairs of a group, the spectra of its kernels unless they are held, and its share of the tables."""
     cdef const Problem *problem = &plan.problem
     cdef double vectors = <double>fft.points[0] * fft.points[1] / plan.kernels.lanes
-    cdef double passes = 0, slots, transforms = problem.in_channels + problem.out_channels
+    cdef double passes = 0, slots, transform, transforms = problem.in_channels + problem.out_channels
     cdef double products = <double>problem.in_channels * problem.out_channels
     cdef Py_ssize_t points = fft.points[0] * fft.points[1]
     while points > 1:
         points //= 2
         passes += 1
-    slots = fft.pairs * (transforms * (PASS_SLOTS * passes + BLOCK_SLOTS) + products * PRODUCT_SLOTS)
-    slots += products * PASS_SLOTS * passes
+    transform = PASS_SLOTS * passes + BLOCK_SLOTS
+    slots = fft.pairs * (transforms * transform + products * PRODUCT_SLOTS)
+    if not problem.held or fft.group_block < problem.groups:
+        slots += KERNEL_FACTOR * products * transform
     if 2 * fft.plane_bytes > CACHED_PLANES:
         slots *= UNCACHED_FACTOR
     return slots * vectors + TWIDDLE_SLOTS * (fft.points[0] + fft.points[1]) / problem.groups

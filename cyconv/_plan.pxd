@@ -19,6 +19,7 @@ cdef enum:
     INAPPLICABLE = -2  # what make_plan answers where the wanted algorithm does not apply
     ALIGNMENT = 64  # of each part of the scratch, a cache line
     MIN_BLOCK_COLUMNS = 32
+    MAX_PANELS_IN_PLACE = 2  # that read a plain tile's input where it lies, unaligned
     MAX_SPAN_LISTS = 32  # lists of the terms that different tiles take
     # Terms of a chunk of Winograd's sums, whose errors the output transform enlarges.
     WINOGRAD_CHUNK = 16
@@ -84,7 +85,7 @@ cdef struct Plan:
     bint cut  # tiles end where a tap begins or ceases to read padding
     bint skips  # taps of a tile that read only zero padding are left out
 
-    bint one_tap  # windows of the tile algorithms may lie in the input
+    bint one_tap  # windows of the tile algorithms look as the input does
     Py_ssize_t terms  # k: in_channels * kernel[0] * kernel[1]
     bint in_place  # row kernel: inner blocks are read where they lie, without a window
     cyc_planes_fn planes  # row kernel: reads all blocks where they lie, padding and all; or NULL

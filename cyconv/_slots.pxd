@@ -15,7 +15,7 @@ cdef enum:
     # Fewer sums than this cannot hide the four cycles that a multiply-add takes.
     LATENCY_SLOTS = 8
     # Packing and the tile loops cost this before the first product.
-    TILE_START_SLOTS = 1500
+    TILE_START_SLOTS = 1200
     # The call of a tile. A total of a chunk: through memory, in a register.
     TILE_CALL_SLOTS = 20
     TOTAL_SLOTS = 3
@@ -51,7 +51,7 @@ cdef inline double tile_slots(
     cdef double loads = rows + load_slots(kernels) * vectors + 1, latency = LATENCY_SLOTS
     cdef double sums = rows * vectors, total = TOTAL_SLOTS
     if splits_vectors(kernels):
-        loads = (loads + vectors) / 2
+        loads = (loads + load_slots(kernels) * vectors) / 2
         latency /= 2
         if vectors > 1:
             sums += sums * UNFOLDED_PERCENT / 100

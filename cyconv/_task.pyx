@@ -4,13 +4,12 @@ from libc.math cimport INFINITY
 
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport CYC_F32, CYC_NO_ACTIVATION, CYC_RELU6
-from cyconv._plan cimport TURNED_TILE, Plan
+from cyconv._plan cimport MAX_PANELS_IN_PLACE, TURNED_TILE, Plan
 from cyconv._window cimport Source, find_block, prepare_channels
 
 
 cdef enum:
     MAX_OFFSET = 0x7fffffff  # of a tap
-    MAX_PANELS_IN_PLACE = 2
 
 
 cdef Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil:
@@ -62,7 +61,9 @@ cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task
     cdef const Source *source = &operands.source
     cdef Py_ssize_t item = plan.kernels.item, columns = plan.problem.in_size[1], vectors, pitch
     cdef Py_ssize_t most = MAX_OFFSET // max(<Py_ssize_t>1, plan.channel_block)
-    if not plan.one_tap or plan.window.row_pitch != columns or source.row_bytes != columns * item:
+    if not plan.one_tap or not plan.problem.readable:
+        return False
+    if plan.window.row_pitch != columns or source.row_bytes != columns * item:
         return False
     pitch = source.channel_bytes // item
     if source.channel_bytes % item or max(pitch, -pitch) > most:

@@ -235,6 +235,10 @@ cdef void prepare_channels(
                         args.before = column_stretches[column_index].start
                         args.after = length - args.before - args.columns
                     args.column_bytes = column_stretches[column_index].step * source.column_bytes
+                    args.rows = row_stretches[row_index].count
+                    if args.columns == window.row_pitch and args.row_bytes == args.columns * args.column_bytes:
+                        args.columns *= args.rows  # rows without gaps are one long row
+                        args.rows = 1
                     src = (
                         image
                         + row_stretches[row_index].source * source.row_bytes
