@@ -42,7 +42,7 @@ cdef double TWIDDLE_SLOTS = 100.0  # of a point
 cdef double TAU = 6.283185307179586
 
 
-cdef double group_cost(const Plan *plan, const Transforms *fft) noexcept nogil:
+cdef double group_cost(const Plan *plan, const Transforms *fft, bint held) noexcept nogil:
     """Of all pairs of a group, the spectra of its kernels unless they are held, and its share of the tables."""
     cdef const Problem *problem = &plan.problem
     cdef double vectors = <double>fft.points[0] * fft.points[1] / plan.kernels.lanes
@@ -54,7 +54,7 @@ cdef double group_cost(const Plan *plan, const Transforms *fft) noexcept nogil:
         passes += 1
     transform = PASS_SLOTS * passes + BLOCK_SLOTS
     slots = fft.pairs * (transforms * transform + products * PRODUCT_SLOTS)
-    if not problem.held or fft.group_block < problem.groups:
+    if not held or fft.group_block < problem.groups:
         slots += KERNEL_FACTOR * products * transform
     if 2 * fft.plane_bytes > CACHED_PLANES:
         slots *= UNCACHED_FACTOR
@@ -88,7 +88,10 @@ cdef bint lay_out(const Plan *plan, Transforms *fft) noexcept nogil:
 
 
 cdef double fft_cost(Plan *plan) noexcept nogil:
-    """The cost of the best block, which the plan then has; -1 for integers and where no block is large enough."""
+    """The cost of the best block, which the plan then has; -1 for integers and where no block is large enough.
+
+    Blocks are chosen as if no spectra were held, so that a layer gives the same bits as a call.
+    """
     cdef const Problem *problem = &plan.problem
     cdef Transforms fft
     cdef double cost, best = -1
@@ -104,13 +107,13 @@ cdef double fft_cost(Plan *plan) noexcept nogil:
         fft.points[1] = LEAST_POINTS
         while fft.points[1] <= MOST_POINTS:
             if lay_out(plan, &fft):
-                cost = group_cost(plan, &fft)
+                cost = group_cost(plan, &fft, False)
                 if best < 0 or cost < best:
                     best = cost
                     plan.fft = fft
             fft.points[1] *= 2
         fft.points[0] *= 2
-    return best
+    return best if best < 0 else group_cost(plan, &plan.fft, problem.held)
 
 
 cdef void root_of_unity(Py_ssize_t index, Py_ssize_t points, double *re, double *im) noexcept nogil:
