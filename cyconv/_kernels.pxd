@@ -145,6 +145,16 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t rows
         Py_ssize_t columns
 
+    ctypedef struct cyc_turned_args:
+        const void *totals
+        Py_ssize_t pitch
+        Py_ssize_t pixels
+        Py_ssize_t channels
+        const void *bias
+        const void *clamp
+        void *out
+        Py_ssize_t out_pitch
+
     ctypedef struct cyc_winograd_input_args:
         const void *window
         Py_ssize_t window_pitch
@@ -186,6 +196,7 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef void (*cyc_planes_fn)(const cyc_planes_args *) noexcept
     ctypedef void (*cyc_load_fn)(const cyc_load_args *) noexcept
     ctypedef void (*cyc_store_fn)(const cyc_store_args *) noexcept
+    ctypedef void (*cyc_turned_fn)(const cyc_turned_args *) noexcept
     ctypedef void (*cyc_pack_fn)(
         const void *weight, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t terms, void *panel
     ) noexcept
@@ -213,6 +224,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t row_vectors
         cyc_load_fn load[12]
         cyc_store_fn store[12]
+        cyc_turned_fn store_turned
         cyc_pack_fn pack
         cyc_finite_fn finite
         cyc_winograd_shorten_fn winograd_shorten

@@ -23,6 +23,7 @@ from cyconv._kernels cimport (
     cyc_store_args,
     cyc_tap,
     cyc_tile_args,
+    cyc_turned_args,
 )
 from cyconv._panels cimport finite_flags, look_ahead, pack_panel
 from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, WINOGRAD, Plan, aligned
@@ -97,18 +98,21 @@ cdef void store_tile(
         row += 1
 
 
-cdef inline bint stores_pieces(const Plan *plan, const Destination *to) noexcept nogil:
-    """Whether the tile kernel may store by itself."""
-    return to.direct and to.row_bytes % plan.kernels.item == 0 and plan.algorithm != TURNED_TILE
+cdef inline bint takes_vectors(const Plan *plan, const Destination *to) noexcept nogil:
+    """Whether kernels may write vectors of pixels to the result."""
+    return to.direct and to.row_bytes % plan.kernels.item == 0
+
+
+cdef bint lies_in_line(const Plan *plan, const Destination *to, const Task *task, const Spot *spot) noexcept nogil:
+    """Whether the pixels of a tile lie side by side in the result."""
+    return spot.column + spot.pixels <= task.column_count or (
+        plan.window.row_pitch == task.column_count and to.row_bytes == task.column_count * plan.kernels.item
+    )
 
 
 cdef bint lies_whole(const Plan *plan, const Destination *to, const Task *task, const Spot *spot) noexcept nogil:
     """Whether all vectors of a tile are whole and lie side by side in the result."""
-    if spot.pixels % plan.kernels.lanes:
-        return False
-    return spot.column + spot.pixels <= task.column_count or (
-        plan.window.row_pitch == task.column_count and to.row_bytes == task.column_count * plan.kernels.item
-    )
+    return spot.pixels % plan.kernels.lanes == 0 and lies_in_line(plan, to, task, spot)
 
 
 cdef void run_panel(
@@ -129,6 +133,7 @@ cdef void run_panel(
     cdef Py_ssize_t pitch
     cdef double clamps[2]
     cdef cyc_tile_args args
+    cdef cyc_turned_args finish
     args.taps = scratch.taps
     args.ahead = ahead
     args.carry = not first
@@ -136,9 +141,14 @@ cdef void run_panel(
     args.clamp = clamp_bounds(plan, to.activation, clamps)
     args.out_pitch = to.out_pitch
     args.totals = scratch.totals
-    cdef bint stores = last and stores_pieces(plan, to)
+    cdef bint direct = last and takes_vectors(plan, to)
     cdef char *out = output_address(plan, to, task, output)
     args.out = NULL
+    finish.pitch = ceil_div(outputs, lanes) * lanes
+    finish.channels = outputs
+    finish.bias = args.bias
+    finish.clamp = args.clamp
+    finish.out_pitch = to.out_pitch
     for index in range(spot_count):
         spot = scratch.spots + index
         terms = scratch.lists + (spot.list if finite else 0)
@@ -158,14 +168,19 @@ cdef void run_panel(
             args.vector = pixels
             rows = outputs
             vectors = ceil_div(spot.pixels, lanes)
-        if stores:
+        if direct and not turned:
             args.out = out
             args.pieces = scratch.pieces + spot.piece
             if lies_whole(plan, to, task, spot):
                 args.out = out + spot.row * to.row_bytes + spot.column * to.column_bytes
                 args.pieces = NULL
         plan.kernels.tile[vectors - 1][rows - 1](&args)
-        if last and args.out == NULL:
+        if direct and turned and lies_in_line(plan, to, task, spot):
+            finish.totals = args.totals
+            finish.pixels = spot.pixels
+            finish.out = out + spot.row * to.row_bytes + spot.column * item
+            plan.kernels.store_turned(&finish)
+        elif last and args.out == NULL:
             totals = <const char *>args.totals
             pitch = vectors * lanes
             if turned:  # to rows of pixels; packing weights is the same transposition
@@ -193,7 +208,7 @@ cdef void run_tiles(
         channel_pitch = operands.source.channel_bytes // item
     if plan.term_blocks == 1 and channel_pitch == plan.window.channel_pitch:
         scratch.taps = plan.taps
-    if stores_pieces(plan, &operands.destination):
+    if plan.algorithm != TURNED_TILE and takes_vectors(plan, &operands.destination):
         place_pieces(
             plan, task.row_count, task.column_count, operands.destination.row_bytes // item, scratch.spots,
             spot_count, scratch.pieces,

@@ -136,6 +136,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
             CYC_STORE_ENTRY(CYC_INT64, int64) CYC_STORE_ENTRY(CYC_UINT64, uint64)
 #endif
         },
+    .store_turned = CYC_NAME(store_turned),
     .pack = CYC_NAME(pack),
     .finite = CYC_NAME(finite),
     .winograd_shorten = CYC_FLOAT_ENTRY(winograd_shorten),

@@ -209,6 +209,19 @@ typedef struct {
 #define CYC_WINOGRAD_USES(index, outputs) \
     ((index) == CYC_WINOGRAD_IN - 1 ? (outputs) > 1 : (index) < CYC_WINOGRAD_TAPS || (index) <= (outputs))
 
+/* Finish the sums of a turned tile and write them to an array of the compute dtype: for p < pixels and c < channels,
+ * out[c * out_pitch + p] = clamp(totals[p * pitch + c] + bias[c]), not clamped if `clamp` is NULL or of integers.
+ * Reads and writes nothing else; `out` aliases nothing. */
+typedef struct {
+    const void *totals;
+    ptrdiff_t pitch;
+    ptrdiff_t pixels, channels;
+    const void *bias;
+    const void *clamp;
+    void *out;
+    ptrdiff_t out_pitch;
+} cyc_turned_args;
+
 /* Input transform: of each channel, `rows` by `tiles` tiles of 6 x 6 inputs; input (i, j) of tile (r, t) is
  * window[c * window_pitch + (4 * r + i) * row_pitch + 4 * t + j]. They become 36 factors: factor (i, j) of
  * channel c goes to out[(6 * i + j) * plane_pitch + c * out_pitch + r * tiles + t].
@@ -282,6 +295,7 @@ typedef void (*cyc_rows_fn)(const cyc_rows_args *);
 typedef void (*cyc_planes_fn)(const cyc_planes_args *);
 typedef void (*cyc_load_fn)(const cyc_load_args *);
 typedef void (*cyc_store_fn)(const cyc_store_args *);
+typedef void (*cyc_turned_fn)(const cyc_turned_args *);
 
 /* Transpose weights into a panel: panel[k * width + i] = weight[i * pitch + k] for i < rows and
  * k < terms, zero for rows <= i < width. */
@@ -317,6 +331,7 @@ typedef struct {
     ptrdiff_t row_vectors;                   /* vectors that the row kernel takes together, at most */
     cyc_load_fn load[CYC_ARRAY_DTYPES];                        /* NULL: the caller converts first */
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */
+    cyc_turned_fn store_turned;
     cyc_pack_fn pack;
     cyc_finite_fn finite;
     /* the rest is NULL for integers */

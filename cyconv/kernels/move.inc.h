@@ -255,6 +255,55 @@ static void CYC_NAME(pack)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, 
     }
 }
 
+/* Lane l of four vectors to out + l * pitch, side by side. */
+CYC_INLINE void CYC_NAME(store_quads)(CYC_ELEMENT *out, ptrdiff_t pitch, const CYC_VECTOR quad[4]) {
+#ifdef CYC_TRANSPOSE_QUADS
+    if (sizeof(CYC_ELEMENT) == sizeof(float)) {
+        transpose_quads_32((const vec_f32 *)quad, (float *)out, pitch);
+        return;
+    }
+#endif
+    enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT) };
+    CYC_ELEMENT lines[4][LANES];
+    ptrdiff_t l = 0;
+    CYC_UNROLL for (int j = 0; j < 4; j++) CYC_OP(store)(lines[j], quad[j]);
+    for (; l + 4 <= LANES; l += 4) CYC_OP(transpose)(lines[0] + l, LANES, out + l * pitch, pitch);
+    for (; l < LANES; l++) {
+        CYC_UNROLL for (int j = 0; j < 4; j++) out[l * pitch + j] = lines[j][l];
+    }
+}
+
+/* Four pixels of a vector of channels at a time; what is left of either, one by one. */
+static void CYC_NAME(store_turned)(const cyc_turned_args *args) {
+    const CYC_ELEMENT *totals = (const CYC_ELEMENT *)args->totals, *bias = (const CYC_ELEMENT *)args->bias;
+    const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
+    CYC_ELEMENT *out = (CYC_ELEMENT *)args->out;
+    const ptrdiff_t pixels = args->pixels, pitch = args->pitch, out_pitch = args->out_pitch;
+    ptrdiff_t c = 0;
+    for (; pixels >= 4 && c + CYC_LANES <= args->channels; c += CYC_LANES) {
+        const CYC_VECTOR biases = CYC_OP(load)(bias + c);
+        for (ptrdiff_t next = 0; next < pixels; next += 4) {
+            const ptrdiff_t p = next + 4 <= pixels ? next : pixels - 4; /* the last four overlap those before */
+            CYC_VECTOR quad[4];
+            CYC_UNROLL for (int j = 0; j < 4; j++) {
+                quad[j] = CYC_OP(add)(CYC_OP(load)(totals + (p + j) * pitch + c), biases);
+                if (clamp) quad[j] = CYC_NAME(clamped)(quad[j], clamp);
+            }
+            CYC_NAME(store_quads)(out + c * out_pitch + p, out_pitch, quad);
+        }
+    }
+    for (; c < args->channels; c++) {
+        for (ptrdiff_t p = 0; p < pixels; p++) {
+            CYC_ELEMENT value = totals[p * pitch + c] + bias[c];
+#if CYC_FLOATING
+            if (clamp && value < clamp[0]) value = clamp[0];
+            if (clamp && value > clamp[1]) value = clamp[1];
+#endif
+            out[c * out_pitch + p] = value;
+        }
+    }
+}
+
 /* Zero times anything finite is zero, times anything else NaN: one pass, no branches. */
 static int CYC_NAME(finite)(const void *values, ptrdiff_t count) {
 #if CYC_FLOATING

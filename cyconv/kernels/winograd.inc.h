@@ -339,24 +339,6 @@ static void CYC_NAME(winograd_output)(const cyc_winograd_output_args *args) {
     }
 }
 
-/* A row of a tile for each channel: lane l of the four columns to out + l * pitch. */
-CYC_INLINE void CYC_NAME(store_quads)(CYC_ELEMENT *out, ptrdiff_t pitch, const CYC_VECTOR column[CYC_WINOGRAD_OUT]) {
-#ifdef CYC_TRANSPOSE_QUADS
-    if (sizeof(CYC_ELEMENT) == sizeof(float)) {
-        transpose_quads_32((const vec_f32 *)column, (float *)out, pitch);
-        return;
-    }
-#endif
-    enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT) };
-    CYC_ELEMENT lines[CYC_WINOGRAD_OUT][LANES];
-    ptrdiff_t l = 0;
-    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++) CYC_OP(store)(lines[j], column[j]);
-    for (; l + 4 <= LANES; l += 4) CYC_OP(transpose)(lines[0] + l, LANES, out + l * pitch, pitch);
-    for (; l < LANES; l++) {
-        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++) out[l * pitch + j] = lines[j][l];
-    }
-}
-
 static void CYC_NAME(winograd_output_turned)(const cyc_winograd_output_args *args) {
     enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT) };
     const ptrdiff_t tiles = args->tiles, row = CYC_WINOGRAD_IN * args->plane_pitch;
