@@ -217,6 +217,8 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
         if columns > most and columns > MIN_BLOCK_TILES:
             continue
         for rows in range(1, min(tile_rows, max(<Py_ssize_t>1, most // columns)) + 1):
+            if rows != balanced(tile_rows, rows):  # fewer make as many blocks
+                continue
             for turned in range(2):
                 cost = winograd_blocks_slots(plan, rows, columns, turned, &known, &tile_vectors)
                 if best < 0 or cost < best:
