@@ -44,6 +44,7 @@ from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps, shared_r
 
 
 cdef enum:
+    MANY_REGISTERS = 32
     # Elements of the smallest window of the row kernel, which takes all channels at once: without a
     # limit, scratch would grow with the channels.
     MAX_ROWS_WINDOW = 64 * 1024
@@ -67,6 +68,8 @@ cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
 # The row kernel, unless all rows and terms are unrolled: each input row that it loads, to find the output rows
 # and the ends of chunks; and its start.
 cdef double ROWS_INPUT_SLOTS = 24
+# With sixteen registers the row kernel loads its weights again for every input row.
+cdef double FEW_REGISTERS_FACTOR = 1.2
 cdef double ROWS_START_SLOTS = 1000
 # The call of a kernel for each output channel; in place, one call has several.
 cdef double ROWS_CALL_SLOTS = 180
@@ -279,6 +282,8 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     slots = max(products, loads + rows * height * ceil_div(pixel_vectors, plan.kernels.row_vectors))
     slots *= problem.kernel[1] * problem.in_channels * problem.out_channels
     slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
+    if plan.kernels.registers < MANY_REGISTERS:
+        slots *= FEW_REGISTERS_FACTOR
     if not unrolls_rows(plan, stride):
         slots += ROWS_START_SLOTS + (
             ROWS_INPUT_SLOTS * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)

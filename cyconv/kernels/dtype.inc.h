@@ -7,6 +7,7 @@
 #define CYC_OP(name) CYC_JOIN(vec_##name, CYC_SUFFIX) /* a word of the vocabulary */
 #define CYC_VECTOR CYC_JOIN(vec, CYC_SUFFIX)
 #define CYC_HALF CYC_JOIN(half, CYC_SUFFIX) /* of a vector, the lower one */
+#define CYC_LANE_SET CYC_JOIN(lanes, CYC_SUFFIX)
 #define CYC_LANES ((ptrdiff_t)(sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)))
 
 #ifndef CYC_MASKS
@@ -52,7 +53,9 @@ CYC_INLINE void CYC_OP(store_piece)(CYC_ELEMENT *p, CYC_VECTOR v, ptrdiff_t firs
 typedef CYC_VECTOR CYC_HALF;
 CYC_INLINE CYC_HALF CYC_OP(half)(CYC_VECTOR v) { return v; }
 CYC_INLINE CYC_VECTOR CYC_OP(whole)(CYC_HALF v) { return v; }
-CYC_INLINE CYC_HALF CYC_OP(half_load_lanes)(const CYC_ELEMENT *p, uint64_t bits) { return CYC_OP(load_lanes)(p, bits); }
+CYC_INLINE CYC_HALF CYC_OP(half_load_lanes)(const CYC_ELEMENT *p, CYC_LANE_SET lanes) {
+    return CYC_OP(load_lanes)(p, lanes);
+}
 CYC_INLINE CYC_HALF CYC_OP(half_broadcast)(const CYC_ELEMENT *p) { return CYC_OP(broadcast)(p); }
 CYC_INLINE CYC_HALF CYC_OP(half_multiply_add)(CYC_HALF a, CYC_HALF b, CYC_HALF c) {
     return CYC_OP(multiply_add)(a, b, c);
@@ -162,6 +165,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
 #undef CYC_VECTOR
 #undef CYC_LANES
 #undef CYC_HALF
+#undef CYC_LANE_SET
 #undef CYC_DTYPE
 #undef CYC_ELEMENT
 #undef CYC_FLOATING

@@ -118,8 +118,8 @@ CYC_INLINE void CYC_NAME(copy_last_even)(CYC_ELEMENT *dst, const char *src, ptrd
 #ifdef CYC_MASKED_LOADS
     const CYC_ELEMENT *elements = (const CYC_ELEMENT *)src;
     const uint64_t bits = ((uint64_t)1 << (2 * count - 1)) - 1;
-    const CYC_VECTOR low = CYC_OP(load_lanes)(elements, bits);
-    const CYC_VECTOR high = CYC_OP(load_lanes)(elements + CYC_LANES, bits >> CYC_LANES);
+    const CYC_VECTOR low = CYC_OP(load_lanes)(elements, CYC_OP(lanes)(bits));
+    const CYC_VECTOR high = CYC_OP(load_lanes)(elements + CYC_LANES, CYC_OP(lanes)(bits >> CYC_LANES));
     if (count == CYC_LANES)
         CYC_OP(store)(dst, CYC_OP(even)(low, high));
     else

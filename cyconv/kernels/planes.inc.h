@@ -32,7 +32,7 @@ typedef struct CYC_NAME(strip) {
     ptrdiff_t first;   /* input column under the first tap */
     ptrdiff_t last;    /* columns of the last vector */
     ptrdiff_t repeats;
-    uint64_t inside[CYC_MAX_PLANE_KERNEL][CYC_PLANE_MASKS]; /* the lanes that lie in the input */
+    CYC_LANE_SET inside[CYC_MAX_PLANE_KERNEL][CYC_PLANE_MASKS]; /* the lanes that lie in the input */
 } CYC_NAME(strip);
 
 typedef void (*CYC_NAME(strip_fn))(const cyc_planes_args *, const CYC_NAME(plane) *, const CYC_NAME(strip) *);
@@ -59,8 +59,8 @@ typedef struct {
 } CYC_NAME(row);
 
 /* What a tap reads of a row, stride * V vectors. */
-CYC_INLINE void CYC_NAME(plane_load)(CYC_VECTOR *lanes, const CYC_ELEMENT *row, const uint64_t *inside, const int count,
-                                     const CYC_NAME(shape) shape) {
+CYC_INLINE void CYC_NAME(plane_load)(CYC_VECTOR *lanes, const CYC_ELEMENT *row, const CYC_LANE_SET *inside,
+                                     const int count, const CYC_NAME(shape) shape) {
     CYC_UNROLL for (int j = 0; j < count; j++) {
         const CYC_ELEMENT *p = row + j * CYC_LANES;
         const int mask = CYC_NAME(plane_mask)(shape, j);
@@ -84,7 +84,7 @@ CYC_INLINE void CYC_NAME(plane_products)(CYC_NAME(row) *sum, const CYC_NAME(row)
 }
 
 /* The taps of stride 1: one input row at column kw. */
-CYC_INLINE void CYC_NAME(plane_tap)(CYC_NAME(row) *sum, const CYC_ELEMENT *row, const uint64_t *inside,
+CYC_INLINE void CYC_NAME(plane_tap)(CYC_NAME(row) *sum, const CYC_ELEMENT *row, const CYC_LANE_SET *inside,
                                     const CYC_ELEMENT *weight, const int first, const int last,
                                     const CYC_NAME(shape) shape) {
     const int whole = shape.vectors - shape.half;
@@ -112,7 +112,7 @@ CYC_INLINE void CYC_NAME(plane_split)(CYC_NAME(row) *column, const CYC_VECTOR *l
 }
 
 /* The taps of stride 2: an input row at columns kw and, `both`, kw + 1. */
-CYC_INLINE void CYC_NAME(plane_tap_pair)(CYC_NAME(row) *sum, const CYC_ELEMENT *row, const uint64_t *inside,
+CYC_INLINE void CYC_NAME(plane_tap_pair)(CYC_NAME(row) *sum, const CYC_ELEMENT *row, const CYC_LANE_SET *inside,
                                          const CYC_ELEMENT *weight, const int both, const int first, const int last,
                                          const CYC_NAME(shape) shape) {
     CYC_VECTOR lanes[CYC_MAX_PLANE_STRIDE * CYC_MAX_TILE_VECTORS];
@@ -227,7 +227,8 @@ CYC_INLINE ptrdiff_t CYC_NAME(place_strip)(const cyc_planes_args *args, const CY
             const CYC_NAME(shape) shape = {size, stride, (int)vectors, 1, 0};
             const int mask = CYC_NAME(plane_mask)(shape, j);
             if (mask >= 0)
-                strip->inside[kw][mask] = CYC_NAME(lanes_inside)(first + kw + j * CYC_LANES, args->input_columns);
+                strip->inside[kw][mask] =
+                    CYC_OP(lanes)(CYC_NAME(lanes_inside)(first + kw + j * CYC_LANES, args->input_columns));
         }
     }
     return vectors;

@@ -31,11 +31,13 @@ CYC_INLINE vec_f32 vec_shift_f32(vec_f32 a, vec_f32 b) {
     const __m256i after = _mm256_set_epi32(0, 7, 6, 5, 4, 3, 2, 1);
     return _mm256_permutevar8x32_ps(_mm256_blend_ps(a, b, 1), after);
 }
-/* the lanes whose bits are set, zero elsewhere; does not read the others */
-CYC_INLINE vec_f32 vec_load_lanes_f32(const float *p, uint64_t bits) {
+/* which lanes, by bits, and these from memory, zero elsewhere; does not read the others */
+typedef __m256i lanes_f32;
+CYC_INLINE lanes_f32 vec_lanes_f32(uint64_t bits) {
     const __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    return _mm256_maskload_ps(p, _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), lane), lane));
+    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), lane), lane);
 }
+CYC_INLINE vec_f32 vec_load_lanes_f32(const float *p, lanes_f32 lanes) { return _mm256_maskload_ps(p, lanes); }
 CYC_INLINE void vec_store_f32(float *p, vec_f32 v) { _mm256_storeu_ps(p, v); }
 CYC_INLINE vec_f32 vec_broadcast_f32(const float *p) { return _mm256_broadcast_ss(p); }
 CYC_INLINE vec_f32 vec_add_f32(vec_f32 a, vec_f32 b) { return _mm256_add_ps(a, b); }
@@ -66,10 +68,12 @@ CYC_INLINE vec_f64 vec_high_pairs_f64(vec_f64 a, vec_f64 b) {
 CYC_INLINE vec_f64 vec_shift_f64(vec_f64 a, vec_f64 b) {
     return _mm256_permute4x64_pd(_mm256_blend_pd(a, b, 1), _MM_SHUFFLE(0, 3, 2, 1));
 }
-CYC_INLINE vec_f64 vec_load_lanes_f64(const double *p, uint64_t bits) {
+typedef __m256i lanes_f64;
+CYC_INLINE lanes_f64 vec_lanes_f64(uint64_t bits) {
     const __m256i lane = _mm256_setr_epi64x(1, 2, 4, 8);
-    return _mm256_maskload_pd(p, _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x((long long)bits), lane), lane));
+    return _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x((long long)bits), lane), lane);
 }
+CYC_INLINE vec_f64 vec_load_lanes_f64(const double *p, lanes_f64 lanes) { return _mm256_maskload_pd(p, lanes); }
 CYC_INLINE void vec_store_f64(double *p, vec_f64 v) { _mm256_storeu_pd(p, v); }
 CYC_INLINE vec_f64 vec_broadcast_f64(const double *p) { return _mm256_broadcast_sd(p); }
 CYC_INLINE vec_f64 vec_add_f64(vec_f64 a, vec_f64 b) { return _mm256_add_pd(a, b); }

@@ -34,16 +34,16 @@ CYC_INLINE vec_f32 vec_high_pairs_f32(vec_f32 a, vec_f32 b) {
 CYC_INLINE vec_f32 vec_shift_f32(vec_f32 a, vec_f32 b) {
     return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), 1));
 }
-/* the lanes whose bits are set, zero elsewhere; does not read the others */
-CYC_INLINE vec_f32 vec_load_lanes_f32(const float *p, uint64_t bits) {
-    return _mm512_maskz_loadu_ps((__mmask16)bits, p);
-}
+/* which lanes, by bits, and these from memory, zero elsewhere; does not read the others */
+typedef __mmask16 lanes_f32;
+CYC_INLINE lanes_f32 vec_lanes_f32(uint64_t bits) { return (lanes_f32)bits; }
+CYC_INLINE vec_f32 vec_load_lanes_f32(const float *p, lanes_f32 lanes) { return _mm512_maskz_loadu_ps(lanes, p); }
 /* the lower half of a vector, and a vector whose upper half is not defined */
 typedef __m256 half_f32;
 CYC_INLINE half_f32 vec_half_f32(vec_f32 v) { return _mm512_castps512_ps256(v); }
 CYC_INLINE vec_f32 vec_whole_f32(half_f32 v) { return _mm512_castps256_ps512(v); }
-CYC_INLINE half_f32 vec_half_load_lanes_f32(const float *p, uint64_t bits) {
-    return _mm256_maskz_loadu_ps((__mmask8)bits, p);
+CYC_INLINE half_f32 vec_half_load_lanes_f32(const float *p, lanes_f32 lanes) {
+    return _mm256_maskz_loadu_ps((__mmask8)lanes, p);
 }
 CYC_INLINE half_f32 vec_half_broadcast_f32(const float *p) { return _mm256_set1_ps(*p); }
 CYC_INLINE half_f32 vec_half_multiply_add_f32(half_f32 a, half_f32 b, half_f32 c) { return _mm256_fmadd_ps(a, b, c); }
@@ -83,14 +83,14 @@ CYC_INLINE vec_f64 vec_high_pairs_f64(vec_f64 a, vec_f64 b) {
 CYC_INLINE vec_f64 vec_shift_f64(vec_f64 a, vec_f64 b) {
     return _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(b), _mm512_castpd_si512(a), 1));
 }
-CYC_INLINE vec_f64 vec_load_lanes_f64(const double *p, uint64_t bits) {
-    return _mm512_maskz_loadu_pd((__mmask8)bits, p);
-}
+typedef __mmask8 lanes_f64;
+CYC_INLINE lanes_f64 vec_lanes_f64(uint64_t bits) { return (lanes_f64)bits; }
+CYC_INLINE vec_f64 vec_load_lanes_f64(const double *p, lanes_f64 lanes) { return _mm512_maskz_loadu_pd(lanes, p); }
 typedef __m256d half_f64;
 CYC_INLINE half_f64 vec_half_f64(vec_f64 v) { return _mm512_castpd512_pd256(v); }
 CYC_INLINE vec_f64 vec_whole_f64(half_f64 v) { return _mm512_castpd256_pd512(v); }
-CYC_INLINE half_f64 vec_half_load_lanes_f64(const double *p, uint64_t bits) {
-    return _mm256_maskz_loadu_pd((__mmask8)bits, p);
+CYC_INLINE half_f64 vec_half_load_lanes_f64(const double *p, lanes_f64 lanes) {
+    return _mm256_maskz_loadu_pd(lanes, p);
 }
 CYC_INLINE half_f64 vec_half_broadcast_f64(const double *p) { return _mm256_set1_pd(*p); }
 CYC_INLINE half_f64 vec_half_multiply_add_f64(half_f64 a, half_f64 b, half_f64 c) { return _mm256_fmadd_pd(a, b, c); }
