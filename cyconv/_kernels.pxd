@@ -132,6 +132,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t columns
         Py_ssize_t before
         Py_ssize_t after
+        int alone
 
     ctypedef struct cyc_store_args:
         const void *src

@@ -206,6 +206,7 @@ cdef void prepare_channels(
     args.channel_bytes = source.channel_bytes
     args.channel_pitch = window.channel_pitch * parts
     args.row_pitch = window.row_pitch
+    args.alone = columns.mode == ZEROS
     for column_run in range(columns.run_count):
         column_used = stretches_of(columns, &columns.runs[column_run], column, column_count, column_stretches)
         length = columns.runs[column_run].length - columns.block + column_count

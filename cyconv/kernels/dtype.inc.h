@@ -62,6 +62,15 @@ CYC_INLINE CYC_HALF CYC_OP(half_multiply_add)(CYC_HALF a, CYC_HALF b, CYC_HALF c
 }
 #endif
 
+#if CYC_FLOATING && defined(CYC_MASKED_LOADS)
+/* The lanes of a vector from element `first` on that lie in 0 .. count. */
+CYC_INLINE CYC_LANE_SET CYC_NAME(lanes_inside)(ptrdiff_t first, ptrdiff_t count) {
+    const ptrdiff_t low = first < 0 ? -first : 0, high = count - first;
+    if (low > 63 || high <= low) return CYC_OP(lanes)(0);
+    return CYC_OP(lanes)(~(uint64_t)0 << low & (high < 64 ? ~(~(uint64_t)0 << high) : ~(uint64_t)0));
+}
+#endif
+
 /* v between the two bounds. */
 CYC_INLINE CYC_VECTOR CYC_NAME(clamped)(CYC_VECTOR v, const CYC_ELEMENT *bounds) {
     return CYC_OP(clamp)(v, CYC_OP(broadcast)(bounds), CYC_OP(broadcast)(bounds + 1));

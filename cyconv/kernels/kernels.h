@@ -179,7 +179,9 @@ typedef struct {
 
 /* Copy a rectangle of each channel into a window, converted to the compute dtype. In each channel
  * (channel_pitch apart in dst) each row (row_pitch apart) gets `before` zeros, `columns` values,
- * `after` zeros. Source steps are in bytes and may be zero or negative; the source may be unaligned. */
+ * `after` zeros. Source steps are in bytes and may be zero or negative; the source may be unaligned.
+ * With `alone`, rows have no other values than these, so that what lies between them, and the beginning of the
+ * next one, may be written on the way. */
 typedef struct {
     const char *src;
     ptrdiff_t channel_bytes, row_bytes, column_bytes;
@@ -187,6 +189,7 @@ typedef struct {
     ptrdiff_t channel_pitch, row_pitch;
     ptrdiff_t channels, rows, columns;
     ptrdiff_t before, after;
+    int alone;
 } cyc_load_args;
 
 /* Finish sums and write them to an array: for r < rows and x < columns,

@@ -20,6 +20,7 @@ CYC_INLINE void CYC_NAME(clear)(CYC_ELEMENT *dst, ptrdiff_t count) {
 #define CYC_LOAD_FUNCTION(SOURCE, TYPE)                                                                    \
     static void CYC_NAME(load_##SOURCE)(const cyc_load_args *args) {                                       \
         const ptrdiff_t columns = args->columns, step = args->column_bytes;                                \
+        if (CYC_LOAD_ROWS(args)) return;                                                                   \
         for (ptrdiff_t c = 0; c < args->channels; c++) {                                                   \
             const char *rows = args->src + c * args->channel_bytes;                                        \
             CYC_ELEMENT *restrict dst = (CYC_ELEMENT *)args->dst + c * args->channel_pitch + args->before; \
@@ -76,6 +77,7 @@ CYC_INLINE CYC_ELEMENT CYC_NAME(activate)(CYC_ELEMENT value, int activation) {
 #endif
 
 /* Dtypes that need only a cast. */
+#define CYC_LOAD_ROWS(ARGS) 0
 #define CYC_LOAD_CONTIGUOUS CYC_LOAD_COLUMNS((ptrdiff_t)sizeof value)
 #define CYC_LOAD_STRIDE_2 CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)
 #define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_COLUMNS(TYPE, (ptrdiff_t)sizeof(TYPE))
@@ -115,19 +117,71 @@ CYC_STORE_FUNCTION(uint16, uint16_t)
     }
 /* Up to a vector of every other element; behind the last one there may be nothing to read. */
 CYC_INLINE void CYC_NAME(copy_last_even)(CYC_ELEMENT *dst, const char *src, ptrdiff_t count) {
-#ifdef CYC_MASKED_LOADS
-    const CYC_ELEMENT *elements = (const CYC_ELEMENT *)src;
-    const uint64_t bits = ((uint64_t)1 << (2 * count - 1)) - 1;
-    const CYC_VECTOR low = CYC_OP(load_lanes)(elements, CYC_OP(lanes)(bits));
-    const CYC_VECTOR high = CYC_OP(load_lanes)(elements + CYC_LANES, CYC_OP(lanes)(bits >> CYC_LANES));
-    if (count == CYC_LANES)
-        CYC_OP(store)(dst, CYC_OP(even)(low, high));
-    else
-        CYC_OP(store_first)(dst, CYC_OP(even)(low, high), count);
-#else
     for (ptrdiff_t x = 0; x < count; x++) memcpy(dst + x, src + 2 * x * sizeof *dst, sizeof *dst);
-#endif
 }
+#ifdef CYC_MASKED_LOADS
+/* A vector of each `step`-th element, of the lanes in `inside` if there are any outside. */
+CYC_INLINE CYC_VECTOR CYC_NAME(load_spread)(const CYC_ELEMENT *p, const CYC_LANE_SET *inside, const int step) {
+    const CYC_VECTOR low = inside ? CYC_OP(load_lanes)(p, inside[0]) : CYC_OP(load)(p);
+    if (step == 1) return low;
+    return CYC_OP(even)(low, inside ? CYC_OP(load_lanes)(p + CYC_LANES, inside[1]) : CYC_OP(load)(p + CYC_LANES));
+}
+
+/* Whole rows of a window, zeros and all, a vector at a time: what one writes beyond the end of its row the next rows
+ * overwrite, but for the last of a channel. Short rows take a few cycles so, twenty with their ends apart. */
+CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step) {
+    const ptrdiff_t before = args->before, columns = args->columns, width = before + columns + args->after;
+    const ptrdiff_t vectors = (width + CYC_LANES - 1) / CYC_LANES, beyond = vectors * CYC_LANES - width;
+    const ptrdiff_t exact = (beyond + args->row_pitch - 1) / args->row_pitch; /* rows that must not write there */
+    /* vectors without masks: all that they read lies between elements of the row */
+    const ptrdiff_t whole = before > 0, whole_end = (before + columns - (step - 1)) / CYC_LANES;
+    const ptrdiff_t tail = whole_end > whole ? whole_end : whole; /* the vector that the columns end in */
+    const ptrdiff_t inner_end = vectors > whole ? whole_end : 0;
+    const ptrdiff_t inputs = step * (columns - 1) + 1, tail_first = step * (tail * CYC_LANES - before);
+    CYC_LANE_SET head_inside[2], tail_inside[2];
+    CYC_UNROLL for (int part = 0; part < step; part++) {
+        head_inside[part] = CYC_NAME(lanes_inside)(part * CYC_LANES - step * before, inputs);
+        tail_inside[part] = CYC_NAME(lanes_inside)(part * CYC_LANES + tail_first, inputs);
+    }
+    for (ptrdiff_t c = 0; c < args->channels; c++) {
+        const char *row = args->src + c * args->channel_bytes;
+        CYC_ELEMENT *dst = (CYC_ELEMENT *)args->dst + c * args->channel_pitch;
+        for (ptrdiff_t r = 0; r < args->rows; r++, row += args->row_bytes, dst += args->row_pitch) {
+            const CYC_ELEMENT *src = (const CYC_ELEMENT *)row - step * before;
+            CYC_VECTOR last = CYC_OP(zero)();
+            ptrdiff_t v = 0;
+            if (before > 0) last = CYC_NAME(load_spread)(src, head_inside, step);
+            if (before > 0 && vectors > 1) CYC_OP(store)(dst, last), v = 1;
+            for (; v < inner_end; v++)
+                CYC_OP(store)(dst + v * CYC_LANES, CYC_NAME(load_spread)(src + step * v * CYC_LANES, NULL, step));
+            if (v == vectors) continue;
+            if (v == tail) last = CYC_NAME(load_spread)(src + step * v * CYC_LANES, tail_inside, step);
+            for (; v < vectors - 1; v++) {
+                CYC_OP(store)(dst + v * CYC_LANES, last);
+                last = CYC_OP(zero)();
+            }
+            if (beyond == 0 || r < args->rows - exact)
+                CYC_OP(store)(dst + v * CYC_LANES, last);
+            else
+                CYC_OP(store_first)(dst + v * CYC_LANES, last, CYC_LANES - beyond);
+        }
+    }
+}
+
+/* Whether it loaded them: rows alone, of contiguous elements or every other one, behind less than a vector of zeros. */
+CYC_INLINE int CYC_NAME(load_rows)(const cyc_load_args *args) {
+    if (!args->alone || args->before >= CYC_LANES || args->columns < 1) return 0;
+    if (args->column_bytes == sizeof(CYC_ELEMENT))
+        CYC_NAME(load_rows_of)(args, 1);
+    else if (args->column_bytes == 2 * sizeof(CYC_ELEMENT))
+        CYC_NAME(load_rows_of)(args, 2);
+    else
+        return 0;
+    return 1;
+}
+#undef CYC_LOAD_ROWS
+#define CYC_LOAD_ROWS(ARGS) CYC_NAME(load_rows)(ARGS)
+#endif
 #undef CYC_LOAD_STRIDE_2
 #define CYC_LOAD_STRIDE_2                                                                                       \
     {                                                                                                           \
@@ -170,6 +224,8 @@ CYC_STORE_FUNCTION(uint32, uint32_t)
 CYC_STORE_FUNCTION(int64, int64_t)
 CYC_STORE_FUNCTION(uint64, uint64_t)
 #endif
+#undef CYC_LOAD_ROWS
+#define CYC_LOAD_ROWS(ARGS) 0
 #undef CYC_LOAD_CONTIGUOUS
 #define CYC_LOAD_CONTIGUOUS CYC_LOAD_COLUMNS((ptrdiff_t)sizeof value)
 #undef CYC_LOAD_STRIDE_2
@@ -327,6 +383,7 @@ static int CYC_NAME(finite)(const void *values, ptrdiff_t count) {
 }
 
 #undef CYC_LOAD_FUNCTION
+#undef CYC_LOAD_ROWS
 #undef CYC_LOAD_COLUMNS
 #undef CYC_LOAD_STRIDE_2
 #undef CYC_LOAD_CONTIGUOUS

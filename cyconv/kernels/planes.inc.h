@@ -190,13 +190,6 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
     }
 }
 
-/* Bit l: column first + l lies in 0 .. columns. */
-CYC_INLINE uint64_t CYC_NAME(lanes_inside)(ptrdiff_t first, ptrdiff_t columns) {
-    const ptrdiff_t low = first < 0 ? -first : 0, high = columns - first;
-    if (low > 63 || high <= low) return 0;
-    return ~(uint64_t)0 << low & (high < 64 ? ~(~(uint64_t)0 << high) : ~(uint64_t)0);
-}
-
 /* The functions of a size and stride for V vectors: without masks, with them, and for half a last vector. */
 typedef struct {
     CYC_NAME(strip_fn) inner, masked, half;
@@ -228,7 +221,7 @@ CYC_INLINE ptrdiff_t CYC_NAME(place_strip)(const cyc_planes_args *args, const CY
             const int mask = CYC_NAME(plane_mask)(shape, j);
             if (mask >= 0)
                 strip->inside[kw][mask] =
-                    CYC_OP(lanes)(CYC_NAME(lanes_inside)(first + kw + j * CYC_LANES, args->input_columns));
+                    CYC_NAME(lanes_inside)(first + kw + j * CYC_LANES, args->input_columns);
         }
     }
     return vectors;
