@@ -103,7 +103,7 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
         plan.span_lists = max(<Py_ssize_t>1, min(<Py_ssize_t>MAX_SPAN_LISTS, SPANS_BUDGET // list_bytes))
     plan.spans_bytes = round_up(plan.span_lists * (sizeof(SpanList) + plan.spans * sizeof(cyc_span)), ALIGNMENT)
     plan.scratch_bytes = (
-        plan.window_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes + plan.taps_bytes
+        ALIGNMENT + plan.window_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes + plan.taps_bytes
         + plan.spots_bytes + plan.edges_bytes + plan.pieces_bytes + plan.spans_bytes
     )
 

@@ -43,7 +43,18 @@ from cyconv._task cimport (
 from cyconv._tiles cimport Spot, SpanList, fill_spans, fill_taps, place_pieces, place_spots
 
 
+cdef struct Placed:
+    # The block that the spots and pieces in a scratch belong to: other groups and images have the same.
+    Py_ssize_t row
+    Py_ssize_t rows  # 0: none yet
+    Py_ssize_t column
+    Py_ssize_t columns
+    Py_ssize_t spots
+    Py_ssize_t lists
+
+
 cdef struct Scratch:
+    Placed *placed
     char *window
     char *totals
     char *turned  # the totals of one turned tile, transposed
@@ -190,15 +201,36 @@ cdef void run_panel(
             store_tile(plan, operands, task, totals, output, outputs, spot, pitch)
 
 
+cdef void place_block(
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch
+) noexcept nogil:
+    """The spots of a task's block, and the pieces that the tile kernel stores, unless they are there already."""
+    cdef Placed *placed = scratch.placed
+    if (
+        placed.rows == task.row_count and placed.row == task.row
+        and placed.columns == task.column_count and placed.column == task.column
+    ):
+        return
+    placed.row = task.row
+    placed.rows = task.row_count
+    placed.column = task.column
+    placed.columns = task.column_count
+    placed.spots = place_spots(
+        plan, task.row, task.row_count, task.column, task.column_count, scratch.spots, scratch.lists, &placed.lists,
+        scratch.edges,
+    )
+    if plan.algorithm != TURNED_TILE and takes_vectors(plan, &operands.destination):
+        place_pieces(
+            plan, task.row_count, task.column_count, operands.destination.row_bytes // plan.kernels.item,
+            scratch.spots, placed.spots, scratch.pieces,
+        )
+
+
 cdef void run_tiles(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch
 ) noexcept nogil:
-    cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps, list_count
+    cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps
     cdef Py_ssize_t block, term, terms, channel, panel, index, panel_index, panel_elements, bursts
-    cdef Py_ssize_t spot_count = place_spots(
-        plan, task.row, task.row_count, task.column, task.column_count, scratch.spots, scratch.lists, &list_count,
-        scratch.edges,
-    )
     cdef Py_ssize_t channel_pitch = plan.window.channel_pitch
     cdef bint in_place = window_in_input(plan, operands, task)
     cdef const char *packed
@@ -208,16 +240,12 @@ cdef void run_tiles(
         channel_pitch = operands.source.channel_bytes // item
     if plan.term_blocks == 1 and channel_pitch == plan.window.channel_pitch:
         scratch.taps = plan.taps
-    if plan.algorithm != TURNED_TILE and takes_vectors(plan, &operands.destination):
-        place_pieces(
-            plan, task.row_count, task.column_count, operands.destination.row_bytes // item, scratch.spots,
-            spot_count, scratch.pieces,
-        )
+    place_block(plan, operands, task, scratch)
     for block in range(plan.term_blocks):
         term = block * plan.term_block
         terms = min(plan.term_block, plan.terms - term)
         panel_elements = terms * plan.panel_width
-        bursts = spot_count * ceil_div(terms, CYC_CHUNK)
+        bursts = scratch.placed.spots * ceil_div(terms, CYC_CHUNK)
         channel = term // taps
         if in_place:
             scratch.window = (
@@ -227,7 +255,7 @@ cdef void run_tiles(
             prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
         if scratch.taps != plan.taps:
             fill_taps(plan, term, terms, channel_pitch, scratch.taps)
-        for index in range(list_count):
+        for index in range(scratch.placed.lists):
             fill_spans(plan, term, terms, scratch.lists + index)
         for panel in range(task.panel, task.panel + task.panel_count):
             panel_index = task.group * plan.panels + panel
@@ -248,7 +276,7 @@ cdef void run_tiles(
             else:
                 ahead.rows = 0
             run_panel(
-                plan, operands, task, scratch, panel, packed, finite, spot_count,
+                plan, operands, task, scratch, panel, packed, finite, scratch.placed.spots,
                 block == 0, block == plan.term_blocks - 1, &ahead
             )
 
@@ -265,7 +293,8 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
     if plan.algorithm == ROWS:
         run_row_task(plan, operands, &task, memory)
         return
-    scratch.window = memory
+    scratch.placed = <Placed *>memory
+    scratch.window = memory + ALIGNMENT
     scratch.totals = scratch.window + plan.window_bytes
     scratch.turned = scratch.totals + plan.totals_bytes
     scratch.panel = scratch.turned + plan.turned_bytes
@@ -292,6 +321,8 @@ cdef int run_plan(const Plan *plan, const Operands *operands, int threads) noexc
     memory = <char *>malloc(scratch_bytes * threads)
     if memory == NULL:
         return -1
+    for index in range(threads):
+        (<Placed *>aligned(memory + index * scratch_bytes)).rows = 0
     if threads == 1:
         for index in range(plan.tasks):
             run_task(plan, operands, index, memory)
