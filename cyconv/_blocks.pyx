@@ -11,6 +11,7 @@ from cyconv._kernels cimport (
     CYC_MAX_PLANE_KERNEL,
     CYC_MAX_PLANE_STRIDE,
     CYC_MAX_TILE_VECTORS,
+    CYC_PLANE_ROWS,
     CYC_ROW_BLOCK,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
@@ -168,6 +169,7 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     plan.group_block = 1
     plan.planes = planes_kernel(plan) if problem.readable else NULL
     if plan.planes != NULL:
+        plan.tile_rows = CYC_PLANE_ROWS(plan.tile_vectors)
         columns = round_up(balanced(columns, IN_PLACE_COLUMNS), step)
         layout_window(plan, share_rows(
             plan, min(rows, IN_PLACE_ROWS * IN_PLACE_COLUMNS // columns), least, parts, threads

@@ -23,7 +23,7 @@ from cyconv._blocks cimport rows_in_place
 from cyconv._cost_winograd cimport winograd_cost
 from cyconv._fft cimport fft_cost
 from cyconv._integers cimport balanced, ceil_div
-from cyconv._kernels cimport CYC_CHUNK, CYC_EDGE_ROWS, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK
+from cyconv._kernels cimport CYC_CHUNK, CYC_EDGE_ROWS, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK, cyc_unrolls_rows
 from cyconv._plan cimport (
     ALGORITHMS,
     AUTO,
@@ -44,7 +44,6 @@ from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps, shared_r
 
 
 cdef enum:
-    MANY_REGISTERS = 32
     # Elements of the smallest window of the row kernel, which takes all channels at once: without a
     # limit, scratch would grow with the channels.
     MAX_ROWS_WINDOW = 64 * 1024
@@ -54,23 +53,29 @@ cdef enum:
     MIN_WINOGRAD_CHANNELS = 6
 
 cdef double EDGE_SLOTS = 10.0  # the least that a term takes which leaves out pixels: they have to be found
-cdef double GROUP_START_SLOTS = 600.0  # of a tile algorithm, beside what it takes once
-# Of a term in the table of all, and in the lists of rows that leave out some; turned, with their edges.
+cdef double GROUP_START_SLOTS = 250.0  # of a tile algorithm, beside what it takes once
+# Of a term in the table of all, turned with its edges; of a kernel row in a list for rows that leave out some terms.
 cdef double TERM_SLOTS = 4.0
 cdef double TURNED_TERM_SLOTS = 8.0
+cdef double SPAN_SLOTS = 8.0
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
-# Of an element and of a row of the input that are copied; of a row of the result, which cuts flat tiles in pieces.
+# Of an element and of a row of the input that are copied; of a row of the result, which cuts flat tiles in pieces,
+# and of its store for each output channel.
 cdef double WINDOW_SLOTS = 0.45
 cdef double WINDOW_ROW_SLOTS = 10.0
 cdef double PIECES_SLOTS = 10.0
+cdef double PIECE_STORE_SLOTS = 5.0
 cdef double SPOT_SLOTS = 30.0  # of a tile beside its call: its address, terms and pieces
-cdef double TRANSPOSED_STORE_SLOTS = 2.0  # of an element of the result
+# Of an element of the result of a turned tile: of whole vectors of outputs, and of those that are left.
+cdef double TRANSPOSED_STORE_SLOTS = 1.2
+cdef double SINGLE_STORE_SLOTS = 2.5
 # The row kernel, unless all rows and terms are unrolled: each input row that it loads, to find the output rows
 # and the ends of chunks; and its start.
 cdef double ROWS_INPUT_SLOTS = 24
-# With sixteen registers the row kernel loads its weights again for every input row.
-cdef double FEW_REGISTERS_FACTOR = 1.2
 cdef double ROWS_START_SLOTS = 1000
+# With fewer than this many registers it loads its weights again for every input row.
+cdef Py_ssize_t MANY_REGISTERS = 32
+cdef double FEW_REGISTERS_FACTOR = 1.2
 # The call of a kernel for each output channel; in place, one call has several.
 cdef double ROWS_CALL_SLOTS = 180
 cdef double ROWS_IN_PLACE_SLOTS = 75
@@ -91,7 +96,9 @@ cdef Py_ssize_t count_pieces(const Axis *axis) noexcept nogil:
 cdef inline double start_slots(const Plan *plan, double term_slots) noexcept nogil:
     """Of a tile algorithm whose tiles are chosen: its tables, and the weights if it has to pack them."""
     cdef double slots = GROUP_START_SLOTS + <double>TILE_START_SLOTS / plan.problem.groups
-    slots += term_slots * plan.terms * (1 + (count_pieces(&plan.rows) if plan.skips else 0))
+    slots += term_slots * plan.terms / plan.problem.groups
+    if plan.skips:
+        slots += SPAN_SLOTS * count_pieces(&plan.rows) * plan.problem.in_channels * plan.problem.kernel[0]
     if plan.problem.held:
         return slots
     return slots + PACK_SLOTS * plan.terms * plan.problem.out_channels
@@ -157,6 +164,8 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
         tiles *= row_count
     cost = best * plan.terms * column_share + start_slots(plan, TERM_SLOTS)
     cost += PIECES_SLOTS * row_count + SPOT_SLOTS * tiles
+    if plan.flat and plan.window.row_pitch > columns:
+        cost += PIECE_STORE_SLOTS * row_count * problem.out_channels
     if (
         plan.one_tap and ceil_div(problem.out_channels, plan.tile_rows) <= MAX_PANELS_IN_PLACE
         and row_count * columns % lanes == 0  # else the last vector would end beyond the input
@@ -248,16 +257,11 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
         start_slots(plan, TURNED_TERM_SLOTS)
         + (0 if plan.one_tap else window_slots(plan))
         + best * row_share * problem.in_channels * problem.kernel[0]
-        + TRANSPOSED_STORE_SLOTS * problem.out_size[0] * problem.out_size[1] * problem.out_channels
+        + problem.out_size[0] * problem.out_size[1] * (
+            TRANSPOSED_STORE_SLOTS * (problem.out_channels - problem.out_channels % lanes)
+            + SINGLE_STORE_SLOTS * (problem.out_channels % lanes)
+        )
     )
-
-
-cdef bint unrolls_rows(const Plan *plan, Py_ssize_t stride) noexcept nogil:
-    """Whether the row kernel knows this kernel's height and stride, as long as it need not count terms."""
-    cdef Py_ssize_t height = plan.problem.kernel[0]
-    if plan.problem.in_channels > 1 or plan.terms > CYC_CHUNK:
-        return False
-    return (height == 3 or height == 5) and stride <= 2 or height == 7 and stride == 1
 
 
 cdef double rows_cost(Plan *plan) noexcept nogil:
@@ -284,7 +288,7 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
     if plan.kernels.registers < MANY_REGISTERS:
         slots *= FEW_REGISTERS_FACTOR
-    if not unrolls_rows(plan, stride):
+    if problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride):
         slots += ROWS_START_SLOTS + (
             ROWS_INPUT_SLOTS * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
             * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)

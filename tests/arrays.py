@@ -1,6 +1,9 @@
-"""Dtypes, data and bit-for-bit comparison, as the test modules share them."""
+"""Dtypes, data, guarded memory and bit-for-bit comparison, as the test modules share them."""
 
 from __future__ import annotations
+
+import ctypes
+import mmap
 
 import numpy as np
 import pytest
@@ -75,3 +78,17 @@ def assert_same_bits(actual: np.ndarray, expected: np.ndarray, context: object =
             f"{differing} of {actual.size} elements differ, first at {tuple(map(int, at))}: "
             f"{actual[at]!r} instead of {expected[at]!r}; {context}"
         )
+
+
+def guarded(array: np.ndarray, at_end: bool) -> np.ndarray:
+    """Copy an array between pages that cannot be read: to the end of its own, or to their start."""
+    page = mmap.PAGESIZE
+    room = -(-array.nbytes // page) * page
+    region = mmap.mmap(-1, room + 2 * page)
+    start = page + (room - array.nbytes if at_end else 0)
+    placed = np.frombuffer(region, array.dtype, array.size, start).reshape(array.shape)
+    placed[:] = array
+    address = ctypes.addressof(ctypes.c_char.from_buffer(region))
+    for edge in (address, address + page + room):
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(edge), ctypes.c_size_t(page), 0) == 0
+    return placed

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
+import itertools
 import sys
 from collections import Counter
 
@@ -14,26 +13,12 @@ import cyconv
 from cyconv import _engine
 
 from . import oracle
-from .arrays import assert_same_bits, poisoned
+from .arrays import assert_same_bits, guarded, poisoned
 from .oracle import Geometry
 
 pytestmark = pytest.mark.core
 
 SIZES = [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (7, 2)]
-
-
-def guarded(array: np.ndarray, at_end: bool) -> np.ndarray:
-    """Copy an array between pages that cannot be read: to the end of its own, or to their start."""
-    page = mmap.PAGESIZE
-    room = -(-array.nbytes // page) * page
-    region = mmap.mmap(-1, room + 2 * page)
-    start = page + (room - array.nbytes if at_end else 0)
-    placed = np.frombuffer(region, array.dtype, array.size, start).reshape(array.shape)
-    placed[:] = array
-    address = ctypes.addressof(ctypes.c_char.from_buffer(region))
-    for edge in (address, address + page + room):
-        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(edge), ctypes.c_size_t(page), 0) == 0
-    return placed
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
@@ -55,6 +40,28 @@ def test_nothing_beyond_the_input_is_read(size, stride, name, isas, rng, share, 
                 cyconv.conv2d(guarded(x, at_end), w, **geometry.keywords(), out=out)
                 assert np.array_equal(out, expected), (isa, x.shape, geometry)
                 tally["exact integer-valued results, depthwise edges"] += 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
+@pytest.mark.parametrize("name", ["float32", "float64"])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_windows_read_nothing_beyond_the_input(stride, name, isas, rng, share):
+    """Whole rows go into a window a vector at a time, with the zeros around them."""
+    widths = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 34, 47, 63, 64, 65]
+    for turn, (width, left) in enumerate(
+        itertools.product(widths[:: round(1 / share)], (0, 1, 3, 17))
+    ):
+        channels = 1 + turn % 3
+        geometry = Geometry((stride, stride), (turn % 3, turn % 2, left, turn % 5), (1, 1), 1)
+        x = rng.integers(-4, 5, (2, channels, 3 + turn % 6, width)).astype(name)
+        w = rng.integers(-4, 5, (5, channels, 2, 1)).astype(name)
+        expected = oracle.conv2d(x, w, np.zeros(5, name), geometry)
+        for isa in isas:
+            _engine.use_isa(isa)
+            for at_end in (False, True):
+                out = poisoned(expected.shape, expected.dtype)
+                cyconv.conv2d(guarded(x, at_end), w, **geometry.keywords(), out=out)
+                assert np.array_equal(out, expected), (isa, x.shape, geometry)
 
 
 @pytest.mark.parametrize(("size", "stride"), SIZES)

@@ -20,6 +20,15 @@
 #define CYC_MAX_TILE_ROWS 14
 #define CYC_MAX_TILE_VECTORS 4
 #define CYC_ROW_BLOCK 4 /* output rows that the row kernel keeps in registers */
+/* Output rows that the plane kernel keeps in registers for V vectors of columns: seven of one vector, as the images
+ * of networks have 7, 14, 28 rows; of more vectors these and the weights want more registers than there are. */
+#define CYC_MOST_PLANE_ROWS 7
+#define CYC_PLANE_ROWS(V) ((V) > 1 ? CYC_ROW_BLOCK : CYC_MOST_PLANE_ROWS)
+/* Kernel heights and strides whose rows the row kernel has unrolled, and for which there is a plane kernel. */
+#define CYC_UNROLLED_ROWS(X) X(3, 1) X(3, 2) X(5, 1) X(5, 2) X(7, 1)
+#define CYC_IS_UNROLLED(HEIGHT, STRIDE) || (height == HEIGHT && stride == STRIDE)
+static inline int cyc_unrolls_rows(ptrdiff_t height, ptrdiff_t stride) { return 0 CYC_UNROLLED_ROWS(CYC_IS_UNROLLED); }
+#undef CYC_IS_UNROLLED
 #define CYC_MAX_PLANE_KERNEL 7
 #define CYC_MAX_PLANE_STRIDE 2
 
@@ -162,7 +171,8 @@ typedef struct {
  *
  * for `planes` planes of input_rows by input_columns, beyond which the input counts as zero and is not
  * read. Planes lie input_step and out_step apart, rows input_pitch and out_pitch; weights and bias are
- * contiguous, `clamp` may be NULL. At least CYC_ROW_BLOCK rows. The kernel's size and the stride are those of the function.
+ * contiguous, `clamp` may be NULL. At least CYC_ROW_BLOCK rows. The kernel's size and the stride are those of
+ * the function.
  */
 typedef struct {
     const void *input;
@@ -207,11 +217,6 @@ typedef struct {
     ptrdiff_t rows, columns;
 } cyc_store_args;
 
-/* Whether a tile with `outputs` outputs along an axis, 1 to CYC_WINOGRAD_OUT, has a use for factor `index` of
- * that axis: the last is the one at infinity, and the least construction F(1, 3) takes three points. */
-#define CYC_WINOGRAD_USES(index, outputs) \
-    ((index) == CYC_WINOGRAD_IN - 1 ? (outputs) > 1 : (index) < CYC_WINOGRAD_TAPS || (index) <= (outputs))
-
 /* Finish the sums of a turned tile and write them to an array of the compute dtype: for p < pixels and c < channels,
  * out[c * out_pitch + p] = clamp(totals[p * pitch + c] + bias[c]), not clamped if `clamp` is NULL or of integers.
  * Reads and writes nothing else; `out` aliases nothing. */
@@ -224,6 +229,11 @@ typedef struct {
     void *out;
     ptrdiff_t out_pitch;
 } cyc_turned_args;
+
+/* Whether a tile with `outputs` outputs along an axis, 1 to CYC_WINOGRAD_OUT, has a use for factor `index` of
+ * that axis: the last is the one at infinity, and the least construction F(1, 3) takes three points. */
+#define CYC_WINOGRAD_USES(index, outputs) \
+    ((index) == CYC_WINOGRAD_IN - 1 ? (outputs) > 1 : (index) < CYC_WINOGRAD_TAPS || (index) <= (outputs))
 
 /* Input transform: of each channel, `rows` by `tiles` tiles of 6 x 6 inputs; input (i, j) of tile (r, t) is
  * window[c * window_pitch + (4 * r + i) * row_pitch + 4 * t + j]. They become 36 factors: factor (i, j) of

@@ -7,11 +7,6 @@
 
 #if CYC_FLOATING && defined(CYC_MASKED_LOADS)
 
-/* Output rows that share their input rows: seven of one vector, as the images of networks have 7, 14, 28 rows;
- * of more vectors these and the weights want more registers than there are. */
-#define CYC_PLANE_MOST_ROWS 7
-#define CYC_PLANE_ROWS(V) ((V) > 1 ? CYC_ROW_BLOCK : CYC_PLANE_MOST_ROWS)
-
 /* Vectors of a tap that have masks, at most: all of up to two, of more the first and the last; times the stride. */
 #define CYC_PLANE_MASKS (2 * CYC_MAX_PLANE_STRIDE)
 
@@ -154,7 +149,7 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
         for (ptrdiff_t repeat = 0; repeat < strip->repeats; repeat++) {
             const ptrdiff_t x = repeat * vectors * CYC_LANES;
             const CYC_ELEMENT *from = plane->input + top * args->input_pitch + strip->first + x * stride;
-            CYC_NAME(row) sum[CYC_PLANE_MOST_ROWS];
+            CYC_NAME(row) sum[CYC_MOST_PLANE_ROWS];
             CYC_UNROLL for (int r = 0; r < rows; r++) {
                 CYC_UNROLL for (int j = 0; j < vectors; j++) sum[r].whole[j] = CYC_OP(zero)();
                 sum[r].half = CYC_OP(half)(CYC_OP(zero)());
@@ -251,7 +246,7 @@ CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(str
     }
 }
 
-#define CYC_PLANE_SIZES(X) X(3, 1) X(3, 2) X(5, 1) X(5, 2) X(7, 1)
+#define CYC_PLANE_SIZES(X) CYC_UNROLLED_ROWS(X)
 #if CYC_MOST_ROW_VECTORS == 4
 #define CYC_PLANE_VECTORS(X, SIZE, STRIDE) X(SIZE, STRIDE, 1) X(SIZE, STRIDE, 2) X(SIZE, STRIDE, 4)
 #else
@@ -285,8 +280,6 @@ CYC_PLANE_SIZES(CYC_PLANES_FUNCTION)
 #undef CYC_PLANE_VECTORS
 #undef CYC_PLANE_STRIPS
 #undef CYC_PLANE_MASKS
-#undef CYC_PLANE_ROWS
-#undef CYC_PLANE_MOST_ROWS
 
 #else
 #define CYC_PLANE_SIZES(X) {NULL}

@@ -145,28 +145,24 @@ CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, co
 }
 
 static void CYC_NAME(rows_any)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 0, 0); }
-static void CYC_NAME(rows_3)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 3, 1); }
-static void CYC_NAME(rows_3_stride_2)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 3, 2); }
-static void CYC_NAME(rows_5)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 5, 1); }
-static void CYC_NAME(rows_5_stride_2)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 5, 2); }
-static void CYC_NAME(rows_7)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 7, 1); }
+#define CYC_ROWS_FUNCTION(HEIGHT, STRIDE)                                                 \
+    static void CYC_NAME(rows_##HEIGHT##_stride_##STRIDE)(const cyc_rows_args *args) {    \
+        CYC_NAME(rows)(args, HEIGHT, STRIDE);                                             \
+    }
+CYC_UNROLLED_ROWS(CYC_ROWS_FUNCTION)
+#undef CYC_ROWS_FUNCTION
 
 /* Entry point: the fastest of the above for these sizes. */
 static void CYC_NAME(rows_kernel)(const cyc_rows_args *args) {
     const ptrdiff_t terms = args->channels * args->kernel_h * args->kernel_w;
     const int simple = args->channels == 1 && terms <= CYC_CHUNK && args->rows >= CYC_ROWS;
-    const ptrdiff_t height = simple ? args->kernel_h : 0, stride = args->stride;
-    if (height == 3 && stride == 1)
-        CYC_NAME(rows_3)(args);
-    else if (height == 3 && stride == 2)
-        CYC_NAME(rows_3_stride_2)(args);
-    else if (height == 5 && stride == 1)
-        CYC_NAME(rows_5)(args);
-    else if (height == 5 && stride == 2)
-        CYC_NAME(rows_5_stride_2)(args);
-    else if (height == 7 && stride == 1)
-        CYC_NAME(rows_7)(args);
-    else
-        CYC_NAME(rows_any)(args);
+#define CYC_ROWS_CALL(HEIGHT, STRIDE)                                         \
+    if (simple && args->kernel_h == HEIGHT && args->stride == STRIDE) {       \
+        CYC_NAME(rows_##HEIGHT##_stride_##STRIDE)(args);                      \
+        return;                                                               \
+    }
+    CYC_UNROLLED_ROWS(CYC_ROWS_CALL)
+#undef CYC_ROWS_CALL
+    CYC_NAME(rows_any)(args);
 }
 #undef CYC_ROWS
