@@ -33,6 +33,7 @@ from cyconv._plan cimport (
     MAX_SPAN_LISTS,
     MIN_BLOCK_COLUMNS,
     ROWS,
+    TILE,
     TURNED_TILE,
     WINOGRAD,
     Plan,
@@ -230,8 +231,8 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
     if count_pieces(&plan.rows) * (count_pieces(&plan.columns) if can_cut else 1) > MAX_SPAN_LISTS:
         can_cut = False
         row_share = 1.0
-    # rows without gaps between them are one long row
-    plan.flat = plan.window.row_pitch == columns and problem.kernel[0] == 1 and not edges
+    # rows without gaps between them are one long row, if they take the same terms
+    plan.flat = plan.window.row_pitch == columns and not edges and (problem.kernel[0] == 1 or row_share == 1)
     if plan.flat:
         columns *= problem.out_size[0]
     plan.skips = edges or row_share < 1
@@ -326,4 +327,7 @@ cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
             if cost >= 0 and (best < 0 or cost < best):
                 best = cost
                 plan.algorithm = algorithm
-    return cost_of(plan, plan.algorithm) >= 0
+    plan.slots = cost_of(plan, plan.algorithm)
+    if plan.algorithm == TILE or plan.algorithm == TURNED_TILE:
+        plan.once_slots = start_slots(plan, TERM_SLOTS if plan.algorithm == TILE else TURNED_TERM_SLOTS)
+    return plan.slots >= 0

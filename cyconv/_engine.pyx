@@ -33,6 +33,7 @@ from cyconv._plan cimport (
 from cyconv._run cimport run_plan
 from cyconv._task cimport Destination, Operands
 from cyconv._threads cimport thread_limit
+from cyconv._wide cimport run_wide, wide_bytes, widen
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
 
 from cyconv._isa import available_isas, fma_peak, isa_name, suppose_split_vectors, use_isa
@@ -72,6 +73,7 @@ REASONS = {
     TILE: "vectors over pixels, each serving several output channels",
     WINOGRAD: "36 products for each 4 x 4 outputs instead of 144",
 }
+WIDE_REASON = "{} images of few pixels lie side by side, so that tiles take the same pixel of many"
 # What an algorithm asked for by name may have to refuse.
 NEEDS = {
     "fft": (
@@ -193,6 +195,21 @@ cdef void set_destination(
     )
 
 
+cdef bint images_are_contiguous(
+    const Problem *problem, const Source *source, const Destination *to, Py_ssize_t item
+) noexcept nogil:
+    """Whether the elements of an image of the input lie side by side, and all of the result."""
+    cdef Py_ssize_t channel_bytes = problem.out_size[0] * problem.out_size[1] * item
+    return (
+        source.row_bytes == problem.in_size[1] * item
+        and source.channel_bytes == problem.in_size[0] * source.row_bytes
+        and source.batch_bytes % item == 0
+        and to.row_bytes == problem.out_size[1] * item
+        and to.channel_bytes == channel_bytes
+        and to.batch_bytes == problem.groups * problem.out_channels * channel_bytes
+    )
+
+
 cdef object inapplicable(str algorithm):
     """The error of an algorithm that was asked for by name."""
     return ValueError(f"algorithm={algorithm!r} does not apply: it needs {NEEDS[algorithm]}")
@@ -214,6 +231,7 @@ cdef int execute(
     cdef char *no_bias = NULL
     cdef Py_ssize_t kernel_axis = np.PyArray_NDIM(weight) - 2
     cdef Py_ssize_t outputs = np.PyArray_DIM(weight, 0) if kernel_axis == 2 else 1
+    cdef Py_ssize_t images = 0  # side by side
     cdef int status, threads, which
 
     problem.batch = np.PyArray_DIM(out, 0) if leading == 0 else 1
@@ -237,6 +255,10 @@ cdef int execute(
         and operands.source.channel_bytes % kernels.item == 0
         and np.PyArray_ISALIGNED(input)
     )
+    problem.contiguous = problem.readable and operands.destination.direct and images_are_contiguous(
+        problem, &operands.source, &operands.destination, kernels.item
+    )
+    operands.images = problem.batch
     operands.weight = np.PyArray_BYTES(weight)
     operands.bias = np.PyArray_BYTES(bias) if bias is not None else NULL
     operands.panels = NULL
@@ -245,6 +267,8 @@ cdef int execute(
     if algorithm == AUTO:
         algorithm = automatic
     status = make_plan(&plan, problem, chosen, algorithm, threads)
+    if status == 0 and (algorithm == AUTO or algorithm == DIRECT):
+        images = widen(&plan, chosen, threads)
     try:
         if status == 0 and held is not None and (panels_bytes(&plan) or held_spectra_bytes(&plan)):
             operands.panels = held.panels(&plan, threads)
@@ -262,6 +286,8 @@ cdef int execute(
             if status == 0:
                 if plan.algorithm == FFT:
                     status = run_fft(&plan, &operands, threads)
+                elif images > 0:
+                    status = run_wide(&plan, &operands, images, threads)
                 else:
                     status = run_plan(&plan, &operands, threads)
             free(no_bias)
@@ -343,7 +369,7 @@ def plan(
         problem.out_size[axis] = (padded - extent) // stride[axis] + 1
     problem.dtype = compute
     problem.held = held
-    problem.readable = compute == CYC_F32 or compute == CYC_F64
+    problem.readable = problem.contiguous = compute == CYC_F32 or compute == CYC_F64
     threads = useful_threads(&problem)
     wanted = ALGORITHMS[algorithm]
     status = make_plan(&plan, &problem, current_isa(), automatic if wanted == AUTO else wanted, threads)
@@ -351,6 +377,7 @@ def plan(
         raise inapplicable(algorithm)
     if status != 0:
         raise MemoryError("cannot allocate the tables of a plan")
+    images = widen(&plan, current_isa(), threads) if wanted == AUTO or wanted == DIRECT else 0
     lanes = plan.kernels.lanes
     names = {
         FFT: f"2 blocks of {plan.fft.block[0]} x {plan.fft.block[1]} in {plan.fft.points[0]} x {plan.fft.points[1]}",
@@ -365,11 +392,11 @@ def plan(
     try:
         return {
             "algorithm": ALGORITHM_NAMES[plan.algorithm],
-            "reason": REASONS[plan.algorithm],
+            "reason": WIDE_REASON.format(images) if images else REASONS[plan.algorithm],
             "isa": isa_name(),
             "tile": names[plan.algorithm],
             "threads": threads,
-            "scratch_bytes": plan.scratch_bytes,
+            "scratch_bytes": plan.scratch_bytes + (wide_bytes(&plan) if images else 0),
             "flops": int(2 * plan.multiply_adds),
         }
     finally:

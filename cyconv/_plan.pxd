@@ -44,6 +44,7 @@ cdef struct Problem:
     int dtype  # compute dtype
     bint held  # the weights are packed already
     bint readable  # input elements are of the compute dtype, aligned, side by side in a row
+    bint contiguous  # so are those of an image of the input, and of the whole result
 
 
 cdef struct Transforms:
@@ -138,6 +139,8 @@ cdef struct Plan:
     Transforms fft  # the rest of the plan, with that algorithm
 
     double multiply_adds  # of the whole convolution
+    double slots  # what a group of an image is estimated to take (_slots)
+    double once_slots  # of them, those of what all images share
 
 
 cdef int make_plan(

@@ -26,6 +26,7 @@ cdef struct Operands:
     const char *weight  # [group][output][term]
     const char *panels  # packed weights: [group][panel][term][output of the panel], then flags
     const char *bias  # [group][output], of the compute dtype
+    Py_ssize_t images  # of the batch
 
 
 cdef struct Task:

@@ -44,7 +44,7 @@ def test_nothing_beyond_the_input_is_read(size, stride, name, isas, rng, share, 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
 @pytest.mark.parametrize("name", ["float32", "float64"])
-@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
 def test_windows_read_nothing_beyond_the_input(stride, name, isas, rng, share):
     """Whole rows go into a window a vector at a time, with the zeros around them."""
     widths = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 34, 47, 63, 64, 65]
@@ -62,6 +62,35 @@ def test_windows_read_nothing_beyond_the_input(stride, name, isas, rng, share):
                 out = poisoned(expected.shape, expected.dtype)
                 cyconv.conv2d(guarded(x, at_end), w, **geometry.keywords(), out=out)
                 assert np.array_equal(out, expected), (isa, x.shape, geometry)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
+@pytest.mark.parametrize("name", ["float32", "float64"])
+@pytest.mark.parametrize(("size", "stride"), SIZES)
+def test_planes_taken_together(size, stride, name, isas, rng):
+    """A task of several planes, an odd number of them too, and rows of padding left out or not."""
+    channels = 59
+    for width in (7, 14, 20, 40):
+        geometry = Geometry((stride, stride), (size, 1, 2, size - 1), (1, 1), channels)
+        x = rng.integers(-4, 5, (1, channels, 8 + width // 3, width)).astype(name)
+        w = rng.integers(-4, 5, (channels, 1, size, size)).astype(name)
+        b = rng.integers(-4, 5, channels).astype(name)
+        expected = oracle.conv2d(x, w, b, geometry)
+        spoilt = w.copy()
+        spoilt[5, 0, 0, 0] = (
+            np.nan
+        )  # meets padding in the first row, and nothing else in other planes
+        for isa in isas:
+            _engine.use_isa(isa)
+            for at_end in (False, True):
+                out = poisoned(expected.shape, expected.dtype)
+                cyconv.conv2d(guarded(x, at_end), w, b, **geometry.keywords(), out=out)
+                assert np.array_equal(out, expected), (isa, x.shape)
+                out = poisoned(expected.shape, expected.dtype)
+                cyconv.conv2d(guarded(x, at_end), spoilt, b, **geometry.keywords(), out=out)
+                assert np.isnan(out[:, 5]).all(), (isa, x.shape)
+                others = np.arange(channels) != 5
+                assert np.array_equal(out[:, others], expected[:, others]), (isa, x.shape)
 
 
 @pytest.mark.parametrize(("size", "stride"), SIZES)

@@ -94,8 +94,8 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 
 #include "tile.inc.h"
 #include "rows.inc.h"
-#include "planes.inc.h"
 #include "move.inc.h"
+#include "planes.inc.h"
 #if CYC_FLOATING
 #include "winograd.inc.h"
 #include "fft.inc.h"

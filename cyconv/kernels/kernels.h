@@ -32,6 +32,16 @@ static inline int cyc_unrolls_rows(ptrdiff_t height, ptrdiff_t stride) { return 
 #define CYC_MAX_PLANE_KERNEL 7
 #define CYC_MAX_PLANE_STRIDE 2
 
+/* Whether the plane kernel unrolls the taps of a row for V vectors, of which it takes `most` together: more of them
+ * would keep so many weights and addresses in registers that sums spill. */
+#define CYC_UNROLLS_TAPS(most, size, V) ((V) * (size) <= 3 * (most))
+/* Whether it takes two planes together where it can: one vector of a row is too little to hide the latency of the
+ * multiply-add, half a vector always. With nine weights a plane the next one begins early enough by itself. */
+#define CYC_PAIRS_PLANES(registers, size, V) ((size) > 3 && (V) == 1 && (registers) >= 32)
+/* The most vectors of a result that it takes one by one, in pairs of planes, as the taps of two are not unrolled. */
+#define CYC_NARROW_VECTORS(registers, most, size) \
+    (CYC_PAIRS_PLANES(registers, size, 1) && !CYC_UNROLLS_TAPS(most, size, 2) ? 3 : 1)
+
 /* Winograd's F(4x4, 3x3): outputs, taps and inputs of a tile along each axis, and its products. */
 #define CYC_WINOGRAD_OUT 4
 #define CYC_WINOGRAD_TAPS 3

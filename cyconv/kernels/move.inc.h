@@ -120,11 +120,17 @@ CYC_INLINE void CYC_NAME(copy_last_even)(CYC_ELEMENT *dst, const char *src, ptrd
     for (ptrdiff_t x = 0; x < count; x++) memcpy(dst + x, src + 2 * x * sizeof *dst, sizeof *dst);
 }
 #ifdef CYC_MASKED_LOADS
-/* A vector of each `step`-th element, of the lanes in `inside` if there are any outside. */
+/* The steps of columns that vectors are picked from; wider ones are as fast an element at a time. */
+#define CYC_MAX_SPREAD 4
+
+/* A vector of each `step`-th element, a power of two, of the lanes in `inside` if there are any outside. */
 CYC_INLINE CYC_VECTOR CYC_NAME(load_spread)(const CYC_ELEMENT *p, const CYC_LANE_SET *inside, const int step) {
-    const CYC_VECTOR low = inside ? CYC_OP(load_lanes)(p, inside[0]) : CYC_OP(load)(p);
-    if (step == 1) return low;
-    return CYC_OP(even)(low, inside ? CYC_OP(load_lanes)(p + CYC_LANES, inside[1]) : CYC_OP(load)(p + CYC_LANES));
+    CYC_VECTOR part[CYC_MAX_SPREAD];
+    CYC_UNROLL for (int i = 0; i < step; i++) {
+        part[i] = inside ? CYC_OP(load_lanes)(p + i * CYC_LANES, inside[i]) : CYC_OP(load)(p + i * CYC_LANES);
+    }
+    if (step > 2) part[0] = CYC_OP(even)(part[0], part[1]), part[1] = CYC_OP(even)(part[2], part[3]);
+    return step > 1 ? CYC_OP(even)(part[0], part[1]) : part[0];
 }
 
 /* Whole rows of a window, zeros and all, a vector at a time: what one writes beyond the end of its row the next rows
@@ -134,11 +140,11 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
     const ptrdiff_t vectors = (width + CYC_LANES - 1) / CYC_LANES, beyond = vectors * CYC_LANES - width;
     const ptrdiff_t exact = (beyond + args->row_pitch - 1) / args->row_pitch; /* rows that must not write there */
     /* vectors without masks: all that they read lies between elements of the row */
-    const ptrdiff_t whole = before > 0, whole_end = (before + columns - (step - 1)) / CYC_LANES;
+    const ptrdiff_t whole = before > 0, whole_end = (before + columns - (step > 1)) / CYC_LANES;
     const ptrdiff_t tail = whole_end > whole ? whole_end : whole; /* the vector that the columns end in */
     const ptrdiff_t inner_end = vectors > whole ? whole_end : 0;
     const ptrdiff_t inputs = step * (columns - 1) + 1, tail_first = step * (tail * CYC_LANES - before);
-    CYC_LANE_SET head_inside[2], tail_inside[2];
+    CYC_LANE_SET head_inside[CYC_MAX_SPREAD], tail_inside[CYC_MAX_SPREAD];
     CYC_UNROLL for (int part = 0; part < step; part++) {
         head_inside[part] = CYC_NAME(lanes_inside)(part * CYC_LANES - step * before, inputs);
         tail_inside[part] = CYC_NAME(lanes_inside)(part * CYC_LANES + tail_first, inputs);
@@ -168,13 +174,16 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
     }
 }
 
-/* Whether it loaded them: rows alone, of contiguous elements or every other one, behind less than a vector of zeros. */
+/* Whether it loaded them: rows alone, of contiguous elements or every second or fourth, behind less than a vector of
+ * zeros. */
 CYC_INLINE int CYC_NAME(load_rows)(const cyc_load_args *args) {
     if (!args->alone || args->before >= CYC_LANES || args->columns < 1) return 0;
     if (args->column_bytes == sizeof(CYC_ELEMENT))
         CYC_NAME(load_rows_of)(args, 1);
     else if (args->column_bytes == 2 * sizeof(CYC_ELEMENT))
         CYC_NAME(load_rows_of)(args, 2);
+    else if (args->column_bytes == CYC_MAX_SPREAD * sizeof(CYC_ELEMENT))
+        CYC_NAME(load_rows_of)(args, CYC_MAX_SPREAD);
     else
         return 0;
     return 1;

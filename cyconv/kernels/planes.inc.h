@@ -13,16 +13,22 @@
 /* Strips whose masks are made once for all planes; wider images take several rounds. */
 #define CYC_PLANE_STRIPS 8
 
+/* Whether rows of padding are left out, of finite weights: a branch for each row, which few products do not repay. */
+#define CYC_SKIPS_ROWS(SIZE, STRIDE, V) ((STRIDE) == 1 && (V) <= (SIZE) / 2 - 1)
+#define CYC_PAIRS(SIZE, V) CYC_PAIRS_PLANES(CYC_REGISTERS, SIZE, V)
+
 typedef struct {
     const CYC_ELEMENT *input, *weight;
     const CYC_ELEMENT *zeros; /* a row of padding; known to the strips, it would become another path through them */
     CYC_ELEMENT *out;
-    CYC_ELEMENT bias;
+    const CYC_ELEMENT *bias;
+    int finite; /* its products with padding are zeros */
 } CYC_NAME(plane);
 
 /* Part of every plane: all rows of `repeats` times V vectors of columns. */
 typedef struct CYC_NAME(strip) {
     void (*run)(const cyc_planes_args *, const CYC_NAME(plane) *, const struct CYC_NAME(strip) *);
+    void (*run_pair)(const cyc_planes_args *, const CYC_NAME(plane) *, const struct CYC_NAME(strip) *); /* or NULL */
     ptrdiff_t x;       /* first column of the result */
     ptrdiff_t first;   /* input column under the first tap */
     ptrdiff_t last;    /* columns of the last vector */
@@ -37,6 +43,7 @@ typedef struct {
     int size, stride, vectors;
     int masked; /* lanes may lie outside the input */
     int half;   /* the result ends in the lower half of the last vector */
+    int pair;   /* two planes together: twice the sums that do not wait for each other */
 } CYC_NAME(shape);
 
 /* The mask of vector j of a tap; -1: none. */
@@ -130,6 +137,34 @@ CYC_INLINE void CYC_NAME(plane_taps)(CYC_NAME(row) *sum, const CYC_ELEMENT *row,
         CYC_NAME(plane_tap_pair)(sum, row + kw, strip->inside[kw], weight + kw, kw + 1 < shape.size, first, last, shape);
 }
 
+CYC_INLINE void CYC_NAME(plane_start)(CYC_NAME(row) *sum, const CYC_NAME(shape) shape) {
+    const int rows = CYC_PLANE_ROWS(shape.vectors);
+    CYC_UNROLL for (int r = 0; r < rows; r++) {
+        CYC_UNROLL for (int j = 0; j < shape.vectors; j++) sum[r].whole[j] = CYC_OP(zero)();
+        sum[r].half = CYC_OP(half)(CYC_OP(zero)());
+    }
+}
+
+CYC_INLINE void CYC_NAME(plane_finish)(const cyc_planes_args *args, const CYC_NAME(strip) *strip,
+                                       const CYC_NAME(row) *sum, const CYC_VECTOR bias, CYC_ELEMENT *out,
+                                       const CYC_NAME(shape) shape) {
+    const int vectors = shape.vectors, rows = CYC_PLANE_ROWS(vectors);
+    const int stored = args->rows < rows ? (int)args->rows : rows;
+    const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
+    CYC_UNROLL for (int r = 0; r < rows; r++, out += args->out_pitch) {
+        if (rows > CYC_ROW_BLOCK && r == stored) break;
+        CYC_UNROLL for (int j = 0; j < vectors; j++) {
+            CYC_VECTOR result = shape.half && j == vectors - 1 ? CYC_OP(whole)(sum[r].half) : sum[r].whole[j];
+            result = CYC_OP(add)(result, bias);
+            if (clamp) result = CYC_NAME(clamped)(result, clamp);
+            if (shape.masked && j == vectors - 1 && strip->last < CYC_LANES)
+                CYC_OP(store_first)(out + j * CYC_LANES, result, strip->last);
+            else
+                CYC_OP(store)(out + j * CYC_LANES, result);
+        }
+    }
+}
+
 CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAME(plane) *plane,
                                       const CYC_NAME(strip) *strip, const CYC_NAME(shape) shape) {
     const int size = shape.size, stride = shape.stride, vectors = shape.vectors, rows = CYC_PLANE_ROWS(vectors);
@@ -137,57 +172,52 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
     const ptrdiff_t pitch = args->input_pitch;
     const CYC_ELEMENT *zeros = plane->zeros;
     const int inputs = (rows - 1) * stride + size;
-    const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
-    const CYC_VECTOR bias = CYC_OP(broadcast)(&plane->bias);
-    /* more unrolled taps would keep so many weights and addresses in registers that sums spill */
-    const int unrolled = vectors * size <= 3 * CYC_MOST_ROW_VECTORS;
+    const CYC_VECTOR bias = CYC_OP(broadcast)(plane->bias);
+    const int unrolled = CYC_UNROLLS_TAPS(CYC_MOST_ROW_VECTORS, size, vectors);
+    const int skips = CYC_SKIPS_ROWS(size, stride, vectors);
     /* the last block overlaps the one before, so as to be whole if the result has as many rows */
     const ptrdiff_t whole = args->rows > rows ? args->rows - rows : 0;
-    const int stored = args->rows < rows ? (int)args->rows : rows;
     for (ptrdiff_t next = 0; next < args->rows; next += rows) {
         const ptrdiff_t row = next < whole ? next : whole, top = row * stride + args->top;
         for (ptrdiff_t repeat = 0; repeat < strip->repeats; repeat++) {
             const ptrdiff_t x = repeat * vectors * CYC_LANES;
             const CYC_ELEMENT *from = plane->input + top * args->input_pitch + strip->first + x * stride;
-            CYC_NAME(row) sum[CYC_MOST_PLANE_ROWS];
-            CYC_UNROLL for (int r = 0; r < rows; r++) {
-                CYC_UNROLL for (int j = 0; j < vectors; j++) sum[r].whole[j] = CYC_OP(zero)();
-                sum[r].half = CYC_OP(half)(CYC_OP(zero)());
-            }
+            CYC_NAME(row) sum[CYC_MOST_PLANE_ROWS], other[CYC_MOST_PLANE_ROWS];
+            CYC_NAME(plane_start)(sum, shape);
+            if (shape.pair) CYC_NAME(plane_start)(other, shape);
             CYC_UNROLL for (int i = 0; i < inputs; i++, from += pitch) {
-                const CYC_ELEMENT *input = (size_t)(top + i) < input_rows ? from : zeros;
+                const int inside = (size_t)(top + i) < input_rows;
+                if (skips && !inside && plane->finite) continue;
+                const CYC_ELEMENT *input = inside ? from : zeros;
+                const CYC_ELEMENT *next_input = inside ? from + args->input_step : zeros;
                 const int first = i < size ? 0 : (i - size) / stride + 1;
                 const int last = i / stride < rows ? i / stride : rows - 1;
                 const CYC_ELEMENT *weight = plane->weight + i * size;
                 if (shape.half && vectors > 1) CYC_FORGET(weight);
                 if (unrolled) {
-                    CYC_UNROLL for (int kw = 0; kw < size; kw += stride)
+                    CYC_UNROLL for (int kw = 0; kw < size; kw += stride) {
                         CYC_NAME(plane_taps)(sum, input, strip, weight, kw, first, last, shape);
+                        if (shape.pair)
+                            CYC_NAME(plane_taps)(other, next_input, strip, weight + size * size, kw, first, last, shape);
+                    }
                 } else {
                     CYC_NO_UNROLL for (int kw = 0; kw < size; kw += stride)
                         CYC_NAME(plane_taps)(sum, input, strip, weight, kw, first, last, shape);
                 }
             }
             CYC_ELEMENT *out = plane->out + row * args->out_pitch + strip->x + x;
-            CYC_UNROLL for (int r = 0; r < rows; r++, out += args->out_pitch) {
-                if (rows > CYC_ROW_BLOCK && r == stored) break;
-                CYC_UNROLL for (int j = 0; j < vectors; j++) {
-                    CYC_VECTOR result = shape.half && j == vectors - 1 ? CYC_OP(whole)(sum[r].half) : sum[r].whole[j];
-                    result = CYC_OP(add)(result, bias);
-                    if (clamp) result = CYC_NAME(clamped)(result, clamp);
-                    if (shape.masked && j == vectors - 1 && strip->last < CYC_LANES)
-                        CYC_OP(store_first)(out + j * CYC_LANES, result, strip->last);
-                    else
-                        CYC_OP(store)(out + j * CYC_LANES, result);
-                }
-            }
+            CYC_NAME(plane_finish)(args, strip, sum, bias, out, shape);
+            if (shape.pair)
+                CYC_NAME(plane_finish)(args, strip, other, CYC_OP(broadcast)(plane->bias + 1), out + args->out_step,
+                                       shape);
         }
     }
 }
 
-/* The functions of a size and stride for V vectors: without masks, with them, and for half a last vector. */
+/* The functions of a size and stride for V vectors: without masks, with them, for half a last vector; and for two
+ * planes, of no use where they are not paired. */
 typedef struct {
-    CYC_NAME(strip_fn) inner, masked, half;
+    CYC_NAME(strip_fn) inner, masked, half, inner_pair, masked_pair, half_pair;
 } CYC_NAME(strip_fns);
 
 /* Lay out the strip at column x; its vectors. Strips are as wide as the columns left of x allow, `vectors` at most. */
@@ -196,6 +226,7 @@ CYC_INLINE ptrdiff_t CYC_NAME(place_strip)(const cyc_planes_args *args, const CY
                                            CYC_NAME(strip) *strip) {
     const ptrdiff_t first = x * stride + args->left, room = args->input_columns - (first + size - 1);
     while (args->columns - x <= (vectors - 1) * CYC_LANES) vectors /= 2;
+    if (args->columns <= CYC_NARROW_VECTORS(CYC_REGISTERS, CYC_MOST_ROW_VECTORS, size) * CYC_LANES) vectors = 1;
     /* of more than two vectors, those between the ends have no masks */
     while (vectors > 2 && (first < -CYC_LANES || room < stride * (vectors - 1) * CYC_LANES)) vectors /= 2;
     const ptrdiff_t columns = vectors * CYC_LANES, left = args->columns - x, fitting = room / (stride * columns);
@@ -205,14 +236,18 @@ CYC_INLINE ptrdiff_t CYC_NAME(place_strip)(const cyc_planes_args *args, const CY
     strip->last = left < columns ? left - (columns - CYC_LANES) : CYC_LANES;
     strip->repeats = 1;
     strip->run = functions[vectors - 1].inner;
+    strip->run_pair = CYC_PAIRS(size, vectors) ? functions[vectors - 1].inner_pair : NULL;
     if (inner) {
         strip->repeats = left / columns < fitting ? left / columns : fitting;
         return vectors;
     }
-    strip->run = left <= columns - CYC_LANES / 2 ? functions[vectors - 1].half : functions[vectors - 1].masked;
+    const int half = left <= columns - CYC_LANES / 2;
+    strip->run = half ? functions[vectors - 1].half : functions[vectors - 1].masked;
+    if (CYC_PAIRS(size, vectors))
+        strip->run_pair = half ? functions[vectors - 1].half_pair : functions[vectors - 1].masked_pair;
     for (int kw = 0; kw < size; kw += stride) {
         for (int j = 0; j < stride * vectors; j++) {
-            const CYC_NAME(shape) shape = {size, stride, (int)vectors, 1, 0};
+            const CYC_NAME(shape) shape = {size, stride, (int)vectors, 1, 0, 0};
             const int mask = CYC_NAME(plane_mask)(shape, j);
             if (mask >= 0)
                 strip->inside[kw][mask] =
@@ -229,6 +264,7 @@ CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(str
     CYC_NAME(strip) strips[CYC_PLANE_STRIPS];
     CYC_NAME(plane) plane;
     plane.zeros = zeros;
+    plane.finite = CYC_SKIPS_ROWS(size, stride, 1) && CYC_NAME(finite)(args->weight, args->planes * size * size);
     ptrdiff_t x = 0, vectors = CYC_MOST_ROW_VECTORS;
     while (x < args->columns) {
         ptrdiff_t count = 0;
@@ -236,12 +272,14 @@ CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(str
             vectors = CYC_NAME(place_strip)(args, functions, size, stride, x, vectors, strips + count);
             x += strips[count].repeats * vectors * CYC_LANES;
         }
-        for (ptrdiff_t p = 0; p < args->planes; p++) {
+        for (ptrdiff_t p = 0; p < args->planes;) {
+            const int pair = CYC_PAIRS(size, 1) && strips->run_pair && p + 1 < args->planes;
             plane.input = (const CYC_ELEMENT *)args->input + p * args->input_step;
             plane.weight = (const CYC_ELEMENT *)args->weight + p * size * size;
             plane.out = (CYC_ELEMENT *)args->out + p * args->out_step;
-            plane.bias = ((const CYC_ELEMENT *)args->bias)[p];
-            for (ptrdiff_t i = 0; i < count; i++) strips[i].run(args, &plane, strips + i);
+            plane.bias = (const CYC_ELEMENT *)args->bias + p;
+            for (ptrdiff_t i = 0; i < count; i++) (pair ? strips[i].run_pair : strips[i].run)(args, &plane, strips + i);
+            p += 1 + pair;
         }
     }
 }
@@ -253,18 +291,26 @@ CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(str
 #define CYC_PLANE_VECTORS(X, SIZE, STRIDE) X(SIZE, STRIDE, 1) X(SIZE, STRIDE, 2)
 #endif
 
-#define CYC_PLANE_STRIP(SIZE, STRIDE, V, NAME, MASKED, HALF)                                                      \
+#define CYC_PLANE_STRIP(SIZE, STRIDE, V, NAME, MASKED, HALF, PAIR)                                                \
     static void CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_##NAME)(                                                 \
         const cyc_planes_args *args, const CYC_NAME(plane) * plane, const CYC_NAME(strip) * strip) {              \
-        CYC_NAME(plane_strip)(args, plane, strip, (CYC_NAME(shape)){SIZE, STRIDE, V, MASKED, HALF});              \
+        if (PAIR && !CYC_PAIRS(SIZE, V)) return;                                                           \
+        CYC_NAME(plane_strip)(args, plane, strip, (CYC_NAME(shape)){SIZE, STRIDE, V, MASKED, HALF, PAIR});        \
     }
-#define CYC_PLANE_STRIPS_OF(SIZE, STRIDE, V)        \
-    CYC_PLANE_STRIP(SIZE, STRIDE, V, inner, 0, 0)   \
-    CYC_PLANE_STRIP(SIZE, STRIDE, V, masked, 1, 0)  \
-    CYC_PLANE_STRIP(SIZE, STRIDE, V, half, 1, 1)
-#define CYC_PLANE_ENTRY(SIZE, STRIDE, V)                                                                   \
-    [V - 1] = {CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_inner), CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_masked), \
-               CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_half)},
+#define CYC_PLANE_STRIPS_OF(SIZE, STRIDE, V)               \
+    CYC_PLANE_STRIP(SIZE, STRIDE, V, inner, 0, 0, 0)       \
+    CYC_PLANE_STRIP(SIZE, STRIDE, V, masked, 1, 0, 0)      \
+    CYC_PLANE_STRIP(SIZE, STRIDE, V, half, 1, 1, 0)        \
+    CYC_PLANE_STRIP(SIZE, STRIDE, V, inner_pair, 0, 0, 1)  \
+    CYC_PLANE_STRIP(SIZE, STRIDE, V, masked_pair, 1, 0, 1) \
+    CYC_PLANE_STRIP(SIZE, STRIDE, V, half_pair, 1, 1, 1)
+#define CYC_PLANE_ENTRY(SIZE, STRIDE, V)                      \
+    [V - 1] = {CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_inner), \
+               CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_masked), \
+               CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_half), \
+               CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_inner_pair), \
+               CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_masked_pair), \
+               CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_half_pair)},
 #define CYC_PLANES_FUNCTION(SIZE, STRIDE)                                                           \
     CYC_PLANE_VECTORS(CYC_PLANE_STRIPS_OF, SIZE, STRIDE)                                            \
     static void CYC_NAME(planes_##SIZE##_stride_##STRIDE)(const cyc_planes_args *args) {            \
@@ -279,6 +325,8 @@ CYC_PLANE_SIZES(CYC_PLANES_FUNCTION)
 #undef CYC_PLANE_STRIP
 #undef CYC_PLANE_VECTORS
 #undef CYC_PLANE_STRIPS
+#undef CYC_SKIPS_ROWS
+#undef CYC_PAIRS
 #undef CYC_PLANE_MASKS
 
 #else

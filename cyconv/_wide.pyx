@@ -1,0 +1,147 @@
+"""A batch of small images, side by side as one wide image.
+
+A tile ends with its image, so that images of a few pixels leave most of it empty. Their elements dealt out in turn,
+
+    image 0   a b      image 1   c d      wide image   a c b d
+              e f                g h                   e g f h
+
+they are one image whose dilation and padding are as many times as wide: an output of any image reads what it
+reads by itself. A tile then takes one pixel of many images, and the taps that read padding there are left out
+exactly. The sums keep their terms and order, and so their bits.
+"""
+
+from cython.parallel cimport prange
+from libc.stdlib cimport free, malloc
+
+from cyconv._integers cimport balanced, ceil_div, round_up
+from cyconv._kernels cimport cyc_isa
+from cyconv._plan cimport ALIGNMENT, DIRECT, TILE, TURNED_TILE, Plan, Problem, aligned, free_plan, make_plan
+from cyconv._run cimport run_plan
+from cyconv._task cimport Operands
+from cyconv._window cimport ZEROS
+
+
+cdef enum:
+    # Larger images fill tiles by themselves.
+    MAX_PIXELS = 36
+    MIN_IMAGES = 4
+    # Inputs and outputs of a wide image, in all; with the window of a task, in the caches of a core or two.
+    WIDE_BUDGET = 2 * 1024 * 1024
+    # What a thread transposes at a time: a multiple of the elements of a cache line.
+    CHUNK_ELEMENTS = 512
+    CHUNK_IMAGES = 16
+
+# Of an element that is moved, there or back; of a weight, which every image or wide image reads again.
+cdef double MOVE_SLOTS = 0.7
+cdef double READ_SLOTS = 0.3
+
+
+cdef inline Py_ssize_t inputs_of(const Problem *problem) noexcept nogil:
+    """Elements of an image of the input."""
+    return problem.groups * problem.in_channels * problem.in_size[0] * problem.in_size[1]
+
+
+cdef inline Py_ssize_t outputs_of(const Problem *problem) noexcept nogil:
+    """Elements of an image of the result."""
+    return problem.groups * problem.out_channels * problem.out_size[0] * problem.out_size[1]
+
+
+cdef double slots_of(const Plan *plan, Py_ssize_t images) noexcept nogil:
+    """The estimated cost of a batch, which shares what is made once for all images."""
+    cdef double each = plan.slots - plan.once_slots + READ_SLOTS * plan.terms * plan.problem.out_channels
+    return plan.problem.groups * (images * each + plan.once_slots)
+
+
+cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexcept nogil:
+    """Replace a plan by that of wide images, if that is estimated to take less time; images side by side, or 0.
+
+    The new plan's problem is one wide image. Only a sum of products that may be any of the direct ones is replaced.
+    """
+    cdef const Problem *problem = &plan.problem
+    cdef Problem wide = problem[0]
+    cdef Plan other
+    cdef int wanted = DIRECT
+    cdef Py_ssize_t lanes = plan.kernels.lanes, images, blocks, elements = inputs_of(problem) + outputs_of(problem)
+    if (
+        problem.batch < MIN_IMAGES or problem.out_size[0] * problem.out_size[1] > MAX_PIXELS
+        or not problem.contiguous or problem.padding_mode != ZEROS
+        or problem.stride[1] != 1 or (plan.algorithm != TURNED_TILE and plan.algorithm != TILE)
+    ):
+        return 0
+    images = balanced(problem.batch, max(<Py_ssize_t>1, WIDE_BUDGET // (elements * plan.kernels.item)))
+    if images < MIN_IMAGES:
+        return 0
+    # whole vectors of images, unless they would waste more than an eighth
+    if round_up(images, lanes) * 7 <= images * 8:
+        images = round_up(images, lanes)
+        wanted = TILE
+    blocks = ceil_div(problem.batch, images)
+    wide.batch = blocks
+    wide.in_size[1] *= images
+    wide.out_size[1] *= images
+    wide.before[1] *= images
+    wide.dilation[1] *= images
+    if make_plan(&other, &wide, isa, wanted, threads) != 0:
+        return 0
+    if slots_of(&other, blocks) + MOVE_SLOTS * elements * problem.batch > slots_of(plan, problem.batch):
+        free_plan(&other)
+        return 0
+    free_plan(plan)
+    plan[0] = other
+    plan.tasks //= blocks  # wide images go by one after the other
+    return images
+
+
+cdef Py_ssize_t wide_bytes(const Plan *plan) noexcept nogil:
+    """Memory of a wide image and its result, one of each for all threads."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t item = plan.kernels.item
+    return round_up(inputs_of(problem) * item, ALIGNMENT) + outputs_of(problem) * item + ALIGNMENT
+
+
+cdef int run_wide(const Plan *plan, const Operands *operands, Py_ssize_t images, int threads) noexcept nogil:
+    """Compute a batch by the plan that ``widen`` made, for so many images side by side; 0, or -1 without memory."""
+    cdef const Problem *problem = &plan.problem
+    cdef Operands wide = operands[0]
+    cdef Py_ssize_t item = plan.kernels.item, first, index, count
+    cdef Py_ssize_t inputs = inputs_of(problem), outputs = outputs_of(problem)
+    cdef Py_ssize_t image_outputs = outputs // images
+    cdef Py_ssize_t input_pitch = operands.source.batch_bytes // item, image_inputs = inputs // images, start
+    cdef Py_ssize_t result_offset = round_up(inputs * item, ALIGNMENT)
+    cdef char *owned = <char *>malloc(wide_bytes(plan))
+    cdef char *memory = aligned(owned)
+    cdef char *result = memory + result_offset
+    cdef int status = 0
+    if owned == NULL:
+        return -1
+    wide.source.data = memory
+    wide.source.row_bytes = problem.in_size[1] * item
+    wide.source.channel_bytes = problem.in_size[0] * wide.source.row_bytes
+    wide.destination.data = result
+    wide.destination.row_bytes = problem.out_size[1] * item
+    wide.destination.channel_bytes = problem.out_size[0] * wide.destination.row_bytes
+    wide.destination.out_pitch = problem.out_size[0] * problem.out_size[1]
+    first = 0
+    while first < operands.images and status == 0:
+        count = min(images, operands.images - first)
+        for index in prange(
+            ceil_div(image_inputs, CHUNK_ELEMENTS), num_threads=threads, use_threads_if=threads > 1,
+            schedule="static",
+        ):
+            start = index * CHUNK_ELEMENTS
+            plan.kernels.pack(
+                operands.source.data + (first * input_pitch + start) * item, input_pitch, count, images,
+                min(<Py_ssize_t>CHUNK_ELEMENTS, image_inputs - start), memory + start * images * item,
+            )
+        status = run_plan(plan, &wide, threads)
+        for index in prange(
+            ceil_div(count, CHUNK_IMAGES), num_threads=threads, use_threads_if=threads > 1, schedule="static"
+        ):
+            plan.kernels.pack(
+                result + index * CHUNK_IMAGES * item, images, image_outputs, image_outputs,
+                min(<Py_ssize_t>CHUNK_IMAGES, count - index * CHUNK_IMAGES),
+                operands.destination.data + (first + index * CHUNK_IMAGES) * image_outputs * item,
+            )
+        first += count
+    free(owned)
+    return status

@@ -1,0 +1,125 @@
+"""Batches of small images, side by side as one wide image: the bits of each image alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cyconv
+from cyconv import _engine
+
+from . import oracle
+from .arrays import assert_same_bits, data, poisoned
+from .layouts import layouts
+from .oracle import Geometry
+
+pytestmark = pytest.mark.core
+
+# images, channels, height, width; outputs, kernel; geometry
+BATCHES = [
+    (16, 70, 1, 1, 40, (1, 1), Geometry()),
+    (7, 33, 1, 1, 19, (1, 1), Geometry()),
+    (33, 20, 2, 2, 35, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
+    (64, 9, 4, 4, 33, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
+    (50, 30, 4, 3, 17, (3, 2), Geometry((1, 1), (2, 0, 0, 1))),
+    (16, 24, 5, 5, 20, (5, 5), Geometry((1, 1), (2, 2, 2, 2))),
+    (31, 16, 3, 6, 24, (3, 3), Geometry((2, 1), (1, 1, 2, 2), (1, 2))),
+    (48, 12, 6, 6, 18, (6, 6), Geometry((3, 2))),
+    (32, 24, 3, 3, 36, (3, 3), Geometry((1, 1), (1, 1, 1, 1), (1, 1), 3)),
+    (20, 40, 2, 2, 30, (2, 2), Geometry((2, 2), (1, 0, 1, 0))),
+]
+
+
+def operands(rng: np.random.Generator, batch: tuple, name: str):
+    images, channels, height, width, outputs, kernel, geometry = batch
+    shapes = (
+        (images, channels, height, width),
+        (outputs, channels // geometry.groups, *kernel),
+        (outputs,),
+    )
+    return *(data(rng, shape, name) for shape in shapes), geometry
+
+
+def side_by_side(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> bool:
+    """Tell whether images are computed together, by the reason that is given for the plan."""
+    keywords = geometry.keywords()
+    plan = cyconv.explain(x.shape, w.shape, **keywords, dtype=x.dtype, algorithm="direct")
+    return "side by side" in plan.reason
+
+
+@pytest.mark.parametrize("name", ["float32", "float64", "uint32"])
+@pytest.mark.parametrize("batch", BATCHES, ids=str)
+def test_exact(batch, name, isas, rng):
+    x, w, b, geometry = operands(rng, batch, name)
+    x, w, b = (np.rint(a % 8).astype(name) for a in (x, w, b))
+    expected = oracle.conv2d(x, w, b, geometry)
+    for isa in isas:
+        _engine.use_isa(isa)
+        out = poisoned(expected.shape, expected.dtype)
+        cyconv.conv2d(x, w, b, **geometry.keywords(), algorithm="direct", out=out)
+        assert np.array_equal(out, expected), isa
+
+
+def test_most_of_these_lie_side_by_side(isa):
+    rng = np.random.default_rng(0)
+    used = 0
+    for batch in BATCHES:
+        x, w, _, geometry = operands(rng, batch, "float32")
+        used += side_by_side(x, w, geometry)
+    assert used >= 5
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("name", ["float32", "float64"])
+@pytest.mark.parametrize("batch", BATCHES, ids=str)
+def test_bits_of_each_image(batch, name, threads, isa, rng):
+    cyconv.set_num_threads(threads)
+    x, w, b, geometry = operands(rng, batch, name)
+    keywords = {**geometry.keywords(), "activation": "relu6", "algorithm": "direct"}
+    alone = np.concatenate([cyconv.conv2d(x[i : i + 1], w, b, **keywords) for i in range(len(x))])
+    assert_same_bits(cyconv.conv2d(x, w, b, **keywords), alone)
+    assert_same_bits(cyconv.conv2d(x[::-2], w, b, **keywords), alone[::-2])
+    top, bottom, left, right = geometry.padding
+    if top == bottom and left == right:
+        layer = cyconv.Conv2d(
+            x.shape[1], len(w), w.shape[2:], geometry.stride, (top, left), geometry.dilation,
+            geometry.groups, dtype=name, activation="relu6", algorithm="direct",
+        )  # fmt: skip
+        layer.weight, layer.bias = w, b
+        for _ in range(2):
+            assert_same_bits(layer(x), alone)
+
+
+def test_layouts(isa, rng, tmp_path):
+    """Some of them are copied side by side, the others are computed image by image."""
+    x, w, b, geometry = operands(rng, BATCHES[3], "float32")
+    expected = cyconv.conv2d(x, w, b, **geometry.keywords())
+    for label, same in layouts(x, tmp_path):
+        assert_same_bits(cyconv.conv2d(same, w, b, **geometry.keywords()), expected, label)
+    for out in (
+        np.empty(expected.shape[::-1], "f4").T,
+        np.empty((128, *expected.shape[1:]), "f4")[::2],
+    ):
+        cyconv.conv2d(x, w, b, **geometry.keywords(), out=out)
+        assert_same_bits(out, expected)
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf])
+def test_special_values_stay_in_their_image(special, isa, rng):
+    x, w, b, geometry = operands(rng, BATCHES[3], "float32")
+    keywords = {**geometry.keywords(), "algorithm": "direct"}
+    clean = cyconv.conv2d(x, w, b, **keywords)
+    spoilt = x.copy()
+    spoilt[5, 2, 0, 0] = special
+    with np.errstate(all="ignore"):
+        y = cyconv.conv2d(spoilt, w, b, **keywords)
+        others = np.arange(len(x)) != 5
+        assert_same_bits(y[others], clean[others])
+        assert_same_bits(y[5:6], cyconv.conv2d(spoilt[5:6], w, b, **keywords))
+        assert not np.isfinite(y[5, :, :2, :2]).any()
+        # a weight that is not finite meets the zeros of the padding
+        w[3, 1, 0, 0] = special
+        y = cyconv.conv2d(x, w, b, **keywords)
+    assert np.isnan(y[:, 3, 0]).all()
+    others = np.arange(len(w)) != 3
+    assert_same_bits(y[:, others], clean[:, others])
