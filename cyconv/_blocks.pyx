@@ -27,6 +27,7 @@ from cyconv._plan cimport (
     Plan,
     Problem,
     layout_window,
+    plane_elements,
 )
 from cyconv._tiles cimport count_spots
 from cyconv._window cimport ZEROS, Axis, reading_outputs
@@ -52,6 +53,8 @@ cdef enum:
     # In place, and of planes, a few rows of a block stay in the first level, and its columns make whole tiles.
     IN_PLACE_ROWS = 64
     IN_PLACE_COLUMNS = 512
+    # Planes that are copied, of float16 or with the channels last, and their results stay in the second level.
+    PLANES_BUDGET = 64 * 1024
     # Tasks for each thread, so that none waits long for another.
     TASKS_PER_THREAD = 8
 
@@ -168,7 +171,7 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * plan.kernels.lanes, parts = problem.batch * problem.groups
     cdef Py_ssize_t least = min(rows, max(<Py_ssize_t>MIN_ROWS_BLOCK, 2 * problem.kernel[0])), narrow
     plan.group_block = 1
-    plan.planes = planes_kernel(plan) if problem.readable else NULL
+    plan.planes = planes_kernel(plan)
     if plan.planes != NULL:
         narrow = CYC_NARROW_VECTORS(plan.kernels.registers, plan.kernels.row_vectors, problem.kernel[0])
         if columns <= narrow * plan.kernels.lanes:
@@ -180,6 +183,12 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         ), min(problem.out_size[1], columns))
         if plan.rows.blocks * plan.columns.blocks == 1:
             plan.group_block = max(1, problem.groups // (TASKS_PER_THREAD * threads))
+        if not problem.readable:
+            plan.plane_block = 1
+            if problem.out_channels == 1:
+                plan.plane_block = max(1, min(
+                    plan.group_block, PLANES_BUDGET // (plane_elements(plan) * plan.kernels.item)
+                ))
         return
     plan.in_place = choose_in_place(plan)
     if plan.in_place:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ._arguments import BYTES_MAX, shown
 from ._held import HeldWeight
+from ._weights import expand_complex, widen_halves
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     AnyDType = np.dtype[Any]
 
 FLOAT32 = np.dtype(np.float32)
+_FLOAT16 = np.dtype(np.float16)
 _FLOAT64 = np.dtype(np.float64)
 _UINT8 = np.dtype(np.uint8)
 _UINT32 = np.dtype(np.uint32)
@@ -142,17 +144,14 @@ def weight_operand(array: AnyArray, result: AnyDType) -> AnyArray:
     compute = _compute_dtype(result)
     if result.kind != "c":
         return _contiguous(array, compute, "weight")
-    # (wr + i wi)(xr + i xi) as two real channels each: rows [wr, -wi] and [wi, wr].
     weight = _converted(array, result, "weight")
     out_channels, channels, height, width = weight.shape
     if 2 * weight.nbytes > BYTES_MAX:
         raise ValueError(f"weight of shape {array.shape} is too large to be held as real numbers")
-    real = np.empty((2 * out_channels, 2 * channels, height, width), compute)
-    real[0::2, 0::2] = weight.real
-    np.negative(weight.imag, out=real[0::2, 1::2])
-    real[1::2, 0::2] = weight.imag
-    real[1::2, 1::2] = weight.real
-    return real
+    taps = height * width
+    real = np.empty((2 * out_channels, 2 * channels, taps), compute)
+    expand_complex(weight.view(compute).reshape(out_channels, channels, taps, 2), real)
+    return real.reshape(2 * out_channels, 2 * channels, height, width)
 
 
 def bias_operand(array: AnyArray, result: AnyDType) -> AnyArray:
@@ -261,6 +260,8 @@ def _converted(array: AnyArray, dtype: AnyDType, name: str) -> AnyArray:
             f"{name} of shape {array.shape} and dtype {array.dtype} is too large to be converted "
             f"to {dtype}"
         )
+    if array.dtype == _FLOAT16 and dtype == FLOAT32 and array.flags.carray:
+        return widen_halves(array)
     with np.errstate(all="ignore"):
         return array.astype(dtype, order="C")
 

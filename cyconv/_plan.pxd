@@ -89,8 +89,9 @@ cdef struct Plan:
     bint one_tap  # windows of the tile algorithms look as the input does
     Py_ssize_t terms  # k: in_channels * kernel[0] * kernel[1]
     bint in_place  # row kernel: inner blocks are read where they lie, without a window
-    cyc_planes_fn planes  # row kernel: reads all blocks where they lie, padding and all; or NULL
+    cyc_planes_fn planes  # plane kernel: takes all blocks without a window; or NULL
     Py_ssize_t group_block  # groups of one task
+    Py_ssize_t plane_block  # plane kernel: groups that are converted and computed together; 0: read where they lie
     Py_ssize_t term_block  # terms of one pass over the window, a multiple of the chunk
     Py_ssize_t term_blocks
     Py_ssize_t channel_block  # channels that a pass can touch
@@ -148,6 +149,13 @@ cdef int make_plan(
 ) noexcept nogil
 cdef void free_plan(Plan *plan) noexcept nogil
 cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil
+
+
+cdef inline Py_ssize_t plane_elements(const Plan *plan) noexcept nogil:
+    """Input elements that a block of the plane kernel reads of a plane, at most."""
+    cdef Py_ssize_t rows = (plan.rows.block - 1) * plan.rows.stride + plan.rows.taps
+    cdef Py_ssize_t columns = (plan.columns.block - 1) * plan.columns.stride + plan.columns.taps
+    return min(rows, plan.rows.size) * min(columns, plan.columns.size)
 
 
 cdef inline char *aligned(char *memory) noexcept nogil:

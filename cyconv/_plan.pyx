@@ -23,6 +23,7 @@ from cyconv._kernels cimport (
     cyc_tap,
     most_rows,
 )
+from cyconv._plan cimport plane_elements
 from cyconv._tiles cimport Spot, SpanList, fill_taps
 from cyconv._window cimport Axis, Run, layout_axis, shared_row_step, shared_row_stride, shared_row_pitch
 
@@ -67,8 +68,11 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     if plan.algorithm == ROWS:
         if plan.planes != NULL:
             plan.window_bytes = 0
+            if plan.plane_block:
+                plan.window_bytes = round_up(plan.plane_block * plane_elements(plan) * item, ALIGNMENT)
         plan.taps_bytes = round_up(row_table_bytes(plan), ALIGNMENT) if plan.in_place else 0
-        plan.totals_bytes = round_up(plan.rows.block * plan.columns.block * item + slack, ALIGNMENT)
+        totals = max(<Py_ssize_t>1, plan.plane_block) * plan.rows.block * plan.columns.block * item
+        plan.totals_bytes = round_up(totals + slack, ALIGNMENT)
         plan.scratch_bytes = plan.window_bytes + plan.totals_bytes + plan.taps_bytes
         return
     totals = plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * item

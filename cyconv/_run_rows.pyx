@@ -1,17 +1,18 @@
 """A task by the row kernel, or by the plane kernel.
 
     row kernel    a window of all channels, or the input where it lies; one output channel after the other
-    plane kernel  the input where it lies, padding and all, of one channel: several groups at once
+    plane kernel  planes of one channel, padding and all: several groups at once. Where they lie if they are contiguous
+                  and of the compute dtype; otherwise converted in scratch
 
 A kernel stores by itself where the columns of the result are contiguous and of the compute dtype;
 everywhere else its sums go through scratch, from where the epilogue writes them.
 """
 
 from cyconv._integers cimport ceil_div
-from cyconv._kernels cimport CYC_ROW_BLOCK, cyc_planes_args, cyc_rows_args, cyc_store_args
+from cyconv._kernels cimport CYC_ROW_BLOCK, cyc_load_args, cyc_planes_args, cyc_rows_args, cyc_store_args
 from cyconv._plan cimport Plan
 from cyconv._task cimport Destination, Operands, Task, clamp_bounds, output_address, prepare_window
-from cyconv._window cimport Source, shared_row_step, shared_row_stride
+from cyconv._window cimport Source, first_input, input_count, shared_row_step, shared_row_stride
 
 
 cdef struct Scratch:
@@ -37,6 +38,9 @@ cdef void store_block(
     args.column_bytes = to.column_bytes
     args.rows = task.row_count
     args.columns = task.column_count
+    if args.row_bytes == args.columns * args.column_bytes:  # rows without gaps are one long row
+        args.columns *= args.rows
+        args.rows = 1
     to.store(&args)
 
 
@@ -111,40 +115,93 @@ cdef void run_rows(
                 store_block(plan, operands, &task, panel, scratch.totals)
 
 
+cdef void point_at_planes(
+    const Plan *plan, const Source *source, const Task *task, cyc_planes_args *args
+) noexcept nogil:
+    """Describe the planes of a task: those of the input, or copies without gaps of what it reads of them."""
+    cdef Py_ssize_t item = plan.kernels.item
+    args.top = task.row * plan.rows.stride - plan.rows.before
+    args.left = task.column * plan.columns.stride - plan.columns.before
+    if plan.plane_block == 0:
+        args.input_rows = plan.rows.size
+        args.input_columns = plan.columns.size
+        args.input_pitch = source.row_bytes // item
+        args.input_step = source.channel_bytes // item
+        return
+    args.top -= first_input(&plan.rows, task.row)
+    args.left -= first_input(&plan.columns, task.column)
+    args.input_rows = input_count(&plan.rows, task.row, task.row_count)
+    args.input_columns = args.input_pitch = input_count(&plan.columns, task.column, task.column_count)
+    args.input_step = args.input_rows * args.input_columns
+
+
+cdef void convert_planes(
+    const Plan *plan, const Source *source, const Task *task, const cyc_planes_args *planes, char *copies
+) noexcept nogil:
+    """Copy what a task reads of its planes, as elements of the compute dtype without gaps."""
+    cdef cyc_load_args args
+    args.src = (
+        source.data + task.image * source.batch_bytes + task.group * source.channel_bytes
+        + first_input(&plan.rows, task.row) * source.row_bytes
+        + first_input(&plan.columns, task.column) * source.column_bytes
+    )
+    args.channel_bytes = source.channel_bytes
+    args.row_bytes = source.row_bytes
+    args.column_bytes = source.column_bytes
+    args.dst = copies
+    args.channel_pitch = planes.input_step
+    args.row_pitch = args.columns = planes.input_columns
+    args.channels = task.group_count
+    args.rows = planes.input_rows
+    args.before = args.after = 0
+    args.alone = True
+    if args.row_bytes == args.columns * args.column_bytes:  # rows without gaps are one long row
+        args.columns *= args.rows
+        args.rows = 1
+    if planes.input_step > 0:
+        source.load(&args)
+
+
 cdef void run_planes(
     const Plan *plan, const Operands *operands, const Task *tasks, const Scratch *scratch
 ) noexcept nogil:
-    """The plane kernel: all groups of a task at once where it may write them by itself."""
-    cdef Py_ssize_t item = plan.kernels.item, outputs = plan.problem.out_channels, group, panel, index
+    """The plane kernel: groups together where they are copied, or where it may write them by itself."""
+    cdef Py_ssize_t item = plan.kernels.item, outputs = plan.problem.out_channels, panel, index
     cdef const Source *source = &operands.source
     cdef const Destination *to = &operands.destination
     cdef bint direct = to.direct and to.row_bytes % item == 0
+    cdef Py_ssize_t together = plan.plane_block, end = tasks.group + tasks.group_count
     cdef Task task = tasks[0]
+    cdef Task plane
     cdef double clamps[2]
     cdef cyc_planes_args args
-    args.input_step = source.channel_bytes // item
-    args.input_pitch = source.row_bytes // item
-    args.input_rows = plan.rows.size
-    args.input_columns = plan.columns.size
-    args.top = task.row * plan.rows.stride - plan.rows.before
-    args.left = task.column * plan.columns.stride - plan.columns.before
+    if together == 0:
+        together = task.group_count if direct and outputs == 1 else 1
+    point_at_planes(plan, source, &task, &args)
     args.rows = task.row_count
     args.columns = task.column_count
-    args.out_step = to.out_pitch
     args.out_pitch = to.row_bytes // item if direct else task.column_count
+    args.out_step = to.out_pitch if direct else task.row_count * task.column_count
     args.clamp = clamp_bounds(plan, to.activation, clamps)
-    args.planes = task.group_count if direct and outputs == 1 else 1
-    for group in range(task.group_count if args.planes == 1 else 1):
-        task.group = tasks.group + group
+    while task.group < end:
+        task.group_count = args.planes = min(together, end - task.group)
         args.input = source.data + task.image * source.batch_bytes + task.group * source.channel_bytes
+        if plan.plane_block:
+            convert_planes(plan, source, &task, &args, scratch.window)
+            args.input = scratch.window
         for panel in range(task.panel, task.panel + task.panel_count):
             index = task.group * outputs + panel
             args.weight = operands.weight + index * plan.terms * item
             args.bias = operands.bias + index * item
             args.out = output_address(plan, to, &task, panel) if direct else scratch.totals
             plan.planes(&args)
-            if not direct:
-                store_block(plan, operands, &task, panel, scratch.totals)
+            if direct:
+                continue
+            plane = task
+            for index in range(task.group_count):
+                plane.group = task.group + index
+                store_block(plan, operands, &plane, panel, scratch.totals + index * args.out_step * item)
+        task.group += task.group_count
 
 
 cdef void run_row_task(const Plan *plan, const Operands *operands, const Task *task, char *memory) noexcept nogil:

@@ -65,6 +65,17 @@ cdef void reading_taps(
 ) noexcept nogil
 cdef bint find_block(const Axis *axis, Py_ssize_t index, Py_ssize_t *first, Py_ssize_t *count) noexcept nogil
 cdef void layout_axis(Axis *axis, Py_ssize_t block) noexcept nogil
+cdef inline Py_ssize_t first_input(const Axis *axis, Py_ssize_t output) noexcept nogil:
+    """The first input coordinate that outputs from `output` on read."""
+    return min(axis.size, max(<Py_ssize_t>0, output * axis.stride - axis.before))
+
+
+cdef inline Py_ssize_t input_count(const Axis *axis, Py_ssize_t output, Py_ssize_t count) noexcept nogil:
+    """The input coordinates, from that one on, that `count` outputs read."""
+    cdef Py_ssize_t end = (output + count - 1) * axis.stride - axis.before + (axis.taps - 1) * axis.dilation + 1
+    return max(<Py_ssize_t>0, min(axis.size, end) - first_input(axis, output))
+
+
 cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil
 cdef void prepare_channels(
     const Window *window, const Axis *rows, const Axis *columns, const Source *source, const char *image,

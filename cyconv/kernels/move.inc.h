@@ -11,6 +11,35 @@ CYC_INLINE void CYC_NAME(clear)(CYC_ELEMENT *dst, ptrdiff_t count) {
     if (count > 0) CYC_OP(store_first)(dst, CYC_OP(zero)(), count);
 }
 
+/* dst[k * width + i] = src[i * pitch + k] for i < rows and k < terms: a cache line of terms from a few rows at a time.
+ * The rows of a weight often lie a multiple of 2 KiB apart, so that the lines of more of them would evict each other
+ * half read. Four, and where the registers hold a whole line of sixteen rows, these. */
+CYC_INLINE void CYC_NAME(turn_over)(const CYC_ELEMENT *src, ptrdiff_t pitch, ptrdiff_t rows, CYC_ELEMENT *dst,
+                                    ptrdiff_t width, ptrdiff_t terms) {
+    const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), fours = terms - terms % 4;
+    ptrdiff_t packed = 0; /* rows of which all whole lines are */
+#ifdef CYC_TRANSPOSE_LINES
+    if (sizeof(CYC_ELEMENT) == sizeof(float)) {
+        for (; packed + line <= rows; packed += line) {
+            for (ptrdiff_t k = 0; k + line <= fours; k += line) {
+                const CYC_ELEMENT *block = src + packed * pitch + k;
+                transpose_lines_32((const float *)block, pitch, (float *)dst + k * width + packed, width);
+            }
+        }
+    }
+#endif
+    for (ptrdiff_t begin = 0; begin < fours; begin += line) {
+        const ptrdiff_t end = begin + line < fours ? begin + line : fours;
+        for (ptrdiff_t i = begin + line <= fours ? packed : 0; i + 4 <= rows; i += 4) {
+            for (ptrdiff_t k = begin; k < end; k += 4)
+                CYC_OP(transpose)(src + i * pitch + k, pitch, dst + k * width + i, width);
+        }
+    }
+    for (ptrdiff_t k = 0; k < terms; k++) {
+        for (ptrdiff_t i = k < fours ? rows - rows % 4 : 0; i < rows; i++) dst[k * width + i] = src[i * pitch + k];
+    }
+}
+
 #define CYC_LOAD_COLUMNS(STEP)                          \
     for (ptrdiff_t x = 0; x < columns; x++) {           \
         memcpy(&value, src + x * (STEP), sizeof value); \
@@ -119,6 +148,24 @@ CYC_STORE_FUNCTION(uint16, uint16_t)
 CYC_INLINE void CYC_NAME(copy_last_even)(CYC_ELEMENT *dst, const char *src, ptrdiff_t count) {
     for (ptrdiff_t x = 0; x < count; x++) memcpy(dst + x, src + 2 * x * sizeof *dst, sizeof *dst);
 }
+/* Whether it loaded them: the channels of a pixel side by side, as in images whose channels come last. */
+CYC_INLINE int CYC_NAME(load_turned)(const cyc_load_args *args) {
+    const ptrdiff_t step = args->column_bytes / (ptrdiff_t)sizeof(CYC_ELEMENT);
+    if (args->channel_bytes != sizeof(CYC_ELEMENT) || args->channels < 4) return 0;
+    if (args->column_bytes % (ptrdiff_t)sizeof(CYC_ELEMENT) || (uintptr_t)args->src % sizeof(CYC_ELEMENT)) return 0;
+    for (ptrdiff_t r = 0; r < args->rows; r++) {
+        const CYC_ELEMENT *src = (const CYC_ELEMENT *)(args->src + r * args->row_bytes);
+        CYC_ELEMENT *dst = (CYC_ELEMENT *)args->dst + r * args->row_pitch;
+        for (ptrdiff_t c = 0; c < args->channels; c++) {
+            CYC_NAME(clear)(dst + c * args->channel_pitch, args->before);
+            CYC_NAME(clear)(dst + c * args->channel_pitch + args->before + args->columns, args->after);
+        }
+        CYC_NAME(turn_over)(src, step, args->columns, dst + args->before, args->channel_pitch, args->channels);
+    }
+    return 1;
+}
+#undef CYC_LOAD_ROWS
+#define CYC_LOAD_ROWS(ARGS) CYC_NAME(load_turned)(ARGS)
 #ifdef CYC_MASKED_LOADS
 /* The steps of columns that vectors are picked from; wider ones are as fast an element at a time. */
 #define CYC_MAX_SPREAD 4
@@ -189,7 +236,7 @@ CYC_INLINE int CYC_NAME(load_rows)(const cyc_load_args *args) {
     return 1;
 }
 #undef CYC_LOAD_ROWS
-#define CYC_LOAD_ROWS(ARGS) CYC_NAME(load_rows)(ARGS)
+#define CYC_LOAD_ROWS(ARGS) (CYC_NAME(load_turned)(ARGS) || CYC_NAME(load_rows)(ARGS))
 #endif
 #undef CYC_LOAD_STRIDE_2
 #define CYC_LOAD_STRIDE_2                                                                                       \
@@ -244,8 +291,35 @@ CYC_STORE_FUNCTION(uint64, uint64_t)
 #undef CYC_FROM
 #undef CYC_TO
 
-/* bfloat16 is the upper half of a float32; the compiler vectorises the shifts. */
+/* bfloat16 and float16: whole vectors, where the instruction set has them, and the rest through a buffer. */
 #if CYC_FLOATING
+#if CYC_DTYPE == CYC_DTYPE_F32 && defined(CYC_HALVES)
+#define CYC_FIRST_OF(NAME)                                                            \
+    CYC_INLINE void load_first_##NAME(float *dst, const char *src, ptrdiff_t count) { \
+        uint16_t buffer[sizeof(vec_f32) / sizeof(float)] = {0};                       \
+        memcpy(buffer, src, (size_t)count * sizeof *buffer);                          \
+        vec_store_first_f32(dst, vec_load_##NAME(buffer), count);                     \
+    }                                                                                 \
+    CYC_INLINE void store_first_##NAME(uint16_t *dst, vec_f32 v, ptrdiff_t count) {   \
+        uint16_t buffer[sizeof(vec_f32) / sizeof(float)];                             \
+        vec_store_##NAME(buffer, v);                                                  \
+        memcpy(dst, buffer, (size_t)count * sizeof *buffer);                          \
+    }
+CYC_FIRST_OF(bfloats)
+CYC_FIRST_OF(halves)
+#undef CYC_FIRST_OF
+#define CYC_LOAD_VECTORS(NAME)                                                            \
+    {                                                                                     \
+        ptrdiff_t x = 0;                                                                  \
+        for (; x + CYC_LANES <= columns; x += CYC_LANES)                                  \
+            vec_store_f32(dst + x, vec_load_##NAME((const uint16_t *)src + x));           \
+        if (x < columns) load_first_##NAME(dst + x, src + x * sizeof value, columns - x); \
+    }
+#undef CYC_LOAD_CONTIGUOUS
+#undef CYC_STORE_CONTIGUOUS
+#define CYC_LOAD_CONTIGUOUS CYC_LOAD_VECTORS(bfloats)
+#define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_VECTORS(TYPE, vec_store_bfloats, store_first_bfloats)
+#endif
 #define CYC_FROM(VALUE) ((CYC_ELEMENT)cyc_float_from_bfloat(VALUE))
 #define CYC_TO(TYPE, VALUE) cyc_bfloat_from_float(VALUE)
 CYC_LOAD_FUNCTION(bfloat16, uint16_t)
@@ -254,68 +328,28 @@ CYC_STORE_FUNCTION(bfloat16, uint16_t)
 #endif
 #undef CYC_FROM
 #undef CYC_TO
-
-/* float16, by the instruction set's own conversion where it has one. */
-#define CYC_FROM(VALUE) ((CYC_ELEMENT)cyc_float_from_half(VALUE))
-#define CYC_TO(TYPE, VALUE) cyc_half_from_float(VALUE)
-#if CYC_DTYPE == CYC_DTYPE_F32 && defined(CYC_HALVES)
-CYC_INLINE void load_first_halves(float *dst, const char *src, ptrdiff_t count) {
-    uint16_t halves[sizeof(vec_f32) / sizeof(float)] = {0};
-    memcpy(halves, src, (size_t)count * sizeof *halves);
-    vec_store_first_f32(dst, vec_load_halves(halves), count);
-}
-CYC_INLINE void store_first_halves(uint16_t *dst, vec_f32 v, ptrdiff_t count) {
-    uint16_t halves[sizeof(vec_f32) / sizeof(float)];
-    vec_store_halves(halves, v);
-    memcpy(dst, halves, (size_t)count * sizeof *halves);
-}
+#ifdef CYC_LOAD_VECTORS
 #undef CYC_LOAD_CONTIGUOUS
-#define CYC_LOAD_CONTIGUOUS                                                               \
-    {                                                                                     \
-        ptrdiff_t x = 0;                                                                  \
-        for (; x + CYC_LANES <= columns; x += CYC_LANES)                                  \
-            vec_store_f32(dst + x, vec_load_halves((const uint16_t *)src + x));           \
-        if (x < columns) load_first_halves(dst + x, src + x * sizeof value, columns - x); \
-    }
 #undef CYC_STORE_CONTIGUOUS
+#define CYC_LOAD_CONTIGUOUS CYC_LOAD_VECTORS(halves)
 #define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_VECTORS(TYPE, vec_store_halves, store_first_halves)
 #endif
+#define CYC_FROM(VALUE) ((CYC_ELEMENT)cyc_float_from_half(VALUE))
+#define CYC_TO(TYPE, VALUE) cyc_half_from_float(VALUE)
 CYC_LOAD_FUNCTION(float16, uint16_t)
 #if CYC_DTYPE == CYC_DTYPE_F32
 CYC_STORE_FUNCTION(float16, uint16_t)
 #endif
 #undef CYC_FROM
 #undef CYC_TO
+#undef CYC_LOAD_VECTORS
 #endif
 
-/* A cache line of terms from a few rows at a time: the rows of a weight often lie a multiple of 2 KiB
- * apart, so that the lines of more of them would evict each other half read. Four, and where the
- * registers hold a whole line of sixteen rows, these. */
 static void CYC_NAME(pack)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t terms,
                            void *panel) {
-    const CYC_ELEMENT *src = (const CYC_ELEMENT *)weight;
     CYC_ELEMENT *dst = (CYC_ELEMENT *)panel;
-    const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), fours = terms - terms % 4;
-    ptrdiff_t packed = 0; /* rows of which all whole lines are */
-#ifdef CYC_TRANSPOSE_LINES
-    if (sizeof(CYC_ELEMENT) == sizeof(float)) {
-        for (; packed + line <= rows; packed += line) {
-            for (ptrdiff_t k = 0; k + line <= fours; k += line) {
-                const CYC_ELEMENT *block = src + packed * pitch + k;
-                transpose_lines_32((const float *)block, pitch, (float *)dst + k * width + packed, width);
-            }
-        }
-    }
-#endif
-    for (ptrdiff_t begin = 0; begin < fours; begin += line) {
-        const ptrdiff_t end = begin + line < fours ? begin + line : fours;
-        for (ptrdiff_t i = begin + line <= fours ? packed : 0; i + 4 <= rows; i += 4) {
-            for (ptrdiff_t k = begin; k < end; k += 4)
-                CYC_OP(transpose)(src + i * pitch + k, pitch, dst + k * width + i, width);
-        }
-    }
+    CYC_NAME(turn_over)((const CYC_ELEMENT *)weight, pitch, rows, dst, width, terms);
     for (ptrdiff_t k = 0; k < terms; k++) {
-        for (ptrdiff_t i = k < fours ? rows - rows % 4 : 0; i < rows; i++) dst[k * width + i] = src[i * pitch + k];
         for (ptrdiff_t i = rows; i < width; i++) dst[k * width + i] = 0;
     }
 }

@@ -74,6 +74,13 @@ CYC_INLINE vec_f32 vec_load_halves(const uint16_t *p) {
 CYC_INLINE void vec_store_halves(uint16_t *p, vec_f32 v) {
     vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(v)));
 }
+CYC_INLINE vec_f32 vec_load_bfloats(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+CYC_INLINE void vec_store_bfloats(uint16_t *p, vec_f32 v) {
+    const uint32x4_t bits = vreinterpretq_u32_f32(v), odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    const uint32x4_t rounded = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd);
+    const uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000)); /* NaN must not round to infinity */
+    vst1_u16(p, vshrn_n_u32(vbslq_u32(vceqq_f32(v, v), rounded, quiet), 16));
+}
 
 #define CYC_TRANSPOSE 1
 CYC_INLINE void transpose_32(const float *src, ptrdiff_t src_pitch, float *dst, ptrdiff_t dst_pitch) {
