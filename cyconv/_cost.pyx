@@ -67,6 +67,7 @@ cdef double WINDOW_ROW_SLOTS = 10.0
 cdef double PIECES_SLOTS = 10.0
 cdef double PIECE_STORE_SLOTS = 5.0
 cdef double SPOT_SLOTS = 30.0  # of a tile beside its call: its address, terms and pieces
+cdef double TURNED_SPOT_SLOTS = 15.0  # without pieces
 # Of an element of the result of a turned tile: of whole vectors of outputs, and of those that are left.
 cdef double TRANSPOSED_STORE_SLOTS = 1.2
 cdef double SINGLE_STORE_SLOTS = 2.5
@@ -222,7 +223,7 @@ cdef double turned_columns_slots(
 
 cdef double turned_tile_cost(Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows
+    cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, tiles
     cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes), columns = problem.out_size[1]
     cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows)
     cdef bint edges = skipping_share(plan, &plan.columns) < 1, can_cut = edges
@@ -252,10 +253,12 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
         plan.pixel_tile = balanced(columns, plan.pixel_tile)
     plan.tile_rows = plan.pixel_tile
     plan.panel_width = plan.tile_vectors * lanes
+    tiles = ceil_div(columns, plan.pixel_tile) * ceil_div(out_vectors, plan.tile_vectors)
     if not plan.flat:
         best *= problem.out_size[0]
+        tiles *= problem.out_size[0]
     return (
-        start_slots(plan, TURNED_TERM_SLOTS)
+        start_slots(plan, TURNED_TERM_SLOTS) + TURNED_SPOT_SLOTS * tiles
         + (0 if plan.one_tap else window_slots(plan))
         + best * row_share * problem.in_channels * problem.kernel[0]
         + problem.out_size[0] * problem.out_size[1] * (
