@@ -11,7 +11,7 @@ from cyconv._kernels cimport (
     CYC_MAX_PLANE_KERNEL,
     CYC_MAX_PLANE_STRIDE,
     CYC_MAX_TILE_VECTORS,
-    CYC_NARROW_VECTORS,
+    CYC_NARROW_STRIPS,
     CYC_PLANE_ROWS,
     CYC_ROW_BLOCK,
     CYC_WINOGRAD_OUT,
@@ -169,12 +169,13 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t rows = problem.out_size[0], columns = problem.out_size[1], channels = problem.in_channels
     cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * plan.kernels.lanes, parts = problem.batch * problem.groups
-    cdef Py_ssize_t least = min(rows, max(<Py_ssize_t>MIN_ROWS_BLOCK, 2 * problem.kernel[0])), narrow
+    cdef Py_ssize_t least = min(rows, max(<Py_ssize_t>MIN_ROWS_BLOCK, 2 * problem.kernel[0]))
     plan.group_block = 1
     plan.planes = planes_kernel(plan)
     if plan.planes != NULL:
-        narrow = CYC_NARROW_VECTORS(plan.kernels.registers, plan.kernels.row_vectors, problem.kernel[0])
-        if columns <= narrow * plan.kernels.lanes:
+        if CYC_NARROW_STRIPS(
+            plan.kernels.registers, plan.kernels.row_vectors, problem.kernel[0], ceil_div(columns, plan.kernels.lanes)
+        ):
             plan.tile_vectors = 1
         plan.tile_rows = CYC_PLANE_ROWS(plan.tile_vectors)
         columns = round_up(balanced(columns, IN_PLACE_COLUMNS), step)

@@ -19,7 +19,7 @@ The choice never looks at the batch size, the threads or the layout. The last th
 Time is counted in slots (_slots), of which a core starts two a cycle.
 """
 
-from cyconv._blocks cimport rows_in_place
+from cyconv._blocks cimport planes_kernel, rows_in_place
 from cyconv._cost_winograd cimport winograd_cost
 from cyconv._fft cimport fft_cost
 from cyconv._integers cimport balanced, ceil_div
@@ -292,7 +292,9 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
     if plan.kernels.registers < MANY_REGISTERS:
         slots *= FEW_REGISTERS_FACTOR
-    if problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride):
+    if planes_kernel(plan) == NULL and (
+        problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride)
+    ):
         slots += ROWS_START_SLOTS + (
             ROWS_INPUT_SLOTS * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
             * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)

@@ -5,7 +5,7 @@ cdef extern from "kernels/kernels.h" nogil:
     const Py_ssize_t CYC_ROW_BLOCK
     const Py_ssize_t CYC_MAX_PLANE_KERNEL
     Py_ssize_t CYC_PLANE_ROWS(Py_ssize_t vectors) noexcept nogil
-    Py_ssize_t CYC_NARROW_VECTORS(Py_ssize_t registers, Py_ssize_t most, Py_ssize_t size) noexcept nogil
+    bint CYC_NARROW_STRIPS(Py_ssize_t registers, Py_ssize_t most, Py_ssize_t size, Py_ssize_t vectors) noexcept nogil
     bint cyc_unrolls_rows(Py_ssize_t height, Py_ssize_t stride) noexcept nogil
     const Py_ssize_t CYC_MAX_PLANE_STRIDE
     const Py_ssize_t CYC_MAX_TILE_ROWS

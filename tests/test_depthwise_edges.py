@@ -18,7 +18,10 @@ from .oracle import Geometry
 
 pytestmark = pytest.mark.core
 
-SIZES = [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (7, 2)]
+SIZES = [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (7, 2), (9, 1), (11, 1), (13, 1)]
+
+# On some instruction sets the largest of these kernels are cheaper by transforms.
+DIRECT = {"algorithm": "direct"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
@@ -37,7 +40,7 @@ def test_nothing_beyond_the_input_is_read(size, stride, name, isas, rng, share, 
             _engine.use_isa(isa)
             for at_end in (False, True):
                 out = poisoned(expected.shape, expected.dtype)
-                cyconv.conv2d(guarded(x, at_end), w, **geometry.keywords(), out=out)
+                cyconv.conv2d(guarded(x, at_end), w, **geometry.keywords(), **DIRECT, out=out)
                 assert np.array_equal(out, expected), (isa, x.shape, geometry)
                 tally["exact integer-valued results, depthwise edges"] += 1
 
@@ -84,10 +87,12 @@ def test_planes_taken_together(size, stride, name, isas, rng):
             _engine.use_isa(isa)
             for at_end in (False, True):
                 out = poisoned(expected.shape, expected.dtype)
-                cyconv.conv2d(guarded(x, at_end), w, b, **geometry.keywords(), out=out)
+                cyconv.conv2d(guarded(x, at_end), w, b, **geometry.keywords(), **DIRECT, out=out)
                 assert np.array_equal(out, expected), (isa, x.shape)
                 out = poisoned(expected.shape, expected.dtype)
-                cyconv.conv2d(guarded(x, at_end), spoilt, b, **geometry.keywords(), out=out)
+                cyconv.conv2d(
+                    guarded(x, at_end), spoilt, b, **geometry.keywords(), **DIRECT, out=out
+                )
                 assert np.isnan(out[:, 5]).all(), (isa, x.shape)
                 others = np.arange(channels) != 5
                 assert np.array_equal(out[:, others], expected[:, others]), (isa, x.shape)
@@ -100,7 +105,7 @@ def test_same_bits_as_from_a_window(size, stride, isa, rng):
         x = rng.standard_normal((2, 4, 15, width), np.float32)
         w = rng.standard_normal((8, 1, size, size), np.float32)
         b = rng.standard_normal(8, np.float32)
-        keywords = {"stride": stride, "padding": size // 2, "groups": 4}
+        keywords = {"stride": stride, "padding": size // 2, "groups": 4, **DIRECT}
         spread = np.repeat(x, 2, axis=3)[..., ::2]
         y = cyconv.conv2d(x, w, b, **keywords)
         assert_same_bits(y, cyconv.conv2d(spread, w, b, **keywords))

@@ -29,18 +29,23 @@
 #define CYC_IS_UNROLLED(HEIGHT, STRIDE) || (height == HEIGHT && stride == STRIDE)
 static inline int cyc_unrolls_rows(ptrdiff_t height, ptrdiff_t stride) { return 0 CYC_UNROLLED_ROWS(CYC_IS_UNROLLED); }
 #undef CYC_IS_UNROLLED
-#define CYC_MAX_PLANE_KERNEL 7
+/* More of them, of two or three chunks, for the plane kernel, which takes one vector of a row at a time. */
+#define CYC_LARGE_PLANE_SIZES(X) X(9, 1) X(11, 1) X(13, 1)
+#define CYC_MAX_PLANE_KERNEL 13
 #define CYC_MAX_PLANE_STRIDE 2
 
 /* Whether the plane kernel unrolls the taps of a row for V vectors, of which it takes `most` together: more of them
- * would keep so many weights and addresses in registers that sums spill. */
-#define CYC_UNROLLS_TAPS(most, size, V) ((V) * (size) <= 3 * (most))
+ * would keep so many weights and addresses in registers that sums spill, and large kernels outgrow the first-level
+ * cache of instructions. */
+#define CYC_UNROLLS_TAPS(most, size, V) ((size) <= 7 && (V) * (size) <= 3 * (most))
 /* Whether it takes two planes together where it can: one vector of a row is too little to hide the latency of the
  * multiply-add, half a vector always. With nine weights a plane the next one begins early enough by itself. */
 #define CYC_PAIRS_PLANES(registers, size, V) ((size) > 3 && (V) == 1 && (registers) >= 32)
-/* The most vectors of a result that it takes one by one, in pairs of planes, as the taps of two are not unrolled. */
-#define CYC_NARROW_VECTORS(registers, most, size) \
-    (CYC_PAIRS_PLANES(registers, size, 1) && !CYC_UNROLLS_TAPS(most, size, 2) ? 3 : 1)
+/* Whether it takes the vectors of a row one by one, though a result has `vectors`: beside more of them the totals of
+ * earlier chunks would spill; or up to three, in pairs of planes, if the taps of two are not unrolled. */
+#define CYC_NARROW_STRIPS(registers, most, size, vectors) \
+    ((size) * (size) > CYC_CHUNK ||                       \
+     ((vectors) <= 3 && CYC_PAIRS_PLANES(registers, size, 1) && !CYC_UNROLLS_TAPS(most, size, 2)))
 
 /* Winograd's F(4x4, 3x3): outputs, taps and inputs of a tile along each axis, and its products. */
 #define CYC_WINOGRAD_OUT 4

@@ -145,6 +145,36 @@ CYC_INLINE void CYC_NAME(plane_start)(CYC_NAME(row) *sum, const CYC_NAME(shape) 
     }
 }
 
+/* The end of a chunk: add the sums of a row, of one vector or half of one, to its total, and begin again. */
+CYC_INLINE void CYC_NAME(plane_fold)(CYC_NAME(row) *total, CYC_NAME(row) *sum, const CYC_NAME(shape) shape) {
+    if (shape.half) {
+        total->half = CYC_OP(half)(CYC_OP(add)(CYC_OP(whole)(total->half), CYC_OP(whole)(sum->half)));
+        sum->half = CYC_OP(half)(CYC_OP(zero)());
+    } else {
+        total->whole[0] = CYC_OP(add)(total->whole[0], sum->whole[0]);
+        sum->whole[0] = CYC_OP(zero)();
+    }
+}
+
+/* One input row at the columns [from, to) of the kernel, of one plane or of two. */
+CYC_INLINE void CYC_NAME(plane_columns)(CYC_NAME(row) *sum, CYC_NAME(row) *other, const CYC_ELEMENT *input,
+                                        const CYC_ELEMENT *other_input, const CYC_NAME(strip) *strip,
+                                        const CYC_ELEMENT *weight, const int from, const int to, const int first,
+                                        const int last, const CYC_NAME(shape) shape) {
+    const int square = shape.size * shape.size;
+    if (CYC_UNROLLS_TAPS(CYC_MOST_ROW_VECTORS, shape.size, shape.vectors)) {
+        CYC_UNROLL for (int kw = from; kw < to; kw += shape.stride) {
+            CYC_NAME(plane_taps)(sum, input, strip, weight, kw, first, last, shape);
+            if (shape.pair) CYC_NAME(plane_taps)(other, other_input, strip, weight + square, kw, first, last, shape);
+        }
+    } else {
+        CYC_NO_UNROLL for (int kw = from; kw < to; kw += shape.stride) {
+            CYC_NAME(plane_taps)(sum, input, strip, weight, kw, first, last, shape);
+            if (shape.pair) CYC_NAME(plane_taps)(other, other_input, strip, weight + square, kw, first, last, shape);
+        }
+    }
+}
+
 CYC_INLINE void CYC_NAME(plane_finish)(const cyc_planes_args *args, const CYC_NAME(strip) *strip,
                                        const CYC_NAME(row) *sum, const CYC_VECTOR bias, CYC_ELEMENT *out,
                                        const CYC_NAME(shape) shape) {
@@ -173,7 +203,7 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
     const CYC_ELEMENT *zeros = plane->zeros;
     const int inputs = (rows - 1) * stride + size;
     const CYC_VECTOR bias = CYC_OP(broadcast)(plane->bias);
-    const int unrolled = CYC_UNROLLS_TAPS(CYC_MOST_ROW_VECTORS, size, vectors);
+    const int chunks = (size * size + CYC_CHUNK - 1) / CYC_CHUNK; /* of more than one, stride and vectors are 1 */
     const int skips = CYC_SKIPS_ROWS(size, stride, vectors);
     /* the last block overlaps the one before, so as to be whole if the result has as many rows */
     const ptrdiff_t whole = args->rows > rows ? args->rows - rows : 0;
@@ -183,26 +213,43 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
             const ptrdiff_t x = repeat * vectors * CYC_LANES;
             const CYC_ELEMENT *from = plane->input + top * args->input_pitch + strip->first + x * stride;
             CYC_NAME(row) sum[CYC_MOST_PLANE_ROWS], other[CYC_MOST_PLANE_ROWS];
+            CYC_NAME(row) total[CYC_MOST_PLANE_ROWS], other_total[CYC_MOST_PLANE_ROWS]; /* of earlier chunks */
             CYC_NAME(plane_start)(sum, shape);
             if (shape.pair) CYC_NAME(plane_start)(other, shape);
+            if (chunks > 1) CYC_NAME(plane_start)(total, shape);
+            if (chunks > 1 && shape.pair) CYC_NAME(plane_start)(other_total, shape);
             CYC_UNROLL for (int i = 0; i < inputs; i++, from += pitch) {
                 const int inside = (size_t)(top + i) < input_rows;
-                if (skips && !inside && plane->finite) continue;
+                const int left_out = skips && !inside && plane->finite;
+                if (chunks == 1 && left_out) continue;
                 const CYC_ELEMENT *input = inside ? from : zeros;
-                const CYC_ELEMENT *next_input = inside ? from + args->input_step : zeros;
+                const CYC_ELEMENT *other_input = inside ? from + args->input_step : zeros;
                 const int first = i < size ? 0 : (i - size) / stride + 1;
                 const int last = i / stride < rows ? i / stride : rows - 1;
                 const CYC_ELEMENT *weight = plane->weight + i * size;
+                int done = 0;
                 if (shape.half && vectors > 1) CYC_FORGET(weight);
-                if (unrolled) {
-                    CYC_UNROLL for (int kw = 0; kw < size; kw += stride) {
-                        CYC_NAME(plane_taps)(sum, input, strip, weight, kw, first, last, shape);
-                        if (shape.pair)
-                            CYC_NAME(plane_taps)(other, next_input, strip, weight + size * size, kw, first, last, shape);
+                /* output rows in whose kernel row a chunk ends, the later chunk first: it ends further to the left */
+                CYC_UNROLL for (int chunk = 2; chunk > 0; chunk--) {
+                    const int r = i - chunk * CYC_CHUNK / size, end = chunk * CYC_CHUNK % size;
+                    if (chunk >= chunks || r < 0 || r >= rows) continue;
+                    if (!left_out)
+                        CYC_NAME(plane_columns)(sum, other, input, other_input, strip, weight, done, end, first, last, shape);
+                    CYC_NAME(plane_fold)(total + r, sum + r, shape);
+                    if (shape.pair) CYC_NAME(plane_fold)(other_total + r, other + r, shape);
+                    done = end;
+                }
+                if (!left_out)
+                    CYC_NAME(plane_columns)(sum, other, input, other_input, strip, weight, done, size, first, last, shape);
+            }
+            if (chunks > 1) {
+                CYC_UNROLL for (int r = 0; r < rows; r++) {
+                    CYC_NAME(plane_fold)(total + r, sum + r, shape);
+                    sum[r] = total[r];
+                    if (shape.pair) {
+                        CYC_NAME(plane_fold)(other_total + r, other + r, shape);
+                        other[r] = other_total[r];
                     }
-                } else {
-                    CYC_NO_UNROLL for (int kw = 0; kw < size; kw += stride)
-                        CYC_NAME(plane_taps)(sum, input, strip, weight, kw, first, last, shape);
                 }
             }
             CYC_ELEMENT *out = plane->out + row * args->out_pitch + strip->x + x;
@@ -226,7 +273,8 @@ CYC_INLINE ptrdiff_t CYC_NAME(place_strip)(const cyc_planes_args *args, const CY
                                            CYC_NAME(strip) *strip) {
     const ptrdiff_t first = x * stride + args->left, room = args->input_columns - (first + size - 1);
     while (args->columns - x <= (vectors - 1) * CYC_LANES) vectors /= 2;
-    if (args->columns <= CYC_NARROW_VECTORS(CYC_REGISTERS, CYC_MOST_ROW_VECTORS, size) * CYC_LANES) vectors = 1;
+    if (CYC_NARROW_STRIPS(CYC_REGISTERS, CYC_MOST_ROW_VECTORS, size, (args->columns + CYC_LANES - 1) / CYC_LANES))
+        vectors = 1;
     /* of more than two vectors, those between the ends have no masks */
     while (vectors > 2 && (first < -CYC_LANES || room < stride * (vectors - 1) * CYC_LANES)) vectors /= 2;
     const ptrdiff_t columns = vectors * CYC_LANES, left = args->columns - x, fitting = room / (stride * columns);
@@ -284,7 +332,6 @@ CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(str
     }
 }
 
-#define CYC_PLANE_SIZES(X) CYC_UNROLLED_ROWS(X)
 #if CYC_MOST_ROW_VECTORS == 4
 #define CYC_PLANE_VECTORS(X, SIZE, STRIDE) X(SIZE, STRIDE, 1) X(SIZE, STRIDE, 2) X(SIZE, STRIDE, 4)
 #else
@@ -311,14 +358,22 @@ CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(str
                CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_inner_pair), \
                CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_masked_pair), \
                CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_half_pair)},
-#define CYC_PLANES_FUNCTION(SIZE, STRIDE)                                                           \
-    CYC_PLANE_VECTORS(CYC_PLANE_STRIPS_OF, SIZE, STRIDE)                                            \
-    static void CYC_NAME(planes_##SIZE##_stride_##STRIDE)(const cyc_planes_args *args) {            \
-        static const CYC_NAME(strip_fns) functions[CYC_MOST_ROW_VECTORS] = {                        \
-            CYC_PLANE_VECTORS(CYC_PLANE_ENTRY, SIZE, STRIDE)};                                      \
-        CYC_NAME(planes)(args, functions, SIZE, STRIDE);                                            \
+#define CYC_PLANES_FUNCTION(SIZE, STRIDE, VECTORS)                                       \
+    VECTORS(CYC_PLANE_STRIPS_OF, SIZE, STRIDE)                                           \
+    static void CYC_NAME(planes_##SIZE##_stride_##STRIDE)(const cyc_planes_args *args) { \
+        static const CYC_NAME(strip_fns) functions[CYC_MOST_ROW_VECTORS] = {             \
+            VECTORS(CYC_PLANE_ENTRY, SIZE, STRIDE)};                                     \
+        CYC_NAME(planes)(args, functions, SIZE, STRIDE);                                 \
     }
-CYC_PLANE_SIZES(CYC_PLANES_FUNCTION)
+#define CYC_SMALL_PLANES(SIZE, STRIDE) CYC_PLANES_FUNCTION(SIZE, STRIDE, CYC_PLANE_VECTORS)
+#define CYC_ONE_VECTOR(X, SIZE, STRIDE) X(SIZE, STRIDE, 1)
+#define CYC_LARGE_PLANES(SIZE, STRIDE) CYC_PLANES_FUNCTION(SIZE, STRIDE, CYC_ONE_VECTOR)
+#define CYC_PLANE_SIZES(X) CYC_UNROLLED_ROWS(X) CYC_LARGE_PLANE_SIZES(X)
+CYC_UNROLLED_ROWS(CYC_SMALL_PLANES)
+CYC_LARGE_PLANE_SIZES(CYC_LARGE_PLANES)
+#undef CYC_LARGE_PLANES
+#undef CYC_ONE_VECTOR
+#undef CYC_SMALL_PLANES
 #undef CYC_PLANES_FUNCTION
 #undef CYC_PLANE_ENTRY
 #undef CYC_PLANE_STRIPS_OF

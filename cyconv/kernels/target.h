@@ -60,7 +60,7 @@
 #define CYC_NO_UNROLL _Pragma("nounroll")
 #else
 #define CYC_INLINE static inline __attribute__((always_inline, unused))
-#define CYC_UNROLL _Pragma("GCC unroll 16")
+#define CYC_UNROLL _Pragma("GCC unroll 32")
 #define CYC_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
