@@ -23,7 +23,14 @@ from cyconv._blocks cimport planes_kernel, rows_in_place
 from cyconv._cost_winograd cimport winograd_cost
 from cyconv._fft cimport fft_cost
 from cyconv._integers cimport balanced, ceil_div
-from cyconv._kernels cimport CYC_CHUNK, CYC_EDGE_ROWS, CYC_MAX_TILE_VECTORS, CYC_ROW_BLOCK, cyc_unrolls_rows
+from cyconv._kernels cimport (
+    CYC_CHUNK,
+    CYC_EDGE_ROWS,
+    CYC_MAX_TILE_ROWS,
+    CYC_MAX_TILE_VECTORS,
+    CYC_ROW_BLOCK,
+    cyc_unrolls_rows,
+)
 from cyconv._plan cimport (
     ALGORITHMS,
     AUTO,
@@ -232,8 +239,9 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
     if count_pieces(&plan.rows) * (count_pieces(&plan.columns) if can_cut else 1) > MAX_SPAN_LISTS:
         can_cut = False
         row_share = 1.0
-    # rows without gaps between them are one long row, if they take the same terms
-    plan.flat = plan.window.row_pitch == columns and not edges and (problem.kernel[0] == 1 or row_share == 1)
+    # rows without gaps between them are one long row; where they leave out different taps a tile leaves out those
+    # that all of its rows do, which few do of rows shorter than a tile
+    plan.flat = plan.window.row_pitch == columns and not edges and (row_share == 1 or columns >= CYC_MAX_TILE_ROWS)
     if plan.flat:
         columns *= problem.out_size[0]
     plan.skips = edges or row_share < 1

@@ -259,6 +259,7 @@ cdef int execute(
         and operands.source.channel_bytes % kernels.item == 0
         and np.PyArray_ISALIGNED(input)
     )
+    operands.source.turn = kernels.turn if problem.readable else NULL
     problem.contiguous = problem.readable and operands.destination.direct and images_are_contiguous(
         problem, &operands.source, &operands.destination, kernels.item
     )

@@ -216,6 +216,9 @@ cdef extern from "kernels/kernels.h" nogil:
         void *product, const void *a, const void *b, Py_ssize_t count, int add
     ) noexcept
 
+    ctypedef void (*cyc_turn_fn)(
+        const void *src, Py_ssize_t pitch, Py_ssize_t rows, void *dst, Py_ssize_t width, Py_ssize_t terms
+    ) noexcept
     ctypedef int (*cyc_finite_fn)(const void *values, Py_ssize_t count) noexcept
 
     ctypedef struct cyc_kernels:
@@ -230,6 +233,7 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_store_fn store[12]
         cyc_turned_fn store_turned
         cyc_pack_fn pack
+        cyc_turn_fn turn
         cyc_finite_fn finite
         cyc_winograd_shorten_fn winograd_shorten
         cyc_winograd_input_fn winograd_input

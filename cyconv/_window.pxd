@@ -1,6 +1,6 @@
 """Window preparation: the strip of input that a block of outputs reads, padded and converted."""
 
-from cyconv._kernels cimport cyc_load_fn
+from cyconv._kernels cimport cyc_load_fn, cyc_turn_fn
 
 
 cdef enum PaddingMode:
@@ -47,6 +47,7 @@ cdef struct Source:
     Py_ssize_t part_bytes  # from the real to the imaginary part
     Py_ssize_t parts  # 2 for complex input, whose parts are channels of their own; else 1
     cyc_load_fn load
+    cyc_turn_fn turn  # where elements lie side by side in a row and need no conversion; else NULL
 
 
 cdef struct Window:

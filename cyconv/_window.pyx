@@ -20,6 +20,7 @@ from cyconv._kernels cimport cyc_load_args
 
 cdef enum:
     ZEROS_ONLY = -1
+    MIN_DEALT = 4  # columns that are transposed together; fewer are as fast one after the other
 
 
 cdef struct Stretch:
@@ -185,6 +186,34 @@ cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil:
     return pitch
 
 
+cdef bint deals_out_columns(
+    const Axis *rows, const Axis *columns, const Source *source, Py_ssize_t row, Py_ssize_t row_count,
+    Py_ssize_t column, Py_ssize_t column_count
+) noexcept nogil:
+    """Whether rows of the input are dealt out in turn to as many column runs: patches side by side, and no padding."""
+    cdef Py_ssize_t first_row = row * rows.stride - rows.before, first_column = column * columns.stride - columns.before
+    return (
+        source.turn != NULL and columns.stride >= MIN_DEALT and columns.taps == columns.stride and columns.dilation == 1
+        and first_column >= 0 and first_column + column_count * columns.stride <= columns.size
+        and first_row >= 0
+        and first_row + (row_count - 1) * rows.stride + (rows.taps - 1) * rows.dilation < rows.size
+    )
+
+
+cdef void deal_out_rows(
+    const Window *window, const Axis *columns, const Source *source, const cyc_load_args *args
+) noexcept nogil:
+    """Load rows for all column runs at once: a transposition of each row. ``args`` is that of the first run."""
+    cdef Py_ssize_t channel, row
+    for channel in range(args.channels):
+        for row in range(args.rows):
+            source.turn(
+                args.src + channel * args.channel_bytes + row * args.row_bytes, columns.stride, args.columns,
+                <char *>args.dst + (channel * args.channel_pitch + row * args.row_pitch) * window.item,
+                window.plane_pitch, columns.stride,
+            )
+
+
 cdef void prepare_channels(
     const Window *window, const Axis *rows, const Axis *columns, const Source *source, const char *image,
     Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t row, Py_ssize_t row_count, Py_ssize_t column,
@@ -200,14 +229,14 @@ cdef void prepare_channels(
     cdef cyc_load_args args
     cdef Py_ssize_t row_run, column_run, length, index, part, parts = source.parts, item = window.item
     cdef int row_index, column_index, row_used, column_used
-    cdef bint only_zeros
+    cdef bint only_zeros, deals = deals_out_columns(rows, columns, source, row, row_count, column, column_count)
     cdef Py_ssize_t run_offset, offset
     cdef const char *src
     args.channel_bytes = source.channel_bytes
     args.channel_pitch = window.channel_pitch * parts
     args.row_pitch = window.row_pitch
     args.alone = columns.mode == ZEROS
-    for column_run in range(columns.run_count):
+    for column_run in range(1 if deals else columns.run_count):
         column_used = stretches_of(columns, &columns.runs[column_run], column, column_count, column_stretches)
         length = columns.runs[column_run].length - columns.block + column_count
         only_zeros = True
@@ -251,5 +280,8 @@ cdef void prepare_channels(
                         args.channels = (channels - part + parts - 1) // parts
                         args.src = src + index // parts * source.channel_bytes + index % parts * source.part_bytes
                         args.dst = dst + (offset + part * window.channel_pitch) * item
-                        source.load(&args)
+                        if deals:
+                            deal_out_rows(window, columns, source, &args)
+                        else:
+                            source.load(&args)
                     offset -= column_stretches[column_index].start - args.before

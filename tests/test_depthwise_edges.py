@@ -69,6 +69,31 @@ def test_windows_read_nothing_beyond_the_input(stride, name, isas, rng, share):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
 @pytest.mark.parametrize("name", ["float32", "float64"])
+@pytest.mark.parametrize("size", [2, 4, 5, 8, 16])
+def test_patches(size, name, isas, rng):
+    """Patches side by side, whose columns a transposition deals out; not with padding."""
+    for width, before in (
+        (size, 0),
+        (3 * size, 0),
+        (6 * size + 1, 0),
+        (20 * size - 1, 0),
+        (7 * size, 2),
+    ):
+        geometry = Geometry((size, size), (before, 0, before, 1), (1, 1), 1)
+        x = rng.integers(-4, 5, (2, 3, 2 * size + 1, width)).astype(name)
+        w = rng.integers(-4, 5, (19, 3, size, size)).astype(name)
+        b = rng.integers(-4, 5, 19).astype(name)
+        expected = oracle.conv2d(x, w, b, geometry)
+        for isa in isas:
+            _engine.use_isa(isa)
+            for at_end in (False, True):
+                out = poisoned(expected.shape, expected.dtype)
+                cyconv.conv2d(guarded(x, at_end), w, b, **geometry.keywords(), **DIRECT, out=out)
+                assert np.array_equal(out, expected), (isa, x.shape, geometry)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
+@pytest.mark.parametrize("name", ["float32", "float64"])
 @pytest.mark.parametrize(("size", "stride"), SIZES)
 def test_planes_taken_together(size, stride, name, isas, rng):
     """A task of several planes, an odd number of them too, and rows of padding left out or not."""

@@ -150,6 +150,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
         },
     .store_turned = CYC_NAME(store_turned),
     .pack = CYC_NAME(pack),
+    .turn = CYC_NAME(turned_over),
     .finite = CYC_NAME(finite),
     .winograd_shorten = CYC_FLOAT_ENTRY(winograd_shorten),
     .winograd_input = CYC_FLOAT_ENTRY(winograd_input),

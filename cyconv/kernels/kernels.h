@@ -330,6 +330,10 @@ typedef void (*cyc_turned_fn)(const cyc_turned_args *);
 typedef void (*cyc_pack_fn)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t terms,
                             void *panel);
 
+/* Transpose: dst[k * width + i] = src[i * pitch + k] for i < rows and k < terms; they do not alias. */
+typedef void (*cyc_turn_fn)(const void *src, ptrdiff_t pitch, ptrdiff_t rows, void *dst, ptrdiff_t width,
+                            ptrdiff_t terms);
+
 /* Weight transform: a panel of 3x3 weights, panel[(c * 9 + k) * width + i], becomes 36 factors each;
  * factor x goes to factors[x * plane + c * width + i]. Reads up to a vector past the panel. */
 typedef void (*cyc_winograd_weight_fn)(const void *panel, ptrdiff_t channels, ptrdiff_t width, void *factors,
@@ -361,6 +365,7 @@ typedef struct {
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */
     cyc_turned_fn store_turned;
     cyc_pack_fn pack;
+    cyc_turn_fn turn;
     cyc_finite_fn finite;
     /* the rest is NULL for integers */
     cyc_winograd_shorten_fn winograd_shorten;

@@ -345,6 +345,11 @@ CYC_STORE_FUNCTION(float16, uint16_t)
 #undef CYC_LOAD_VECTORS
 #endif
 
+static void CYC_NAME(turned_over)(const void *src, ptrdiff_t pitch, ptrdiff_t rows, void *dst, ptrdiff_t width,
+                                  ptrdiff_t terms) {
+    CYC_NAME(turn_over)((const CYC_ELEMENT *)src, pitch, rows, (CYC_ELEMENT *)dst, width, terms);
+}
+
 static void CYC_NAME(pack)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t terms,
                            void *panel) {
     CYC_ELEMENT *dst = (CYC_ELEMENT *)panel;
