@@ -123,6 +123,27 @@ def test_planes_taken_together(size, stride, name, isas, rng):
                 assert np.array_equal(out[:, others], expected[:, others]), (isa, x.shape)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
+@pytest.mark.parametrize("threads", [1, 2, 3, 5])
+@pytest.mark.parametrize(("size", "stride"), SIZES)
+def test_nothing_beyond_the_result_is_written(size, stride, threads, isas, rng):
+    """Few rows, which are cut into shorter blocks for more threads."""
+    cyconv.set_num_threads(threads)
+    for rows in range(1, 12):
+        channels = (1, 3, 15)[rows % 3]
+        geometry = Geometry((stride, stride), (size // 2,) * 4, (1, 1), channels)
+        height = (rows - 1) * stride + size - size // 2 * 2
+        x = rng.integers(-4, 5, (1, channels, max(1, height), 1300)).astype(np.float32)
+        w = rng.integers(-4, 5, (channels, 1, size, size)).astype(np.float32)
+        expected = oracle.conv2d(x, w, np.zeros(channels, np.float32), geometry)
+        for isa in isas:
+            _engine.use_isa(isa)
+            for at_end in (False, True):
+                out = guarded(poisoned(expected.shape, expected.dtype), at_end)
+                cyconv.conv2d(x, w, **geometry.keywords(), **DIRECT, out=out)
+                assert np.array_equal(out, expected), (isa, x.shape)
+
+
 @pytest.mark.parametrize(("size", "stride"), SIZES)
 def test_same_bits_as_from_a_window(size, stride, isa, rng):
     """Columns that are not contiguous go through a window, and so do results through scratch."""

@@ -186,8 +186,7 @@ typedef struct {
  *
  * for `planes` planes of input_rows by input_columns, beyond which the input counts as zero and is not
  * read. Planes lie input_step and out_step apart, rows input_pitch and out_pitch; weights and bias are
- * contiguous, `clamp` may be NULL. At least CYC_ROW_BLOCK rows. The kernel's size and the stride are those of
- * the function.
+ * contiguous, `clamp` may be NULL. The kernel's size and the stride are those of the function.
  */
 typedef struct {
     const void *input;

@@ -182,7 +182,7 @@ CYC_INLINE void CYC_NAME(plane_finish)(const cyc_planes_args *args, const CYC_NA
     const int stored = args->rows < rows ? (int)args->rows : rows;
     const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
     CYC_UNROLL for (int r = 0; r < rows; r++, out += args->out_pitch) {
-        if (rows > CYC_ROW_BLOCK && r == stored) break;
+        if (r == stored) break;
         CYC_UNROLL for (int j = 0; j < vectors; j++) {
             CYC_VECTOR result = shape.half && j == vectors - 1 ? CYC_OP(whole)(sum[r].half) : sum[r].whole[j];
             result = CYC_OP(add)(result, bias);
