@@ -360,7 +360,7 @@ def plan(
     cdef Problem problem
     cdef Plan plan
     cdef int threads, wanted, status
-    compute, _, parts = RESULT_DTYPES[dtype.name]
+    compute, stored, parts = RESULT_DTYPES[dtype.name]
     set_geometry(&problem, stride, padding, dilation, padding_mode)
     problem.batch = input_shape[0]
     problem.groups = groups
@@ -374,7 +374,7 @@ def plan(
         problem.out_size[axis] = (padded - extent) // stride[axis] + 1
     problem.dtype = compute
     problem.held = held
-    problem.readable = problem.contiguous = compute == CYC_F32 or compute == CYC_F64
+    problem.readable = problem.contiguous = parts == 1 and stored == MEMORY_DTYPES[compute]
     threads = useful_threads(&problem)
     wanted = ALGORITHMS[algorithm]
     status = make_plan(&plan, &problem, current_isa(), automatic if wanted == AUTO else wanted, threads)
