@@ -234,6 +234,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef Py_ssize_t rows = problem.out_size[0], columns = problem.out_size[1]
     cdef Py_ssize_t least_channels = min(problem.in_channels, ceil_div(CYC_CHUNK, taps) + 1)
     cdef Py_ssize_t least, fit, parts = problem.batch * problem.groups
+    cdef bint by_panels
 
     # Columns: all of them, unless the shortest window of one row is already too large.
     layout_window(plan, 1, columns)
@@ -252,8 +253,9 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         least = min(rows, ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns))
         rows = least
     rows = most_rows(plan, rows, columns, fit, WINDOW_BUDGET)
-    # A small image with many weights is shared by outputs, so that each weight is read by one thread.
-    if parts * ceil_div(problem.out_size[0], rows) < threads and shares_panels(plan, threads):
+    # An image with many weights is shared by outputs, so that each weight is read by one thread.
+    by_panels = parts < threads and shares_panels(plan, threads)
+    if by_panels:
         rows = balanced(problem.out_size[0], rows)
     else:
         rows = share_rows(plan, rows, least, parts, threads)
@@ -261,7 +263,9 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     if plan.flat and parts >= threads and plan.rows.blocks > 1:
         layout_window(plan, fullest_rows(plan, rows), columns)
     choose_term_block(plan, least_channels)
-    choose_panel_block(plan, parts * plan.rows.blocks * plan.columns.blocks, threads)
+    if by_panels or parts * plan.rows.blocks * plan.columns.blocks < threads:
+        plan.panel_block = ceil_div(plan.panels, threads)
+    choose_panel_block(plan)
     plan.packs_in_task = not problem.held and problem.batch * plan.rows.blocks * plan.columns.blocks == 1
 
 
@@ -292,12 +296,10 @@ cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogi
         plan.channel_block = min(plan.problem.in_channels, (plan.term_block + 2 * taps - 2) // taps)
 
 
-cdef void choose_panel_block(Plan *plan, Py_ssize_t parts, Py_ssize_t threads) noexcept nogil:
-    """Panels of a task: all, unless the threads need parts or the running totals are too large."""
+cdef void choose_panel_block(Plan *plan) noexcept nogil:
+    """Panels of a task: those that a thread is to take, unless their running totals are too large."""
     cdef Py_ssize_t totals
     plan.spots = count_spots(plan, plan.rows.block, plan.columns.block)
-    if parts < threads:
-        plan.panel_block = ceil_div(plan.panels, threads)
     if plan.term_blocks > 1:
         totals = plan.spots * plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * plan.kernels.item
         plan.panel_block = max(1, min(plan.panel_block, TOTALS_BUDGET // totals))
