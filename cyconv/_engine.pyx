@@ -33,7 +33,7 @@ from cyconv._plan cimport (
 from cyconv._run cimport run_plan
 from cyconv._task cimport Destination, Operands
 from cyconv._threads cimport thread_limit
-from cyconv._wide cimport run_wide, wide_bytes, widen
+from cyconv._wide cimport images_are_contiguous, run_wide, wide_bytes, widen
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
 
 from cyconv._isa import available_isas, fma_peak, isa_name, suppose_split_vectors, use_isa
@@ -196,21 +196,6 @@ cdef void set_destination(
         and to.channel_bytes % item == 0
         and np.PyArray_ISALIGNED(out)
         and (floating or activation == CYC_NO_ACTIVATION)
-    )
-
-
-cdef bint images_are_contiguous(
-    const Problem *problem, const Source *source, const Destination *to, Py_ssize_t item
-) noexcept nogil:
-    """Whether the elements of an image of the input lie side by side, and all of the result."""
-    cdef Py_ssize_t channel_bytes = problem.out_size[0] * problem.out_size[1] * item
-    return (
-        source.row_bytes == problem.in_size[1] * item
-        and source.channel_bytes == problem.in_size[0] * source.row_bytes
-        and source.batch_bytes % item == 0
-        and to.row_bytes == problem.out_size[1] * item
-        and to.channel_bytes == channel_bytes
-        and to.batch_bytes == problem.groups * problem.out_channels * channel_bytes
     )
 
 

@@ -17,8 +17,8 @@ from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport cyc_isa
 from cyconv._plan cimport ALIGNMENT, DIRECT, TILE, TURNED_TILE, Plan, Problem, aligned, free_plan, make_plan
 from cyconv._run cimport run_plan
-from cyconv._task cimport Operands
-from cyconv._window cimport ZEROS
+from cyconv._task cimport Destination, Operands
+from cyconv._window cimport ZEROS, Source
 
 
 cdef enum:
@@ -44,6 +44,21 @@ cdef inline Py_ssize_t inputs_of(const Problem *problem) noexcept nogil:
 cdef inline Py_ssize_t outputs_of(const Problem *problem) noexcept nogil:
     """Elements of an image of the result."""
     return problem.groups * problem.out_channels * problem.out_size[0] * problem.out_size[1]
+
+
+cdef bint images_are_contiguous(
+    const Problem *problem, const Source *source, const Destination *to, Py_ssize_t item
+) noexcept nogil:
+    """Whether the elements of an image of the input lie side by side, and all of the result."""
+    cdef Py_ssize_t channel_bytes = problem.out_size[0] * problem.out_size[1] * item
+    return (
+        source.row_bytes == problem.in_size[1] * item
+        and source.channel_bytes == problem.in_size[0] * source.row_bytes
+        and source.batch_bytes % item == 0
+        and to.row_bytes == problem.out_size[1] * item
+        and to.channel_bytes == channel_bytes
+        and to.batch_bytes == problem.groups * problem.out_channels * channel_bytes
+    )
 
 
 cdef double slots_of(const Plan *plan, Py_ssize_t images) noexcept nogil:
@@ -137,10 +152,11 @@ cdef int run_wide(const Plan *plan, const Operands *operands, Py_ssize_t images,
         for index in prange(
             ceil_div(count, CHUNK_IMAGES), num_threads=threads, use_threads_if=threads > 1, schedule="static"
         ):
-            plan.kernels.pack(
-                result + index * CHUNK_IMAGES * item, images, image_outputs, image_outputs,
-                min(<Py_ssize_t>CHUNK_IMAGES, count - index * CHUNK_IMAGES),
-                operands.destination.data + (first + index * CHUNK_IMAGES) * image_outputs * item,
+            start = index * CHUNK_IMAGES
+            plan.kernels.turn(
+                result + start * item, images, image_outputs,
+                operands.destination.data + (first + start) * image_outputs * item, image_outputs,
+                min(<Py_ssize_t>CHUNK_IMAGES, count - start),
             )
         first += count
     free(owned)

@@ -94,6 +94,7 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 
 #include "tile.inc.h"
 #include "rows.inc.h"
+#include "turn.inc.h"
 #include "move.inc.h"
 #include "planes.inc.h"
 #if CYC_FLOATING
@@ -150,7 +151,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
         },
     .store_turned = CYC_NAME(store_turned),
     .pack = CYC_NAME(pack),
-    .turn = CYC_NAME(turned_over),
+    .turn = CYC_NAME(turn_over),
     .finite = CYC_NAME(finite),
     .winograd_shorten = CYC_FLOAT_ENTRY(winograd_shorten),
     .winograd_input = CYC_FLOAT_ENTRY(winograd_input),

@@ -1,0 +1,93 @@
+/* Transpositions, for one compute dtype of one instruction set (see kernels.h): of rows, of weights into a panel, and of
+ * the sums of a turned tile on their way to the result.
+ */
+
+/* A cache line of terms from a few rows at a time. The rows of a weight often lie a multiple of 2 KiB apart, so that
+ * the lines of more of them would evict each other half read. Four, and where the registers hold a whole line of
+ * sixteen rows, these. */
+static void CYC_NAME(turn_over)(const void *from, ptrdiff_t pitch, ptrdiff_t rows, void *to, ptrdiff_t width,
+                                ptrdiff_t terms) {
+    const CYC_ELEMENT *src = (const CYC_ELEMENT *)from;
+    CYC_ELEMENT *dst = (CYC_ELEMENT *)to;
+    const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), fours = terms - terms % 4;
+    ptrdiff_t packed = 0; /* rows of which all whole lines are */
+#ifdef CYC_TRANSPOSE_LINES
+    if (sizeof(CYC_ELEMENT) == sizeof(float)) {
+        for (; packed + line <= rows; packed += line) {
+            for (ptrdiff_t k = 0; k + line <= fours; k += line) {
+                const CYC_ELEMENT *block = src + packed * pitch + k;
+                transpose_lines_32((const float *)block, pitch, (float *)dst + k * width + packed, width);
+            }
+        }
+    }
+#endif
+    for (ptrdiff_t begin = 0; begin < fours; begin += line) {
+        const ptrdiff_t end = begin + line < fours ? begin + line : fours;
+        for (ptrdiff_t i = begin + line <= fours ? packed : 0; i + 4 <= rows; i += 4) {
+            for (ptrdiff_t k = begin; k < end; k += 4)
+                CYC_OP(transpose)(src + i * pitch + k, pitch, dst + k * width + i, width);
+        }
+    }
+    for (ptrdiff_t k = 0; k < terms; k++) {
+        for (ptrdiff_t i = k < fours ? rows - rows % 4 : 0; i < rows; i++) dst[k * width + i] = src[i * pitch + k];
+    }
+}
+
+static void CYC_NAME(pack)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t terms,
+                           void *panel) {
+    CYC_ELEMENT *dst = (CYC_ELEMENT *)panel;
+    CYC_NAME(turn_over)(weight, pitch, rows, panel, width, terms);
+    if (rows == width) return;
+    for (ptrdiff_t k = 0; k < terms; k++) {
+        for (ptrdiff_t i = rows; i < width; i++) dst[k * width + i] = 0;
+    }
+}
+
+/* Lane l of four vectors to out + l * pitch, side by side. */
+CYC_INLINE void CYC_NAME(store_quads)(CYC_ELEMENT *out, ptrdiff_t pitch, const CYC_VECTOR quad[4]) {
+#ifdef CYC_TRANSPOSE_QUADS
+    if (sizeof(CYC_ELEMENT) == sizeof(float)) {
+        transpose_quads_32((const vec_f32 *)quad, (float *)out, pitch);
+        return;
+    }
+#endif
+    enum { LANES = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT) };
+    CYC_ELEMENT lines[4][LANES];
+    ptrdiff_t l = 0;
+    CYC_UNROLL for (int j = 0; j < 4; j++) CYC_OP(store)(lines[j], quad[j]);
+    for (; l + 4 <= LANES; l += 4) CYC_OP(transpose)(lines[0] + l, LANES, out + l * pitch, pitch);
+    for (; l < LANES; l++) {
+        CYC_UNROLL for (int j = 0; j < 4; j++) out[l * pitch + j] = lines[j][l];
+    }
+}
+
+/* Four pixels of a vector of channels at a time; what is left of either, one by one. */
+static void CYC_NAME(store_turned)(const cyc_turned_args *args) {
+    const CYC_ELEMENT *totals = (const CYC_ELEMENT *)args->totals, *bias = (const CYC_ELEMENT *)args->bias;
+    const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
+    CYC_ELEMENT *out = (CYC_ELEMENT *)args->out;
+    const ptrdiff_t pixels = args->pixels, pitch = args->pitch, out_pitch = args->out_pitch;
+    ptrdiff_t c = 0;
+    for (; pixels >= 4 && c + CYC_LANES <= args->channels; c += CYC_LANES) {
+        const CYC_VECTOR biases = CYC_OP(load)(bias + c);
+        for (ptrdiff_t next = 0; next < pixels; next += 4) {
+            const ptrdiff_t p = next + 4 <= pixels ? next : pixels - 4; /* the last four overlap those before */
+            CYC_VECTOR quad[4];
+            CYC_UNROLL for (int j = 0; j < 4; j++) {
+                quad[j] = CYC_OP(add)(CYC_OP(load)(totals + (p + j) * pitch + c), biases);
+                if (clamp) quad[j] = CYC_NAME(clamped)(quad[j], clamp);
+            }
+            CYC_NAME(store_quads)(out + c * out_pitch + p, out_pitch, quad);
+        }
+    }
+    for (; c < args->channels; c++) {
+        for (ptrdiff_t p = 0; p < pixels; p++) {
+            CYC_ELEMENT value = totals[p * pitch + c] + bias[c];
+#if CYC_FLOATING
+            if (clamp && value < clamp[0]) value = clamp[0];
+            if (clamp && value > clamp[1]) value = clamp[1];
+#endif
+            out[c * out_pitch + p] = value;
+        }
+    }
+}
