@@ -23,12 +23,13 @@ from cyconv._plan cimport (
     MIN_BLOCK_COLUMNS,
     ROWS,
     WINOGRAD,
-    WINOGRAD_CHUNK,
     Plan,
     Problem,
     layout_window,
     plane_elements,
+    tile_pitch,
 )
+from cyconv._slots cimport MANY_REGISTERS
 from cyconv._tiles cimport count_spots
 from cyconv._window cimport ZEROS, Axis, reading_outputs
 
@@ -43,6 +44,10 @@ cdef enum:
     # second-level cache, and from beyond it where the weights are too many for one pass.
     MIN_BLOCK_PIXELS = 128
     MIN_BLOCK_PIXELS_OF_PASSES = 384
+    # A tile of few registers reads its panel from the first level, and the pixels that were gathered for all panels
+    # from the second.
+    NEAR_PANEL_BUDGET = 8 * 1024
+    PIXELS_BUDGET = 192 * 1024
     # The row kernel uses each row a few times only: its window stays in the first level.
     ROWS_WINDOW_BUDGET = 32 * 1024
     MIN_ROWS_BLOCK = 8
@@ -93,8 +98,9 @@ cdef Py_ssize_t share_rows(
 
 cdef Py_ssize_t fullest_rows(const Plan *plan, Py_ssize_t most) noexcept nogil:
     """Of the heights from two thirds of `most` up, the one whose tiles waste the fewest lanes."""
-    cdef Py_ssize_t rows = plan.problem.out_size[0], pitch = plan.window.row_pitch, lanes = plan.kernels.lanes
-    cdef Py_ssize_t gap = pitch - plan.problem.out_size[1], block, vectors, best = most, fewest = -1
+    cdef Py_ssize_t rows = plan.problem.out_size[0], lanes = plan.kernels.lanes
+    cdef Py_ssize_t pitch = tile_pitch(plan, plan.columns.block), gap = pitch - plan.columns.block
+    cdef Py_ssize_t block, vectors, best = most, fewest = -1
     for block in range(most, most * 2 // 3, -1):
         vectors = rows // block * ceil_div(block * pitch - gap, lanes)
         if rows % block:
@@ -208,7 +214,7 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
 
 cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     """The block that the cost model found; its outputs are shared where there are few blocks."""
-    cdef Py_ssize_t parts
+    cdef Py_ssize_t parts, chunk = plan.kernels.winograd_chunk
     cdef Py_ssize_t factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item, most  # of a channel and an output
     layout_window(plan, plan.block_rows * CYC_WINOGRAD_OUT, plan.block_columns * CYC_WINOGRAD_OUT)
     parts = plan.problem.batch * plan.problem.groups * plan.rows.blocks * plan.columns.blocks
@@ -222,10 +228,15 @@ cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
             factors * plan.problem.in_channels * plan.problem.groups * plan.problem.out_channels > HELD_FACTORS_BUDGET
         )
     if plan.transforms_in_task:
-        most = max(1, PART_FACTORS_BUDGET // (factors * plan.panel_width * WINOGRAD_CHUNK)) * WINOGRAD_CHUNK
-        most = round_up(balanced(plan.part_channels, most), WINOGRAD_CHUNK)
+        most = max(1, PART_FACTORS_BUDGET // (factors * plan.panel_width * chunk)) * chunk
+        most = round_up(balanced(plan.part_channels, most), chunk)
         plan.part_channels = min(plan.part_channels, most)
     plan.channel_block = max(1, min(plan.problem.in_channels, WINOGRAD_WINDOW_BUDGET // window_bytes(plan, 1)))
+
+
+cdef inline Py_ssize_t gathered_terms(const Plan *plan) noexcept nogil:
+    """The fewest terms that are gathered together."""
+    return max(<Py_ssize_t>1, min(plan.terms, 2 * <Py_ssize_t>CYC_CHUNK))
 
 
 cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
@@ -238,11 +249,15 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
 
     # Columns: all of them, unless the shortest window of one row is already too large.
     layout_window(plan, 1, columns)
-    while window_bytes(plan, least_channels) > WINDOW_BUDGET and columns > MIN_BLOCK_COLUMNS:
+    while columns > MIN_BLOCK_COLUMNS and (
+        window_bytes(plan, least_channels) > WINDOW_BUDGET
+        or plan.gathers and gathered_terms(plan) * columns * plan.kernels.item > PIXELS_BUDGET
+    ):
         columns = max(MIN_BLOCK_COLUMNS, ceil_div(columns, 2))
         layout_window(plan, 1, columns)
     if columns < problem.out_size[1]:
-        plan.flat = plan.cut = False
+        plan.cut = False
+        plan.flat = plan.gathers
 
     # Rows: as many as the window budget holds, with all channels if enough rows do.
     least = min(rows, ceil_div(MIN_BLOCK_PIXELS, columns))
@@ -253,6 +268,8 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         least = min(rows, ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns))
         rows = least
     rows = most_rows(plan, rows, columns, fit, WINDOW_BUDGET)
+    if plan.gathers:
+        rows = max(least, min(rows, PIXELS_BUDGET // (gathered_terms(plan) * columns * plan.kernels.item)))
     # An image with many weights is shared by outputs, so that each weight is read by one thread.
     by_panels = parts < threads and shares_panels(plan, threads)
     if by_panels:
@@ -283,6 +300,13 @@ cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogi
     cdef Py_ssize_t taps = plan.rows.taps * plan.columns.taps, channels = plan.problem.in_channels
     cdef Py_ssize_t panel_chunks = max(1, PANEL_BUDGET // (plan.panel_width * plan.kernels.item * CYC_CHUNK))
     cdef Py_ssize_t most = plan.terms
+    if plan.kernels.registers < MANY_REGISTERS:
+        panel_chunks = max(1, NEAR_PANEL_BUDGET // (plan.panel_width * plan.kernels.item * CYC_CHUNK))
+    if plan.gathers:
+        panel_chunks = max(1, min(
+            panel_chunks,
+            PIXELS_BUDGET // (plan.rows.block * plan.columns.block * plan.kernels.item * CYC_CHUNK),
+        ))
     if window_bytes(plan, channels) > WINDOW_BUDGET:
         channels = max(least_channels, WINDOW_BUDGET // window_bytes(plan, 1))
         most = max(CYC_CHUNK, (channels - 1) * taps)

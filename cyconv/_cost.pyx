@@ -19,7 +19,7 @@ The choice never looks at the batch size, the threads or the layout. The last th
 Time is counted in slots (_slots), of which a core starts two a cycle.
 """
 
-from cyconv._blocks cimport planes_kernel, rows_in_place
+from cyconv._cost_rows cimport rows_cost, window_slots
 from cyconv._cost_winograd cimport winograd_cost
 from cyconv._fft cimport fft_cost
 from cyconv._integers cimport balanced, ceil_div
@@ -28,8 +28,6 @@ from cyconv._kernels cimport (
     CYC_EDGE_ROWS,
     CYC_MAX_TILE_ROWS,
     CYC_MAX_TILE_VECTORS,
-    CYC_ROW_BLOCK,
-    cyc_unrolls_rows,
 )
 from cyconv._plan cimport (
     ALGORITHMS,
@@ -38,7 +36,6 @@ from cyconv._plan cimport (
     FFT,
     MAX_PANELS_IN_PLACE,
     MAX_SPAN_LISTS,
-    MIN_BLOCK_COLUMNS,
     ROWS,
     TILE,
     TURNED_TILE,
@@ -46,31 +43,35 @@ from cyconv._plan cimport (
     Plan,
     Problem,
 )
-from cyconv._slots cimport TILE_START_SLOTS, Terms, candidate_rows, load_slots, scalars_slots, vectors_slots
+from cyconv._slots cimport (
+    MANY_REGISTERS,
+    TILE_START_SLOTS,
+    Terms,
+    candidate_rows,
+    scalars_slots,
+    vectors_slots,
+)
 from cyconv._tiles cimport piece_end
-from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps, shared_row_stride
+from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps
 
 
 cdef enum:
-    # Elements of the smallest window of the row kernel, which takes all channels at once: without a
-    # limit, scratch would grow with the channels.
-    MAX_ROWS_WINDOW = 64 * 1024
     # Transforms cannot pay for kernels of fewer taps, and small calls do not wait for their cost.
     MIN_FFT_TAPS = 36
     # With fewer channels its error is more than four times that of the direct algorithms.
     MIN_WINOGRAD_CHANNELS = 6
 
-cdef double EDGE_SLOTS = 10.0  # the least that a term takes which leaves out pixels: they have to be found
+# The least that a term takes which leaves out pixels: they have to be found. What that takes beside the products of
+# few registers: measured on Zen 3.
+cdef double EDGE_SLOTS = 10.0
+cdef double FEW_SUMS_EDGE_SLOTS = 2.5
 cdef double GROUP_START_SLOTS = 250.0  # of a tile algorithm, beside what it takes once
 # Of a term in the table of all, turned with its edges; of a kernel row in a list for rows that leave out some terms.
 cdef double TERM_SLOTS = 4.0
 cdef double TURNED_TERM_SLOTS = 8.0
 cdef double SPAN_SLOTS = 8.0
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
-# Of an element and of a row of the input that are copied; of a row of the result, which cuts flat tiles in pieces,
-# and of its store for each output channel.
-cdef double WINDOW_SLOTS = 0.45
-cdef double WINDOW_ROW_SLOTS = 10.0
+# Of a row of the result, which cuts flat tiles in pieces, and of its store for each output channel.
 cdef double PIECES_SLOTS = 10.0
 cdef double PIECE_STORE_SLOTS = 5.0
 cdef double SPOT_SLOTS = 30.0  # of a tile beside its call: its address, terms and pieces
@@ -78,16 +79,12 @@ cdef double TURNED_SPOT_SLOTS = 15.0  # without pieces
 # Of an element of the result of a turned tile: of whole vectors of outputs, and of those that are left.
 cdef double TRANSPOSED_STORE_SLOTS = 1.2
 cdef double SINGLE_STORE_SLOTS = 2.5
-# The row kernel, unless all rows and terms are unrolled: each input row that it loads, to find the output rows
-# and the ends of chunks; and its start.
-cdef double ROWS_INPUT_SLOTS = 24
-cdef double ROWS_START_SLOTS = 1000
-# With fewer than this many registers it loads its weights again for every input row.
-cdef Py_ssize_t MANY_REGISTERS = 32
-cdef double FEW_REGISTERS_FACTOR = 1.2
-# The call of a kernel for each output channel; in place, one call has several.
-cdef double ROWS_CALL_SLOTS = 180
-cdef double ROWS_IN_PLACE_SLOTS = 75
+# To gather a term of a tile, and each vector of it; how much longer products of few registers take whose pixels are
+# not gathered. With fewer outputs than this a pixel, once gathered, is not used often enough.
+cdef double GATHER_SLOTS = 2
+cdef double GATHER_VECTOR_SLOTS = 4.5
+cdef double FAR_PIXELS_FACTOR = 1.06
+cdef Py_ssize_t MIN_GATHERED_OUTPUTS = 32
 # To find the taps of a tile, against the products that it leaves out: of full tiles with so many sums.
 cdef double SKIP_SLOTS = 200
 cdef double FULL_TILE = 24
@@ -113,13 +110,6 @@ cdef inline double start_slots(const Plan *plan, double term_slots) noexcept nog
     return slots + PACK_SLOTS * plan.terms * plan.problem.out_channels
 
 
-cdef double window_slots(const Plan *plan) noexcept nogil:
-    """To copy the input of a group into windows."""
-    cdef const Problem *problem = &plan.problem
-    cdef double row = 0 if plan.one_tap else WINDOW_ROW_SLOTS  # without gaps, rows are copied as one
-    return problem.in_channels * problem.in_size[0] * (WINDOW_SLOTS * problem.in_size[1] + row)
-
-
 cdef double read_share(const Axis *axis) noexcept nogil:
     """The share of taps that read the input, not zero padding, over all outputs of an axis."""
     cdef Py_ssize_t tap, first, last, reads = 0
@@ -137,7 +127,31 @@ cdef double skipping_share(const Plan *plan, const Axis *axis) noexcept nogil:
     return share if (1 - share) * plan.terms * FULL_TILE > SKIP_SLOTS else 1.0
 
 
-cdef double tile_cost(Plan *plan) noexcept nogil:
+cdef inline bint may_gather(const Plan *plan) noexcept nogil:
+    """Whether tiles make so few products of what they load that the pixels of each are better gathered."""
+    return plan.kernels.registers < MANY_REGISTERS and plan.problem.out_channels >= MIN_GATHERED_OUTPUTS
+
+
+cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil:
+    """To gather all terms of all pixels of an image, in tiles of so many."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t all_pixels = problem.out_size[0] * problem.out_size[1], tiles = ceil_div(all_pixels, pixels)
+    cdef Py_ssize_t vectors = tiles * ceil_div(pixels, plan.kernels.lanes)
+    if plan.window.row_pitch > problem.out_size[1]:  # and one where a tile goes on in another row
+        vectors += problem.out_size[0]
+    return plan.terms * (GATHER_SLOTS * tiles + GATHER_VECTOR_SLOTS * vectors)
+
+
+cdef double either_way(Plan *plan, double (*cost_with)(Plan *, bint) noexcept nogil) noexcept nogil:
+    """The cost of a tile algorithm with pixels gathered or not, whichever is less."""
+    cdef double cost = cost_with(plan, False), gathered
+    if not may_gather(plan):
+        return cost
+    gathered = cost_with(plan, True)
+    return gathered if gathered < cost else cost_with(plan, False)
+
+
+cdef double tile_cost(Plan *plan, bint gathers) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, pixel_vectors
     cdef Py_ssize_t columns = problem.out_size[1], row_count = problem.out_size[0]
@@ -150,7 +164,14 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
     column_share = <double>(last_column - first_column) / plan.columns.taps if plan.columns.mode == ZEROS else 1.0
     pixel_vectors = ceil_div((row_count - 1) * plan.window.row_pitch + columns, lanes)
     plan.cut = False
-    plan.flat = pixel_vectors < row_count * ceil_div(columns, lanes)
+    # rows without gaps are one long row, unless they leave out different taps
+    plan.flat = pixel_vectors < row_count * ceil_div(columns, lanes) or (
+        plan.window.row_pitch == columns and row_share == 1
+    )
+    plan.gathers = gathers
+    if gathers:
+        plan.flat = True
+        pixel_vectors = ceil_div(row_count * columns, lanes)
     if not plan.flat:
         pixel_vectors = ceil_div(columns, lanes)
     for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
@@ -171,8 +192,12 @@ cdef double tile_cost(Plan *plan) noexcept nogil:
     tiles = ceil_div(pixel_vectors, plan.tile_vectors) * ceil_div(problem.out_channels, plan.tile_rows)
     if not plan.flat:
         tiles *= row_count
+    if plan.kernels.registers < MANY_REGISTERS and not gathers:
+        best *= FAR_PIXELS_FACTOR
     cost = best * plan.terms * column_share + start_slots(plan, TERM_SLOTS)
     cost += PIECES_SLOTS * row_count + SPOT_SLOTS * tiles
+    if gathers:
+        return cost + gather_slots(plan, plan.pixel_tile) + (0 if plan.one_tap else window_slots(plan))
     if plan.flat and plan.window.row_pitch > columns:
         cost += PIECE_STORE_SLOTS * row_count * problem.out_channels
     if (
@@ -199,6 +224,8 @@ cdef double turned_edge_slots(
                 vectors_slots(plan.kernels, pixels - first - last, out_vectors, vectors, terms),
                 EDGE_SLOTS * ceil_div(out_vectors, vectors),
             )
+            if plan.kernels.registers < MANY_REGISTERS:
+                sum += FEW_SUMS_EDGE_SLOTS * ceil_div(out_vectors, vectors)
     return sum
 
 
@@ -228,12 +255,12 @@ cdef double turned_columns_slots(
     return sum
 
 
-cdef double turned_tile_cost(Plan *plan) noexcept nogil:
+cdef double turned_tile_cost(Plan *plan, bint gathers) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, tiles
     cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes), columns = problem.out_size[1]
     cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows)
-    cdef bint edges = skipping_share(plan, &plan.columns) < 1, can_cut = edges
+    cdef bint edges = not gathers and skipping_share(plan, &plan.columns) < 1, can_cut = edges
     cdef int cut, keeps
     # tiles beyond the last list take all taps
     if count_pieces(&plan.rows) * (count_pieces(&plan.columns) if can_cut else 1) > MAX_SPAN_LISTS:
@@ -241,7 +268,10 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
         row_share = 1.0
     # rows without gaps between them are one long row; where they leave out different taps a tile leaves out those
     # that all of its rows do, which few do of rows shorter than a tile
-    plan.flat = plan.window.row_pitch == columns and not edges and (row_share == 1 or columns >= CYC_MAX_TILE_ROWS)
+    plan.gathers = gathers
+    plan.flat = gathers or (
+        plan.window.row_pitch == columns and not edges and (row_share == 1 or columns >= CYC_MAX_TILE_ROWS)
+    )
     if plan.flat:
         columns *= problem.out_size[0]
     plan.skips = edges or row_share < 1
@@ -257,6 +287,8 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
                     plan.cut = cut
                     plan.pixel_tile = rows
                     plan.tile_vectors = vectors
+    if plan.kernels.registers < MANY_REGISTERS and not gathers:
+        best *= FAR_PIXELS_FACTOR
     if not plan.cut:
         plan.pixel_tile = balanced(columns, plan.pixel_tile)
     plan.tile_rows = plan.pixel_tile
@@ -267,6 +299,7 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
         tiles *= problem.out_size[0]
     return (
         start_slots(plan, TURNED_TERM_SLOTS) + TURNED_SPOT_SLOTS * tiles
+        + (gather_slots(plan, plan.pixel_tile) if gathers else 0)
         + (0 if plan.one_tap else window_slots(plan))
         + best * row_share * problem.in_channels * problem.kernel[0]
         + problem.out_size[0] * problem.out_size[1] * (
@@ -276,53 +309,18 @@ cdef double turned_tile_cost(Plan *plan) noexcept nogil:
     )
 
 
-cdef double rows_cost(Plan *plan) noexcept nogil:
-    """-1 where some input row serves no output, and where there are no channels or too many for a window."""
-    cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t lanes = plan.kernels.lanes, pixel_vectors = ceil_div(problem.out_size[1], lanes)
-    cdef Py_ssize_t height = problem.kernel[0]
-    cdef Py_ssize_t stride = shared_row_stride(&plan.rows), rows = min(problem.out_size[0], CYC_ROW_BLOCK)
-    cdef double loads, products, slots
-    if stride > height or problem.in_channels == 0:
-        return -1
-    if problem.in_channels * height * (problem.kernel[1] + MIN_BLOCK_COLUMNS) > MAX_ROWS_WINDOW:
-        return -1
-    plan.flat = plan.cut = plan.skips = False
-    plan.tile_rows = CYC_ROW_BLOCK
-    plan.tile_vectors = min(pixel_vectors, plan.kernels.row_vectors)
-    plan.pixel_tile = problem.out_size[1]
-    plan.panel_width = 1
-    # per kernel column of CYC_ROW_BLOCK rows: each input row is loaded once, each product made once
-    loads = ((rows - 1) * stride + height) * pixel_vectors * load_slots(plan.kernels)
-    products = rows * height * pixel_vectors
-    slots = max(products, loads + rows * height * ceil_div(pixel_vectors, plan.kernels.row_vectors))
-    slots *= problem.kernel[1] * problem.in_channels * problem.out_channels
-    slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
-    if plan.kernels.registers < MANY_REGISTERS:
-        slots *= FEW_REGISTERS_FACTOR
-    if planes_kernel(plan) == NULL and (
-        problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride)
-    ):
-        slots += ROWS_START_SLOTS + (
-            ROWS_INPUT_SLOTS * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
-            * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
-        )
-    if rows_in_place(plan):
-        return slots + ROWS_IN_PLACE_SLOTS * problem.out_channels
-    return slots + window_slots(plan) + ROWS_CALL_SLOTS * problem.out_channels
-
-
 cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:
     """The cost of one entry of the list, whose tile the plan then has; negative: does not apply."""
+    plan.gathers = False
     if algorithm == FFT:
         return fft_cost(plan)
     if algorithm == ROWS:
         return rows_cost(plan)
     if algorithm == TURNED_TILE:
-        return turned_tile_cost(plan)
+        return either_way(plan, turned_tile_cost)
     if algorithm == WINOGRAD:
         return winograd_cost(plan)
-    return tile_cost(plan)
+    return either_way(plan, tile_cost)
 
 
 cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:

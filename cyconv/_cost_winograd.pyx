@@ -8,8 +8,8 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
 )
-from cyconv._plan cimport HELD_FACTORS_BUDGET, WINOGRAD_CHUNK, Plan, Problem
-from cyconv._slots cimport TILE_START_SLOTS, Terms, candidate_rows, scalars_slots
+from cyconv._plan cimport HELD_FACTORS_BUDGET, Plan, Problem
+from cyconv._slots cimport MANY_REGISTERS, TILE_START_SLOTS, Terms, candidate_rows, scalars_slots
 from cyconv._tile_block cimport TileBlock
 from cyconv._window cimport CIRCULAR, REFLECT, Axis
 
@@ -31,6 +31,8 @@ cdef double OUTPUT_TRANSFORM_SLOTS = 360
 cdef double TURNED_OUTPUT_SLOTS = 420
 cdef double WEIGHT_TRANSFORM_SLOTS = 24
 cdef double FACTOR_READ_SLOTS = 0.1
+# How much longer transforms take whose thirty-six values do not stay in the registers: measured on AVX2.
+cdef double SPILLING_FACTOR = 1.4
 
 
 cdef bint reads_inside(const Axis *axis) noexcept nogil:
@@ -55,6 +57,10 @@ cdef bint suits_winograd(const Plan *plan) noexcept nogil:
     )
 
 
+cdef inline double spilling(const Plan *plan) noexcept nogil:
+    return SPILLING_FACTOR if plan.kernels.registers < MANY_REGISTERS else 1.0
+
+
 cdef struct Products:
     # What one term of all products takes, by the size of a block and the vectors of a tile; negative: not
     # known yet. Sizes come again in many blocks.
@@ -66,7 +72,7 @@ cdef double best_scalars_slots(
     const Plan *plan, Py_ssize_t scalars, Py_ssize_t vectors, Py_ssize_t most, Py_ssize_t *tile_rows
 ) noexcept nogil:
     """One term of one product, with the better rows of a tile."""
-    cdef Terms terms = Terms(plan.problem.in_channels, WINOGRAD_CHUNK)
+    cdef Terms terms = Terms(plan.problem.in_channels, plan.kernels.winograd_chunk)
     cdef Py_ssize_t rows
     cdef double slots, best = -1
     cdef int keeps
@@ -133,7 +139,7 @@ cdef double winograd_tile_slots(
         if best < 0 or cost < best:
             best = cost
             tile_vectors[0] = most
-    return best + (
+    return best + spilling(plan) * (
         scalars * vectors * (TURNED_OUTPUT_SLOTS if turned else OUTPUT_TRANSFORM_SLOTS) / plan.problem.in_channels
     )
 
@@ -156,7 +162,7 @@ cdef double winograd_block_slots(
     cdef Py_ssize_t channels = plan.problem.in_channels
     return (
         BLOCK_START_SLOTS
-        + channels * INPUT_TRANSFORM_SLOTS * block.rows * ceil_div(block.columns, plan.kernels.lanes)
+        + spilling(plan) * channels * INPUT_TRANSFORM_SLOTS * block.rows * ceil_div(block.columns, plan.kernels.lanes)
         + channels * winograd_tile_slots(plan, block, turned, known, tile_vectors)
         + CYC_WINOGRAD_PRODUCTS * channels * FACTOR_READ_SLOTS * plan.problem.out_channels
     )

@@ -384,7 +384,7 @@ def plan(
             "algorithm": ALGORITHM_NAMES[plan.algorithm],
             "reason": WIDE_REASON.format(images) if images else REASONS[plan.algorithm],
             "isa": isa_name(),
-            "tile": names[plan.algorithm],
+            "tile": names[plan.algorithm] + (", pixels gathered" if plan.gathers else ""),
             "threads": threads,
             "scratch_bytes": plan.scratch_bytes + (wide_bytes(&plan) if images else 0),
             "flops": int(2 * plan.multiply_adds),

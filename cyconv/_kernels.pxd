@@ -1,5 +1,7 @@
 """The C inner loops as Cython sees them; kernels/kernels.h has the contract of each."""
 
+from libc.stdint cimport int32_t
+
 cdef extern from "kernels/kernels.h" nogil:
     const Py_ssize_t CYC_CHUNK
     const Py_ssize_t CYC_ROW_BLOCK
@@ -43,9 +45,9 @@ cdef extern from "kernels/kernels.h" nogil:
     const int CYC_RELU6
 
     ctypedef struct cyc_tap:
-        int broadcast
-        int vector
-        int edge
+        int32_t broadcast
+        int32_t vector
+        int32_t edge
 
     ctypedef struct cyc_edge:
         unsigned char first
@@ -149,6 +151,21 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t rows
         Py_ssize_t columns
 
+    enum: CYC_MAX_COPIES
+    ctypedef struct cyc_copy:
+        int32_t begin "from"
+        int32_t to
+
+    ctypedef struct cyc_gather_args:
+        const void *window
+        const int32_t *offsets
+        Py_ssize_t terms
+        const cyc_copy *copies
+        Py_ssize_t copy_count
+        Py_ssize_t rest
+        void *dst
+        Py_ssize_t width
+
     ctypedef struct cyc_turned_args:
         const void *totals
         Py_ssize_t pitch
@@ -201,6 +218,7 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef void (*cyc_load_fn)(const cyc_load_args *) noexcept
     ctypedef void (*cyc_store_fn)(const cyc_store_args *) noexcept
     ctypedef void (*cyc_turned_fn)(const cyc_turned_args *) noexcept
+    ctypedef void (*cyc_gather_fn)(const cyc_gather_args *) noexcept
     ctypedef void (*cyc_pack_fn)(
         const void *weight, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t terms, void *panel
     ) noexcept
@@ -229,9 +247,11 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_rows_fn rows
         cyc_planes_fn planes[2][7]
         Py_ssize_t row_vectors
+        Py_ssize_t winograd_chunk
         cyc_load_fn load[12]
         cyc_store_fn store[12]
         cyc_turned_fn store_turned
+        cyc_gather_fn gather
         cyc_pack_fn pack
         cyc_turn_fn turn
         cyc_finite_fn finite

@@ -21,8 +21,6 @@ cdef enum:
     MIN_BLOCK_COLUMNS = 32
     MAX_PANELS_IN_PLACE = 2  # that read a plain tile's input where it lies, unaligned
     MAX_SPAN_LISTS = 32  # lists of the terms that different tiles take
-    # Terms of a chunk of Winograd's sums, whose errors the output transform enlarges.
-    WINOGRAD_CHUNK = 16
     # Factors of more weights than this would come from memory, which takes longer than making them
     # again from weights a quarter of their size.
     HELD_FACTORS_BUDGET = 16 * 1024 * 1024
@@ -85,6 +83,7 @@ cdef struct Plan:
     bint flat  # tiles run across the ends of rows, through the columns between them
     bint cut  # tiles end where a tap begins or ceases to read padding
     bint skips  # taps of a tile that read only zero padding are left out
+    bint gathers  # each tile's pixels are gathered from the window, without gaps between rows, for all panels at once
 
     bint one_tap  # windows of the tile algorithms look as the input does
     Py_ssize_t terms  # k: in_channels * kernel[0] * kernel[1]
@@ -125,7 +124,9 @@ cdef struct Plan:
     Py_ssize_t turned_bytes
     Py_ssize_t sums_bytes
     Py_ssize_t panel_bytes
+    Py_ssize_t pixels_bytes
     Py_ssize_t taps_bytes
+    Py_ssize_t offsets_bytes
     Py_ssize_t spots_bytes
     Py_ssize_t edges_bytes
     Py_ssize_t pieces_bytes
@@ -149,6 +150,11 @@ cdef int make_plan(
 ) noexcept nogil
 cdef void free_plan(Plan *plan) noexcept nogil
 cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil
+
+
+cdef inline Py_ssize_t tile_pitch(const Plan *plan, Py_ssize_t columns) noexcept nogil:
+    """From a row of a block of `columns` to the next, in pixels as its tiles run over them."""
+    return columns if plan.gathers else plan.window.row_pitch
 
 
 cdef inline Py_ssize_t plane_elements(const Plan *plan) noexcept nogil:

@@ -3,6 +3,7 @@
 ``make_plan`` is the first half of the engine, ``run_plan`` (_run) the second; neither needs the GIL.
 """
 
+from libc.stdint cimport int32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -86,7 +87,10 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     plan.totals_bytes = round_up(totals, ALIGNMENT)
     if plan.packs_in_task:
         plan.panel_bytes = round_up(plan.term_block * plan.panel_width * item, ALIGNMENT)
-    if plan.term_blocks > 1 or plan.one_tap:  # otherwise the plan has the taps of all terms
+    if plan.gathers:
+        plan.pixels_bytes = round_up(plan.spots * plan.term_block * plan.pixel_tile * item + slack, ALIGNMENT)
+        plan.offsets_bytes = round_up(plan.term_block * sizeof(int32_t), ALIGNMENT)
+    if plan.term_blocks > 1 or plan.one_tap or plan.gathers:  # otherwise the plan has the taps of all terms
         plan.taps_bytes = round_up(plan.term_block * sizeof(cyc_tap), ALIGNMENT)
     plan.spots_bytes = round_up(plan.spots * sizeof(Spot), ALIGNMENT)
     plan.edge_tables = 1
@@ -107,8 +111,9 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
         plan.span_lists = max(<Py_ssize_t>1, min(<Py_ssize_t>MAX_SPAN_LISTS, SPANS_BUDGET // list_bytes))
     plan.spans_bytes = round_up(plan.span_lists * (sizeof(SpanList) + plan.spans * sizeof(cyc_span)), ALIGNMENT)
     plan.scratch_bytes = (
-        ALIGNMENT + plan.window_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes + plan.taps_bytes
-        + plan.spots_bytes + plan.edges_bytes + plan.pieces_bytes + plan.spans_bytes
+        ALIGNMENT + plan.window_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes + plan.pixels_bytes
+        + plan.taps_bytes + plan.offsets_bytes + plan.spots_bytes + plan.edges_bytes + plan.pieces_bytes
+        + plan.spans_bytes
     )
 
 
@@ -175,7 +180,8 @@ cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
     plan.taps_bytes = round_up(plan.terms * sizeof(cyc_tap), ALIGNMENT)
     plan.spots_bytes = round_up(plan.panel_block * plan.panel_width * plan.positions, ALIGNMENT)
     plan.spans_bytes = round_up(
-        max(ceil_div(plan.terms, CYC_CHUNK), ceil_div(plan.part_channels, WINOGRAD_CHUNK)) * sizeof(cyc_span), ALIGNMENT
+        max(ceil_div(plan.terms, CYC_CHUNK), ceil_div(plan.part_channels, plan.kernels.winograd_chunk))
+        * sizeof(cyc_span), ALIGNMENT
     )
     plan.scratch_bytes = (
         plan.window_bytes + plan.factor_bytes + plan.totals_bytes + plan.turned_bytes + plan.sums_bytes
@@ -247,7 +253,7 @@ cdef int make_plan(
         * plan.rows.blocks * plan.columns.blocks
     )
 
-    table_bytes = plan.terms * <Py_ssize_t>sizeof(cyc_tap) if plan.term_blocks == 1 else 0
+    table_bytes = plan.terms * <Py_ssize_t>sizeof(cyc_tap) if plan.term_blocks == 1 and not plan.gathers else 0
     if plan.algorithm == ROWS:
         table_bytes = row_table_bytes(plan)
     elif plan.algorithm == WINOGRAD:
@@ -265,7 +271,7 @@ cdef int make_plan(
             plan.taps[index].broadcast = <int>(index * (plan.positions if plan.turned else plan.panel_width))
             plan.taps[index].vector = <int>(index * (plan.panel_width if plan.turned else plan.positions))
             plan.taps[index].edge = 0
-    elif plan.term_blocks == 1:
+    elif plan.term_blocks == 1 and not plan.gathers:
         fill_taps(plan, 0, plan.terms, plan.window.channel_pitch, plan.taps)
     return 0
 

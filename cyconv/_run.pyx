@@ -2,6 +2,7 @@
 
     task = image x group x part of the outputs x block of the output image     (prange)
       for each block of terms          window of its channels: prepare_channels (_window)
+                                       and from it the pixels of each tile, where they are gathered (_gather)
         for each panel of outputs      its packed weights stay in cache
           for each tile of pixels      kernel: sums of the terms                (kernels/)
             after the last terms       epilogue: bias, activation, store
@@ -11,8 +12,10 @@ everywhere else its sums go through scratch, from where the epilogue writes them
 """
 
 from cython.parallel cimport prange, threadid
+from libc.stdint cimport int32_t
 from libc.stdlib cimport free, malloc
 
+from cyconv._gather cimport gather_block
 from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
@@ -26,7 +29,7 @@ from cyconv._kernels cimport (
     cyc_turned_args,
 )
 from cyconv._panels cimport finite_flags, look_ahead, pack_panel
-from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, WINOGRAD, Plan, aligned
+from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, WINOGRAD, Plan, aligned, tile_pitch
 from cyconv._run_rows cimport run_row_task
 from cyconv._run_winograd cimport run_winograd
 from cyconv._task cimport (
@@ -40,7 +43,7 @@ from cyconv._task cimport (
     prepare_window,
     window_in_input,
 )
-from cyconv._tiles cimport Spot, SpanList, fill_spans, fill_taps, place_pieces, place_spots
+from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_spans, fill_taps, place_pieces, place_spots
 
 
 cdef struct Placed:
@@ -59,7 +62,9 @@ cdef struct Scratch:
     char *totals
     char *turned  # the totals of one turned tile, transposed
     char *panel  # packed weights of one panel, where the task packs them
+    char *pixels  # of a block of terms, gathered: [tile][term][pixel]
     cyc_tap *taps
+    int32_t *offsets  # of the terms in the window, where pixels are gathered from it
     Spot *spots
     cyc_edge *edges
     cyc_piece *pieces
@@ -77,7 +82,7 @@ cdef void store_tile(
     """
     cdef const Destination *to = &operands.destination
     cdef cyc_store_args args
-    cdef Py_ssize_t pitch = plan.window.row_pitch, item = plan.kernels.item
+    cdef Py_ssize_t pitch = tile_pitch(plan, task.column_count), item = plan.kernels.item
     cdef Py_ssize_t row = spot.row, column = spot.column, done = 0, run
     cdef Py_ssize_t part, parts = to.parts
     args.activation = to.activation
@@ -117,7 +122,8 @@ cdef inline bint takes_vectors(const Plan *plan, const Destination *to) noexcept
 cdef bint lies_in_line(const Plan *plan, const Destination *to, const Task *task, const Spot *spot) noexcept nogil:
     """Whether the pixels of a tile lie side by side in the result."""
     return spot.column + spot.pixels <= task.column_count or (
-        plan.window.row_pitch == task.column_count and to.row_bytes == task.column_count * plan.kernels.item
+        tile_pitch(plan, task.column_count) == task.column_count
+        and to.row_bytes == task.column_count * plan.kernels.item
     )
 
 
@@ -128,7 +134,7 @@ cdef bint lies_whole(const Plan *plan, const Destination *to, const Task *task, 
 
 cdef void run_panel(
     const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, Py_ssize_t panel,
-    const char *packed, bint finite, Py_ssize_t spot_count, bint first, bint last, cyc_ahead *ahead
+    const char *packed, bint finite, Py_ssize_t term_count, bint first, bint last, cyc_ahead *ahead
 ) noexcept nogil:
     """All tiles of a block for one panel and one block of terms."""
     cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, index, vectors, rows
@@ -160,15 +166,17 @@ cdef void run_panel(
     finish.bias = args.bias
     finish.clamp = args.clamp
     finish.out_pitch = to.out_pitch
-    for index in range(spot_count):
+    for index in range(scratch.placed.spots):
         spot = scratch.spots + index
         terms = scratch.lists + (spot.list if finite else 0)
         args.edges = scratch.edges + spot.edges * plan.columns.taps if spot.edges and finite else NULL
         args.spans = terms.spans
         args.span_count = terms.count
         if plan.term_blocks > 1:
-            args.totals = scratch.totals + ((panel - task.panel) * spot_count + index) * tile_bytes
+            args.totals = scratch.totals + ((panel - task.panel) * scratch.placed.spots + index) * tile_bytes
         pixels = scratch.window + spot.position * item
+        if plan.gathers:
+            pixels = scratch.pixels + index * term_count * plan.pixel_tile * item
         if turned:
             args.broadcast = pixels
             args.vector = packed
@@ -238,7 +246,7 @@ cdef void run_tiles(
     cdef bint finite
     if in_place:
         channel_pitch = operands.source.channel_bytes // item
-    if plan.term_blocks == 1 and channel_pitch == plan.window.channel_pitch:
+    if plan.term_blocks == 1 and channel_pitch == plan.window.channel_pitch and not plan.gathers:
         scratch.taps = plan.taps
     place_block(plan, operands, task, scratch)
     for block in range(plan.term_blocks):
@@ -253,10 +261,17 @@ cdef void run_tiles(
             )
         else:
             prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
-        if scratch.taps != plan.taps:
+        if plan.gathers:
+            fill_offsets(plan, term, terms, channel_pitch, scratch.offsets, 1)
+        if scratch.taps != plan.taps and not (plan.gathers and block > 0):
             fill_taps(plan, term, terms, channel_pitch, scratch.taps)
         for index in range(scratch.placed.lists):
             fill_spans(plan, term, terms, scratch.lists + index)
+        if plan.gathers:
+            gather_block(
+                plan, task, scratch.spots, scratch.placed.spots, scratch.window, in_place, scratch.offsets, terms,
+                scratch.pixels,
+            )
         for panel in range(task.panel, task.panel + task.panel_count):
             panel_index = task.group * plan.panels + panel
             if plan.packs_in_task:
@@ -276,7 +291,7 @@ cdef void run_tiles(
             else:
                 ahead.rows = 0
             run_panel(
-                plan, operands, task, scratch, panel, packed, finite, scratch.placed.spots,
+                plan, operands, task, scratch, panel, packed, finite, terms,
                 block == 0, block == plan.term_blocks - 1, &ahead
             )
 
@@ -298,9 +313,12 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
     scratch.totals = scratch.window + plan.window_bytes
     scratch.turned = scratch.totals + plan.totals_bytes
     scratch.panel = scratch.turned + plan.turned_bytes
-    memory = scratch.panel + plan.panel_bytes
+    scratch.pixels = scratch.panel + plan.panel_bytes
+    memory = scratch.pixels + plan.pixels_bytes
     scratch.taps = <cyc_tap *>memory
     memory += plan.taps_bytes
+    scratch.offsets = <int32_t *>memory
+    memory += plan.offsets_bytes
     scratch.spots = <Spot *>memory
     memory += plan.spots_bytes
     scratch.edges = <cyc_edge *>memory

@@ -31,7 +31,7 @@ from cyconv._kernels cimport (
     most_rows,
 )
 from cyconv._panels cimport look_ahead_at, pack_factors
-from cyconv._plan cimport WINOGRAD_CHUNK, Plan
+from cyconv._plan cimport Plan
 from cyconv._task cimport Operands, Task, output_address, prepare_window
 from cyconv._tile_block cimport TileBlock, tiles_of_factor
 
@@ -331,7 +331,7 @@ cdef void multiply_pass(
     for step in range(ceil_div(plan.problem.in_channels, plan.part_channels)):
         channel = step * plan.part_channels
         channels = min(plan.part_channels, plan.problem.in_channels - channel)
-        args.span_count = fill_chunks(scratch.spans, channels, WINOGRAD_CHUNK)
+        args.span_count = fill_chunks(scratch.spans, channels, plan.kernels.winograd_chunk)
         args.carry = step > 0
         weights = weight_factors(plan, operands, scratch, task.group * plan.panels + first, channel, channels)
         for product in range(CYC_WINOGRAD_PRODUCTS):

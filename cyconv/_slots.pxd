@@ -12,6 +12,8 @@ from cyconv._kernels cimport CYC_KEEPS_TOTALS, cyc_kernels, most_rows
 
 cdef enum:
     CACHE_LINE = 64
+    # Instruction sets with fewer have tiles of twelve sums at most.
+    MANY_REGISTERS = 32
     # Fewer sums than this cannot hide the four cycles that a multiply-add takes.
     LATENCY_SLOTS = 8
     # Packing and the tile loops cost this before the first product.
@@ -20,6 +22,10 @@ cdef enum:
     TILE_CALL_SLOTS = 20
     TOTAL_SLOTS = 3
     KEPT_TOTAL_SLOTS = 1
+    # Twelve sums hide less of what is beside their products. Measured on Zen 3: the totals of a chunk take 40 cycles,
+    # a term of 8 sums takes 9.5 slots with them, of 10 sums 11, of 12 sums 13.
+    FEW_SUMS_LATENCY_SLOTS = 9
+    FEW_SUMS_TOTAL_SLOTS = 7
     # A scalar that several products share is loaded by an instruction of its own. Where vectors are split,
     # that takes part of a product's place: measured, 1 to 3%.
     UNFOLDED_PERCENT = 2
@@ -50,6 +56,9 @@ cdef inline double tile_slots(
     """One term of a tile: its products, or what it loads; and its share of totals and call."""
     cdef double loads = rows + load_slots(kernels) * vectors + 1, latency = LATENCY_SLOTS
     cdef double sums = rows * vectors, total = TOTAL_SLOTS
+    if kernels.registers < MANY_REGISTERS:
+        latency = FEW_SUMS_LATENCY_SLOTS
+        total = FEW_SUMS_TOTAL_SLOTS
     if splits_vectors(kernels):
         loads = (loads + load_slots(kernels) * vectors) / 2
         latency /= 2

@@ -68,7 +68,7 @@ cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task
     pitch = source.channel_bytes // item
     if source.channel_bytes % item or max(pitch, -pitch) > most:
         return False
-    if plan.algorithm == TURNED_TILE:
+    if plan.algorithm == TURNED_TILE or plan.gathers:
         return True
     if task.panel_count > MAX_PANELS_IN_PLACE:
         return False

@@ -1,5 +1,7 @@
 """Where the tiles of a block lie, and which terms each of them takes."""
 
+from libc.stdint cimport int32_t
+
 from cyconv._kernels cimport cyc_edge, cyc_piece, cyc_span, cyc_tap
 from cyconv._plan cimport Plan
 from cyconv._window cimport Axis
@@ -40,6 +42,10 @@ cdef void place_pieces(
     cyc_piece *pieces
 ) noexcept nogil
 cdef void fill_spans(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, SpanList *list) noexcept nogil
+cdef void fill_offsets(
+    const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, Py_ssize_t channel_pitch, int32_t *offsets,
+    Py_ssize_t step
+) noexcept nogil
 cdef void fill_taps(
     const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, Py_ssize_t channel_pitch, cyc_tap *taps
 ) noexcept nogil

@@ -7,11 +7,12 @@ another 10% on the 7x7 image. The terms that remain keep their places in the chu
 its bits.
 """
 
+from libc.stdint cimport int32_t
 from libc.string cimport memset
 
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport CYC_CHUNK, CYC_EDGE_ROWS, cyc_edge, cyc_piece, cyc_span, cyc_tap
-from cyconv._plan cimport TURNED_TILE, Plan
+from cyconv._plan cimport TURNED_TILE, Plan, tile_pitch
 from cyconv._window cimport Axis, reading_outputs, reading_taps
 
 
@@ -45,7 +46,7 @@ cdef Py_ssize_t count_spots(const Plan *plan, Py_ssize_t rows, Py_ssize_t column
     """How many tiles cover a block of this size."""
     cdef Py_ssize_t column = 0, end, count = 0
     if plan.flat:
-        return ceil_div((rows - 1) * plan.window.row_pitch + columns, plan.pixel_tile)
+        return ceil_div((rows - 1) * tile_pitch(plan, columns) + columns, plan.pixel_tile)
     if not plan.cut:
         return rows * ceil_div(columns, plan.pixel_tile)
     while column < columns:
@@ -100,7 +101,7 @@ cdef Py_ssize_t place_spots(
     first table of edges has none; each tile of a row may get one of its own, which other rows share.
     """
     cdef Py_ssize_t tiles = 0, tables = 1
-    cdef Py_ssize_t pitch = plan.window.row_pitch, count = 0, position, end, y, x, size, last_row, piece
+    cdef Py_ssize_t pitch = tile_pitch(plan, columns), count = 0, position, end, y, x, size, last_row, piece
     memset(edges, 0, plan.columns.taps * sizeof(cyc_edge))
     lists[0].first_row = lists[0].first_column = 0
     lists[0].last_row = plan.rows.taps
@@ -114,7 +115,7 @@ cdef Py_ssize_t place_spots(
             y = position // pitch
             x = position % pitch
             last_row = (position + size - 1) // pitch
-            spots[count].position = position
+            spots[count].position = y * plan.window.row_pitch + x
             spots[count].edges = 0
             spots[count].pixels = size
             spots[count].row = y
@@ -169,16 +170,16 @@ cdef void place_pieces(
     A vector has a piece, and one more for each row that ends in it. Offsets count from the block's
     first pixel in a result whose rows lie `out_pitch` elements apart.
     """
-    cdef Py_ssize_t pitch = plan.window.row_pitch, lanes = plan.kernels.lanes
-    cdef Py_ssize_t index, vector, row, column, pixels, first, end, count = 0
+    cdef Py_ssize_t pitch = tile_pitch(plan, columns), lanes = plan.kernels.lanes
+    cdef Py_ssize_t index, vector, row, column, pixels, first, end, gapless = 0, count = 0
     if pitch == columns and out_pitch == columns:  # rows without gaps are one long row
+        gapless = columns
         columns *= rows
-        pitch = out_pitch = columns
-        rows = 1
+        pitch = columns
     for index in range(spot_count):
         spots[index].piece = count
-        row = spots[index].position // pitch
-        column = spots[index].position % pitch
+        row = 0 if gapless else spots[index].row
+        column = spots[index].row * gapless + spots[index].column
         for vector in range(ceil_div(spots[index].pixels, lanes)):
             pixels = min(lanes, spots[index].pixels - vector * lanes)
             first = 0
@@ -239,28 +240,23 @@ cdef void fill_spans(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, 
     list.spans[list.count - 1].ends_chunk = True
 
 
-cdef void fill_taps(
-    const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, Py_ssize_t channel_pitch, cyc_tap *taps
+cdef void fill_offsets(
+    const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, Py_ssize_t channel_pitch, int32_t *offsets,
+    Py_ssize_t step
 ) noexcept nogil:
-    """Offsets of the terms ``first_term .. first_term + terms``, from the first channel that they touch.
+    """Pixels of the terms ``first_term .. first_term + terms``, from the first channel that they touch.
 
-    `channel_pitch` is that of the window, or of the input in its place.
+    `channel_pitch` is that of the window, or of the input in its place; offsets lie `step` apart.
     """
-    cdef Py_ssize_t kernel_w = plan.columns.taps, kernel_h = plan.rows.taps
-    cdef Py_ssize_t index, pixel, panel
+    cdef Py_ssize_t kernel_w = plan.columns.taps, kernel_h = plan.rows.taps, index
     cdef Py_ssize_t kw = first_term % kernel_w, kh = first_term // kernel_w % kernel_h, channel = 0
-    cdef bint turned = plan.algorithm == TURNED_TILE
     for index in range(terms):
-        pixel = (
+        offsets[index * step] = <int32_t>(
             channel * channel_pitch
             + plan.columns.tap_run[kw] * plan.window.plane_pitch
             + (plan.rows.runs[plan.rows.tap_run[kh]].start + plan.rows.tap_position[kh]) * plan.window.row_pitch
             + plan.columns.tap_position[kw]
         )
-        panel = index * plan.panel_width
-        taps[index].broadcast = <int>(pixel if turned else panel)
-        taps[index].vector = <int>(panel if turned else pixel)
-        taps[index].edge = <int>kw if turned else 0
         kw += 1
         if kw == kernel_w:
             kw = 0
@@ -268,3 +264,27 @@ cdef void fill_taps(
             if kh == kernel_h:
                 kh = 0
                 channel += 1
+
+
+cdef void fill_taps(
+    const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, Py_ssize_t channel_pitch, cyc_tap *taps
+) noexcept nogil:
+    """Operands of these terms: pixels as ``fill_offsets`` finds them, or as they are gathered; and panels."""
+    cdef Py_ssize_t index, kw = first_term % plan.columns.taps
+    cdef bint turned = plan.algorithm == TURNED_TILE
+    if terms > 0 and not plan.gathers:
+        fill_offsets(
+            plan, first_term, terms, channel_pitch, &taps.broadcast if turned else &taps.vector,
+            sizeof(cyc_tap) // sizeof(int32_t),
+        )
+    for index in range(terms):
+        if turned:
+            taps[index].vector = <int32_t>(index * plan.panel_width)
+        else:
+            taps[index].broadcast = <int32_t>(index * plan.panel_width)
+        if plan.gathers and turned:
+            taps[index].broadcast = <int32_t>(index * plan.pixel_tile)
+        elif plan.gathers:
+            taps[index].vector = <int32_t>(index * plan.pixel_tile)
+        taps[index].edge = <int32_t>kw if turned else 0
+        kw = kw + 1 if kw + 1 < plan.columns.taps else 0

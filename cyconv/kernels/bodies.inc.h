@@ -16,6 +16,10 @@ static inline void cyc_prefetch_burst(cyc_ahead *ahead) {
     }
 }
 
+#ifndef CYC_WINOGRAD_CHUNK
+#define CYC_WINOGRAD_CHUNK 16
+#endif
+
 #define CYC_INFINITY ((float)INFINITY)
 
 #define CYC_DTYPE CYC_DTYPE_F32

@@ -95,6 +95,7 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 #include "tile.inc.h"
 #include "rows.inc.h"
 #include "turn.inc.h"
+#include "gather.inc.h"
 #include "move.inc.h"
 #include "planes.inc.h"
 #if CYC_FLOATING
@@ -118,6 +119,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .rows = CYC_NAME(rows_kernel),
     .planes = {CYC_PLANE_SIZES(CYC_PLANES_ENTRY)},
     .row_vectors = CYC_MOST_ROW_VECTORS,
+    .winograd_chunk = CYC_WINOGRAD_CHUNK,
     .load = {CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8) CYC_LOAD_ENTRY(CYC_INT16, int16)
                  CYC_LOAD_ENTRY(CYC_UINT16, uint16)
 #if CYC_FLOATING
@@ -150,6 +152,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
 #endif
         },
     .store_turned = CYC_NAME(store_turned),
+    .gather = CYC_NAME(gather),
     .pack = CYC_NAME(pack),
     .turn = CYC_NAME(turn_over),
     .finite = CYC_NAME(finite),

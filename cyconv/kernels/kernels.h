@@ -231,6 +231,28 @@ typedef struct {
     ptrdiff_t rows, columns;
 } cyc_store_args;
 
+/* A vector of pixels on its way from the window to its place among the pixels of a tile. */
+typedef struct {
+    int32_t from, to;
+} cyc_copy;
+
+/* The most vectors that a tile gathers: each pixel from a row of its own, in the widest tile of the largest vectors. */
+#define CYC_MAX_COPIES (CYC_MAX_TILE_VECTORS * 16)
+
+/* Gather the pixels of a tile, term after term: for each term k and each copy, in order, a vector from
+ * window[offsets[k] + from] to dst[k * width + to]. Later ones overwrite what earlier ones wrote beyond their place;
+ * the last writes up to a vector past the end. With `rest`, the last copy reads and writes only so many elements. */
+typedef struct {
+    const void *window;
+    const int32_t *offsets; /* [terms] */
+    ptrdiff_t terms;
+    const cyc_copy *copies;
+    ptrdiff_t copy_count;
+    ptrdiff_t rest;
+    void *dst;
+    ptrdiff_t width;
+} cyc_gather_args;
+
 /* Finish the sums of a turned tile and write them to an array of the compute dtype: for p < pixels and c < channels,
  * out[c * out_pitch + p] = clamp(totals[p * pitch + c] + bias[c]), not clamped if `clamp` is NULL or of integers.
  * Reads and writes nothing else; `out` aliases nothing. */
@@ -323,6 +345,7 @@ typedef void (*cyc_planes_fn)(const cyc_planes_args *);
 typedef void (*cyc_load_fn)(const cyc_load_args *);
 typedef void (*cyc_store_fn)(const cyc_store_args *);
 typedef void (*cyc_turned_fn)(const cyc_turned_args *);
+typedef void (*cyc_gather_fn)(const cyc_gather_args *);
 
 /* Transpose weights into a panel: panel[k * width + i] = weight[i * pitch + k] for i < rows and
  * k < terms, zero for rows <= i < width. */
@@ -360,9 +383,11 @@ typedef struct {
     cyc_rows_fn rows;
     cyc_planes_fn planes[CYC_MAX_PLANE_STRIDE][CYC_MAX_PLANE_KERNEL]; /* [stride - 1][size - 1]; NULL: none */
     ptrdiff_t row_vectors;                   /* vectors that the row kernel takes together, at most */
+    ptrdiff_t winograd_chunk; /* terms of a chunk of Winograd's sums, whose errors the output transform enlarges */
     cyc_load_fn load[CYC_ARRAY_DTYPES];                        /* NULL: the caller converts first */
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */
     cyc_turned_fn store_turned;
+    cyc_gather_fn gather;
     cyc_pack_fn pack;
     cyc_turn_fn turn;
     cyc_finite_fn finite;

@@ -7,6 +7,9 @@
 #define CYC_MOST_ROW_VECTORS 2
 #define CYC_FMA_CHAINS 12 /* enough to hide latency, few enough for the registers */
 #define CYC_MASKED_LOADS 1
+/* Totals of twelve sums after sixteen terms would take 30% of the time, after 24 they take 22. The errors of 32 reach
+ * 4.3 times those of direct sums, and four times is the limit. */
+#define CYC_WINOGRAD_CHUNK 24
 
 typedef __m256 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm256_setzero_ps(); }

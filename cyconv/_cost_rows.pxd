@@ -1,0 +1,7 @@
+"""The cost of the row kernel and of the plane kernel."""
+
+from cyconv._plan cimport Plan
+
+
+cdef double window_slots(const Plan *plan) noexcept nogil
+cdef double rows_cost(Plan *plan) noexcept nogil

@@ -1,0 +1,71 @@
+"""The cost of the row kernel and of the plane kernel, in slots (_slots); and of windows, which others have too."""
+
+from cyconv._blocks cimport planes_kernel, rows_in_place
+from cyconv._integers cimport ceil_div
+from cyconv._kernels cimport CYC_CHUNK, CYC_ROW_BLOCK, cyc_unrolls_rows
+from cyconv._plan cimport MIN_BLOCK_COLUMNS, Plan, Problem
+from cyconv._slots cimport MANY_REGISTERS, load_slots
+from cyconv._window cimport shared_row_stride
+
+
+cdef enum:
+    # Elements of the smallest window of the row kernel, which takes all channels at once: without a
+    # limit, scratch would grow with the channels.
+    MAX_ROWS_WINDOW = 64 * 1024
+
+# Of an element and of a row of the input that are copied.
+cdef double WINDOW_SLOTS = 0.45
+cdef double WINDOW_ROW_SLOTS = 10.0
+# The row kernel, unless all rows and terms are unrolled: each input row that it loads, to find the output rows
+# and the ends of chunks; and its start.
+cdef double ROWS_INPUT_SLOTS = 24
+cdef double ROWS_START_SLOTS = 1000
+# With few registers it loads its weights again for every input row, and its window comes from afar.
+cdef double FEW_REGISTERS_FACTOR = 1.5
+cdef double FEW_REGISTERS_IN_PLACE_FACTOR = 1.2
+# The call of a kernel for each output channel; in place, one call has several.
+cdef double ROWS_CALL_SLOTS = 180
+cdef double ROWS_IN_PLACE_SLOTS = 75
+
+
+cdef double window_slots(const Plan *plan) noexcept nogil:
+    """To copy the input of a group into windows."""
+    cdef const Problem *problem = &plan.problem
+    cdef double row = 0 if plan.one_tap else WINDOW_ROW_SLOTS  # without gaps, rows are copied as one
+    return problem.in_channels * problem.in_size[0] * (WINDOW_SLOTS * problem.in_size[1] + row)
+
+
+cdef double rows_cost(Plan *plan) noexcept nogil:
+    """-1 where some input row serves no output, and where there are no channels or too many for a window."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t lanes = plan.kernels.lanes, pixel_vectors = ceil_div(problem.out_size[1], lanes)
+    cdef Py_ssize_t height = problem.kernel[0]
+    cdef Py_ssize_t stride = shared_row_stride(&plan.rows), rows = min(problem.out_size[0], CYC_ROW_BLOCK)
+    cdef double loads, products, slots
+    if stride > height or problem.in_channels == 0:
+        return -1
+    if problem.in_channels * height * (problem.kernel[1] + MIN_BLOCK_COLUMNS) > MAX_ROWS_WINDOW:
+        return -1
+    plan.flat = plan.cut = plan.skips = False
+    plan.tile_rows = CYC_ROW_BLOCK
+    plan.tile_vectors = min(pixel_vectors, plan.kernels.row_vectors)
+    plan.pixel_tile = problem.out_size[1]
+    plan.panel_width = 1
+    # per kernel column of CYC_ROW_BLOCK rows: each input row is loaded once, each product made once
+    loads = ((rows - 1) * stride + height) * pixel_vectors * load_slots(plan.kernels)
+    products = rows * height * pixel_vectors
+    slots = max(products, loads + rows * height * ceil_div(pixel_vectors, plan.kernels.row_vectors))
+    slots *= problem.kernel[1] * problem.in_channels * problem.out_channels
+    slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
+    if plan.kernels.registers < MANY_REGISTERS:
+        slots *= FEW_REGISTERS_IN_PLACE_FACTOR if rows_in_place(plan) else FEW_REGISTERS_FACTOR
+    if planes_kernel(plan) == NULL and (
+        problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride)
+    ):
+        slots += ROWS_START_SLOTS + (
+            ROWS_INPUT_SLOTS * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
+            * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
+        )
+    if rows_in_place(plan):
+        return slots + ROWS_IN_PLACE_SLOTS * problem.out_channels
+    return slots + window_slots(plan) + ROWS_CALL_SLOTS * problem.out_channels
