@@ -9,6 +9,7 @@
 CYC_TARGET_BEGIN("avx2,fma,f16c")
 #include "simd/avx2.h"
 #include "simd/transpose_avx.h"
+#include "simd/transpose_avx2.h"
 #include "simd/transpose_x86.h"
 
 #include "bodies.inc.h"

@@ -3,8 +3,8 @@
  */
 
 /* A cache line of terms from a few rows at a time. The rows of a weight often lie a multiple of 2 KiB apart, so that
- * the lines of more of them would evict each other half read. Four, and where the registers hold a whole line of
- * sixteen rows, these. */
+ * the lines of more of them would evict each other half read. Four, or as many as the registers transpose with a whole
+ * line of each. */
 static void CYC_NAME(turn_over)(const void *from, ptrdiff_t pitch, ptrdiff_t rows, void *to, ptrdiff_t width,
                                 ptrdiff_t terms) {
     const CYC_ELEMENT *src = (const CYC_ELEMENT *)from;
@@ -13,7 +13,7 @@ static void CYC_NAME(turn_over)(const void *from, ptrdiff_t pitch, ptrdiff_t row
     ptrdiff_t packed = 0; /* rows of which all whole lines are */
 #ifdef CYC_TRANSPOSE_LINES
     if (sizeof(CYC_ELEMENT) == sizeof(float)) {
-        for (; packed + line <= rows; packed += line) {
+        for (; packed + CYC_TRANSPOSE_LINES <= rows; packed += CYC_TRANSPOSE_LINES) {
             for (ptrdiff_t k = 0; k + line <= fours; k += line) {
                 const CYC_ELEMENT *block = src + packed * pitch + k;
                 transpose_lines_32((const float *)block, pitch, (float *)dst + k * width + packed, width);

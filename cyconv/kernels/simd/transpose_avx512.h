@@ -1,6 +1,6 @@
 /* Blocks of sixteen by sixteen of 32 bits. Four rows meet in a vector as they are loaded, a quarter of each, so
  * that only pairs within quarters remain to be exchanged, and no load crosses a line of an array aligned to 16. */
-#define CYC_TRANSPOSE_LINES 1
+#define CYC_TRANSPOSE_LINES 16
 CYC_INLINE void transpose_lines_32(const float *src, ptrdiff_t src_pitch, float *dst, ptrdiff_t dst_pitch) {
     CYC_UNROLL for (int q = 0; q < 16; q += 4) { /* columns q to q + 3 */
         __m512 row[4], pair[4];
