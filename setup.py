@@ -55,6 +55,8 @@ class BuildExtensions(build_ext):
         if family == "unix" and "CFLAGS" not in os.environ:
             # Python's own flags ask for debugging symbols, five times the size of the code.
             openmp_compile = [*openmp_compile, "-g0"]
+        if family == "unix" and self.parallel is None:  # every dtype of every instruction set
+            self.parallel = os.cpu_count()
         for extension in self.extensions:
             extension.extra_compile_args += COMPILE_ARGS[family] + openmp_compile
             extension.extra_link_args += openmp_link
