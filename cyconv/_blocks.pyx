@@ -48,6 +48,10 @@ cdef enum:
     # from the second.
     NEAR_PANEL_BUDGET = 8 * 1024
     PIXELS_BUDGET = 192 * 1024
+    # Those pixels and the totals of all outputs share the second level, unless the weights are so many that they come
+    # from memory for each block of pixels.
+    GATHERED_BUDGET = 320 * 1024
+    FAR_WEIGHTS = 4 * 1024 * 1024
     # The row kernel uses each row a few times only: its window stays in the first level.
     ROWS_WINDOW_BUDGET = 32 * 1024
     MIN_ROWS_BLOCK = 8
@@ -257,7 +261,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         layout_window(plan, 1, columns)
     if columns < problem.out_size[1]:
         plan.cut = False
-        plan.flat = plan.gathers
+        plan.flat = plan.flat and plan.gathers
 
     # Rows: as many as the window budget holds, with all channels if enough rows do.
     least = min(rows, ceil_div(MIN_BLOCK_PIXELS, columns))
@@ -265,11 +269,16 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     fit = problem.in_channels
     if window_bytes(plan, fit) > WINDOW_BUDGET:
         fit = least_channels
-        least = min(rows, ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns))
-        rows = least
+        rows = min(rows, ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns))
+        if not plan.gathers or plan.terms * problem.out_channels * plan.kernels.item > FAR_WEIGHTS:
+            least = rows
     rows = most_rows(plan, rows, columns, fit, WINDOW_BUDGET)
     if plan.gathers:
         rows = max(least, min(rows, PIXELS_BUDGET // (gathered_terms(plan) * columns * plan.kernels.item)))
+        if plan.terms > gathered_terms(plan):
+            rows = max(least, min(rows, GATHERED_BUDGET // (
+                (gathered_terms(plan) + problem.out_channels) * columns * plan.kernels.item
+            )))
     # An image with many weights is shared by outputs, so that each weight is read by one thread.
     by_panels = parts < threads and shares_panels(plan, threads)
     if by_panels:

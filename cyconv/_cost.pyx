@@ -61,6 +61,16 @@ cdef enum:
     # With fewer channels its error is more than four times that of the direct algorithms.
     MIN_WINOGRAD_CHANNELS = 6
 
+
+cdef enum Reading:
+    # Where tiles read their pixels: from the window; gathered, across the ends of rows; gathered, in tiles that end
+    # with their row, so that they leave out the taps that it does.
+    FROM_WINDOW
+    GATHERED
+    GATHERED_IN_ROWS
+    READINGS
+
+
 # The least that a term takes which leaves out pixels: they have to be found. What that takes beside the products of
 # few registers: measured on Zen 3.
 cdef double EDGE_SLOTS = 10.0
@@ -82,7 +92,7 @@ cdef double SINGLE_STORE_SLOTS = 2.5
 # To gather a term of a tile, and each vector of it; how much longer products of few registers take whose pixels are
 # not gathered. With fewer outputs than this a pixel, once gathered, is not used often enough.
 cdef double GATHER_SLOTS = 2
-cdef double GATHER_VECTOR_SLOTS = 4.5
+cdef double GATHER_VECTOR_SLOTS = 2.5
 cdef double FAR_PIXELS_FACTOR = 1.06
 cdef Py_ssize_t MIN_GATHERED_OUTPUTS = 32
 # To find the taps of a tile, against the products that it leaves out: of full tiles with so many sums.
@@ -135,30 +145,43 @@ cdef inline bint may_gather(const Plan *plan) noexcept nogil:
 cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil:
     """To gather all terms of all pixels of an image, in tiles of so many."""
     cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t all_pixels = problem.out_size[0] * problem.out_size[1], tiles = ceil_div(all_pixels, pixels)
-    cdef Py_ssize_t vectors = tiles * ceil_div(pixels, plan.kernels.lanes)
-    if plan.window.row_pitch > problem.out_size[1]:  # and one where a tile goes on in another row
+    cdef Py_ssize_t tiles, vectors
+    if plan.flat:
+        tiles = ceil_div(problem.out_size[0] * problem.out_size[1], pixels)
+    else:
+        tiles = problem.out_size[0] * ceil_div(problem.out_size[1], pixels)
+    vectors = tiles * ceil_div(pixels, plan.kernels.lanes)
+    if plan.flat and plan.window.row_pitch > problem.out_size[1]:  # and one where a tile goes on in another row
         vectors += problem.out_size[0]
     return plan.terms * (GATHER_SLOTS * tiles + GATHER_VECTOR_SLOTS * vectors)
 
 
-cdef double either_way(Plan *plan, double (*cost_with)(Plan *, bint) noexcept nogil) noexcept nogil:
-    """The cost of a tile algorithm with pixels gathered or not, whichever is less."""
-    cdef double cost = cost_with(plan, False), gathered
+cdef double best_reading(Plan *plan, double (*cost_of_reading)(Plan *, Reading) noexcept nogil) noexcept nogil:
+    """The cost of a tile algorithm, whichever way of reading takes least; the plan then has its tile."""
+    cdef double cost, best = cost_of_reading(plan, FROM_WINDOW)
+    cdef int reading, chosen = FROM_WINDOW
     if not may_gather(plan):
-        return cost
-    gathered = cost_with(plan, True)
-    return gathered if gathered < cost else cost_with(plan, False)
+        return best
+    for reading in range(<int>GATHERED, <int>READINGS):
+        cost = cost_of_reading(plan, <Reading>reading)
+        if 0 <= cost < best:
+            best = cost
+            chosen = reading
+    return cost_of_reading(plan, <Reading>chosen)
 
 
-cdef double tile_cost(Plan *plan, bint gathers) noexcept nogil:
+cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
+    """With vectors over pixels; negative: does not read them so."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, pixel_vectors
     cdef Py_ssize_t columns = problem.out_size[1], row_count = problem.out_size[0]
     cdef Py_ssize_t first_column, last_column, tiles
     cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
     cdef int keeps
+    cdef bint gathers = reading != FROM_WINDOW
     cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows), column_share
+    if reading == GATHERED_IN_ROWS:  # vectors leave lanes empty at the end of each row
+        return -1
     # taps that no column of a whole row reads
     reading_taps(&plan.columns, 0, columns, &first_column, &last_column)
     column_share = <double>(last_column - first_column) / plan.columns.taps if plan.columns.mode == ZEROS else 1.0
@@ -255,13 +278,17 @@ cdef double turned_columns_slots(
     return sum
 
 
-cdef double turned_tile_cost(Plan *plan, bint gathers) noexcept nogil:
+cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
+    """With vectors over output channels; negative: does not read pixels so."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, tiles
     cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes), columns = problem.out_size[1]
     cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows)
-    cdef bint edges = not gathers and skipping_share(plan, &plan.columns) < 1, can_cut = edges
+    cdef bint gathers = reading != FROM_WINDOW
+    cdef bint edges = reading != GATHERED and skipping_share(plan, &plan.columns) < 1, can_cut = edges
     cdef int cut, keeps
+    if reading == GATHERED_IN_ROWS and not edges and row_share == 1:
+        return -1
     # tiles beyond the last list take all taps
     if count_pieces(&plan.rows) * (count_pieces(&plan.columns) if can_cut else 1) > MAX_SPAN_LISTS:
         can_cut = False
@@ -269,7 +296,7 @@ cdef double turned_tile_cost(Plan *plan, bint gathers) noexcept nogil:
     # rows without gaps between them are one long row; where they leave out different taps a tile leaves out those
     # that all of its rows do, which few do of rows shorter than a tile
     plan.gathers = gathers
-    plan.flat = gathers or (
+    plan.flat = reading == GATHERED or reading == FROM_WINDOW and (
         plan.window.row_pitch == columns and not edges and (row_share == 1 or columns >= CYC_MAX_TILE_ROWS)
     )
     if plan.flat:
@@ -317,10 +344,10 @@ cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:
     if algorithm == ROWS:
         return rows_cost(plan)
     if algorithm == TURNED_TILE:
-        return either_way(plan, turned_tile_cost)
+        return best_reading(plan, turned_tile_cost)
     if algorithm == WINOGRAD:
         return winograd_cost(plan)
-    return either_way(plan, tile_cost)
+    return best_reading(plan, tile_cost)
 
 
 cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:

@@ -83,7 +83,7 @@ cdef struct Plan:
     bint flat  # tiles run across the ends of rows, through the columns between them
     bint cut  # tiles end where a tap begins or ceases to read padding
     bint skips  # taps of a tile that read only zero padding are left out
-    bint gathers  # each tile's pixels are gathered from the window, without gaps between rows, for all panels at once
+    bint gathers  # each tile's pixels are gathered from the window for all panels at once; flat: without gaps
 
     bint one_tap  # windows of the tile algorithms look as the input does
     Py_ssize_t terms  # k: in_channels * kernel[0] * kernel[1]
@@ -102,6 +102,7 @@ cdef struct Plan:
     Py_ssize_t edge_tables  # the first is empty; of the tiles of a row, at most
     Py_ssize_t span_lists  # at most
     Py_ssize_t spans  # of a list, at most
+    bint lists_have_taps  # each list has room for a table of its own terms
 
     # Winograd, whose outputs are those of whole tiles of 4 x 4
     Py_ssize_t block_rows  # of a task, in tiles
@@ -154,7 +155,7 @@ cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_colu
 
 cdef inline Py_ssize_t tile_pitch(const Plan *plan, Py_ssize_t columns) noexcept nogil:
     """From a row of a block of `columns` to the next, in pixels as its tiles run over them."""
-    return columns if plan.gathers else plan.window.row_pitch
+    return columns if plan.gathers and plan.flat else plan.window.row_pitch
 
 
 cdef inline Py_ssize_t plane_elements(const Plan *plan) noexcept nogil:

@@ -32,6 +32,8 @@ from cyconv._window cimport Axis, Run, layout_axis, shared_row_step, shared_row_
 cdef enum:
     # Of the lists of the terms that different tiles take.
     SPANS_BUDGET = 256 * 1024
+    # Tables of the terms of each list lie in the first level, beside a panel and the pixels.
+    NEAR_TAPS_BUDGET = 4 * 1024
     # Winograd's products of a pass of panels, which its output transforms find in the second level.
     PRODUCTS_BUDGET = 1024 * 1024
 
@@ -105,11 +107,15 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     # the list of all terms has a span for each chunk, the others one for each kernel row as well
     plan.span_lists = 1
     plan.spans = ceil_div(plan.term_block, CYC_CHUNK) + 1
+    list_bytes = plan.spans * sizeof(cyc_span)
     if plan.skips:
         plan.spans += (plan.channel_block + 1) * plan.rows.taps
+        plan.lists_have_taps = plan.term_block * <Py_ssize_t>sizeof(cyc_tap) <= NEAR_TAPS_BUDGET
         list_bytes = plan.spans * sizeof(cyc_span)
+        if plan.lists_have_taps:
+            list_bytes += plan.term_block * sizeof(cyc_tap)
         plan.span_lists = max(<Py_ssize_t>1, min(<Py_ssize_t>MAX_SPAN_LISTS, SPANS_BUDGET // list_bytes))
-    plan.spans_bytes = round_up(plan.span_lists * (sizeof(SpanList) + plan.spans * sizeof(cyc_span)), ALIGNMENT)
+    plan.spans_bytes = round_up(plan.span_lists * (sizeof(SpanList) + list_bytes), ALIGNMENT)
     plan.scratch_bytes = (
         ALIGNMENT + plan.window_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes + plan.pixels_bytes
         + plan.taps_bytes + plan.offsets_bytes + plan.spots_bytes + plan.edges_bytes + plan.pieces_bytes

@@ -119,19 +119,6 @@ cdef inline bint takes_vectors(const Plan *plan, const Destination *to) noexcept
     return to.direct and to.row_bytes % plan.kernels.item == 0
 
 
-cdef bint lies_in_line(const Plan *plan, const Destination *to, const Task *task, const Spot *spot) noexcept nogil:
-    """Whether the pixels of a tile lie side by side in the result."""
-    return spot.column + spot.pixels <= task.column_count or (
-        tile_pitch(plan, task.column_count) == task.column_count
-        and to.row_bytes == task.column_count * plan.kernels.item
-    )
-
-
-cdef bint lies_whole(const Plan *plan, const Destination *to, const Task *task, const Spot *spot) noexcept nogil:
-    """Whether all vectors of a tile are whole and lie side by side in the result."""
-    return spot.pixels % plan.kernels.lanes == 0 and lies_in_line(plan, to, task, spot)
-
-
 cdef void run_panel(
     const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, Py_ssize_t panel,
     const char *packed, bint finite, Py_ssize_t term_count, bint first, bint last, cyc_ahead *ahead
@@ -140,6 +127,7 @@ cdef void run_panel(
     cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, index, vectors, rows
     cdef Py_ssize_t output = panel * plan.panel_width
     cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - output)
+    cdef Py_ssize_t out_vectors = ceil_div(outputs, lanes)
     cdef Py_ssize_t tile_bytes = plan.tile_rows * plan.tile_vectors * lanes * item
     cdef bint turned = plan.algorithm == TURNED_TILE
     cdef const Destination *to = &operands.destination
@@ -151,7 +139,6 @@ cdef void run_panel(
     cdef double clamps[2]
     cdef cyc_tile_args args
     cdef cyc_turned_args finish
-    args.taps = scratch.taps
     args.ahead = ahead
     args.carry = not first
     args.bias = operands.bias + (task.group * plan.problem.out_channels + output) * item
@@ -161,7 +148,7 @@ cdef void run_panel(
     cdef bint direct = last and takes_vectors(plan, to)
     cdef char *out = output_address(plan, to, task, output)
     args.out = NULL
-    finish.pitch = ceil_div(outputs, lanes) * lanes
+    finish.pitch = out_vectors * lanes
     finish.channels = outputs
     finish.bias = args.bias
     finish.clamp = args.clamp
@@ -170,6 +157,7 @@ cdef void run_panel(
         spot = scratch.spots + index
         terms = scratch.lists + (spot.list if finite else 0)
         args.edges = scratch.edges + spot.edges * plan.columns.taps if spot.edges and finite else NULL
+        args.taps = terms.taps
         args.spans = terms.spans
         args.span_count = terms.count
         if plan.term_blocks > 1:
@@ -181,20 +169,20 @@ cdef void run_panel(
             args.broadcast = pixels
             args.vector = packed
             rows = spot.pixels
-            vectors = ceil_div(outputs, lanes)
+            vectors = out_vectors
         else:
             args.broadcast = packed
             args.vector = pixels
             rows = outputs
-            vectors = ceil_div(spot.pixels, lanes)
+            vectors = spot.vectors
         if direct and not turned:
             args.out = out
             args.pieces = scratch.pieces + spot.piece
-            if lies_whole(plan, to, task, spot):
+            if spot.in_line and spot.pixels == vectors * lanes:
                 args.out = out + spot.row * to.row_bytes + spot.column * to.column_bytes
                 args.pieces = NULL
         plan.kernels.tile[vectors - 1][rows - 1](&args)
-        if direct and turned and lies_in_line(plan, to, task, spot):
+        if direct and turned and spot.in_line:
             finish.totals = args.totals
             finish.pixels = spot.pixels
             finish.out = out + spot.row * to.row_bytes + spot.column * item
@@ -214,6 +202,12 @@ cdef void place_block(
 ) noexcept nogil:
     """The spots of a task's block, and the pieces that the tile kernel stores, unless they are there already."""
     cdef Placed *placed = scratch.placed
+    cdef Py_ssize_t index, lanes = plan.kernels.lanes
+    cdef Spot *spot
+    cdef bint gapless = (
+        tile_pitch(plan, task.column_count) == task.column_count
+        and operands.destination.row_bytes == task.column_count * plan.kernels.item
+    )
     if (
         placed.rows == task.row_count and placed.row == task.row
         and placed.columns == task.column_count and placed.column == task.column
@@ -227,6 +221,10 @@ cdef void place_block(
         plan, task.row, task.row_count, task.column, task.column_count, scratch.spots, scratch.lists, &placed.lists,
         scratch.edges,
     )
+    for index in range(placed.spots):
+        spot = scratch.spots + index
+        spot.vectors = ceil_div(spot.pixels, lanes)
+        spot.in_line = gapless or spot.column + spot.pixels <= task.column_count
     if plan.algorithm != TURNED_TILE and takes_vectors(plan, &operands.destination):
         place_pieces(
             plan, task.row_count, task.column_count, operands.destination.row_bytes // plan.kernels.item,
@@ -263,10 +261,11 @@ cdef void run_tiles(
             prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
         if plan.gathers:
             fill_offsets(plan, term, terms, channel_pitch, scratch.offsets, 1)
-        if scratch.taps != plan.taps and not (plan.gathers and block > 0):
+        # gathered, the operands of all blocks lie alike, and only edges differ
+        if scratch.taps != plan.taps and (block == 0 or not plan.gathers or plan.edge_tables > 1):
             fill_taps(plan, term, terms, channel_pitch, scratch.taps)
         for index in range(scratch.placed.lists):
-            fill_spans(plan, term, terms, scratch.lists + index)
+            fill_spans(plan, term, terms, scratch.taps, scratch.lists + index)
         if plan.gathers:
             gather_block(
                 plan, task, scratch.spots, scratch.placed.spots, scratch.window, in_place, scratch.offsets, terms,
@@ -328,6 +327,11 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
     spans = <cyc_span *>(scratch.lists + plan.span_lists)
     for list_index in range(plan.span_lists):
         scratch.lists[list_index].spans = spans + list_index * plan.spans
+        scratch.lists[list_index].own_taps = NULL
+        if plan.lists_have_taps:
+            scratch.lists[list_index].own_taps = (
+                <cyc_tap *>(spans + plan.span_lists * plan.spans) + list_index * plan.term_block
+            )
     run_tiles(plan, operands, &task, &scratch)
 
 

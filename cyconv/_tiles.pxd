@@ -16,6 +16,8 @@ cdef struct Spot:
     Py_ssize_t list  # its terms, where the weights are finite
     Py_ssize_t edges  # the table of the pixels that they leave out, likewise
     Py_ssize_t piece  # first piece
+    Py_ssize_t vectors  # that its pixels take
+    bint in_line  # whether its pixels lie side by side in the result
 
 
 cdef struct SpanList:
@@ -26,6 +28,8 @@ cdef struct SpanList:
     Py_ssize_t last_column
     Py_ssize_t count
     cyc_span *spans
+    const cyc_tap *taps  # that the spans are of
+    cyc_tap *own_taps  # room for a table of these terms alone; or NULL
 
 
 cdef Py_ssize_t piece_end(const Axis *columns, Py_ssize_t column) noexcept nogil
@@ -41,7 +45,9 @@ cdef void place_pieces(
     const Plan *plan, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t out_pitch, Spot *spots, Py_ssize_t spot_count,
     cyc_piece *pieces
 ) noexcept nogil
-cdef void fill_spans(const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, SpanList *list) noexcept nogil
+cdef void fill_spans(
+    const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, const cyc_tap *taps, SpanList *list
+) noexcept nogil
 cdef void fill_offsets(
     const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, Py_ssize_t channel_pitch, int32_t *offsets,
     Py_ssize_t step
