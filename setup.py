@@ -7,6 +7,7 @@ Unset, OpenMP is used where a test program with it compiles and links.
 import os
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from setuptools.errors import CompileError, LinkError
 
 KERNELS = Path("cyconv", "kernels")
 HEADERS = sorted(path.as_posix() for path in KERNELS.rglob("*.h"))
+CONTRACTS = [(KERNELS / name).as_posix() for name in ("kernels.h", "transforms.h")]
 
 # No -march and no per-file flags: each kernel file brackets its own instruction set, so that every
 # other object stays at the target's baseline. -ffp-contract=off keeps a product and a sum that are
@@ -55,8 +57,18 @@ class BuildExtensions(build_ext):
         if family == "unix" and "CFLAGS" not in os.environ:
             # Python's own flags ask for debugging symbols, five times the size of the code.
             openmp_compile = [*openmp_compile, "-g0"]
-        if family == "unix" and self.parallel is None:  # every dtype of every instruction set
-            self.parallel = os.cpu_count()
+        if family == "unix":
+            self.parallel = self.parallel or os.cpu_count()
+            compile_in_turn = self.compiler.compile
+
+            def compile_side_by_side(
+                sources, *args, **kwargs
+            ):  # the kernels of each instruction set
+                with ThreadPoolExecutor(self.parallel) as pool:
+                    jobs = [pool.submit(compile_in_turn, [s], *args, **kwargs) for s in sources]
+                    return [name for job in jobs for name in job.result()]
+
+            self.compiler.compile = compile_side_by_side
         for extension in self.extensions:
             extension.extra_compile_args += COMPILE_ARGS[family] + openmp_compile
             extension.extra_link_args += openmp_link
@@ -97,7 +109,7 @@ def extension(source: Path) -> Extension:
     return Extension(
         f"cyconv.{source.stem}",
         sources=[path.as_posix() for path in (source, *kernels)],
-        depends=HEADERS if source.stem == "_isa" else [(KERNELS / "kernels.h").as_posix()],
+        depends=HEADERS if source.stem == "_isa" else CONTRACTS,
         include_dirs=["cyconv", np.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     )

@@ -9,7 +9,7 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_TAPS,
 )
 from cyconv._plan cimport HELD_FACTORS_BUDGET, Plan, Problem
-from cyconv._slots cimport MANY_REGISTERS, TILE_START_SLOTS, Terms, candidate_rows, scalars_slots
+from cyconv._slots cimport CACHE_LINE, MANY_REGISTERS, TILE_START_SLOTS, Terms, candidate_rows, scalars_slots
 from cyconv._tile_block cimport TileBlock
 from cyconv._window cimport CIRCULAR, REFLECT, Axis
 
@@ -23,6 +23,10 @@ cdef enum:
     MAX_BLOCK_TILES = 128  # that many vectors, of the most lanes
     MIN_BLOCK_TILES = 8  # columns of tiles of the narrowest blocks, about
     BLOCK_START_SLOTS = 2000
+    # Tiles of few registers: the factors of so many channels, a line of each, and those of a panel fill the first
+    # level, unless they are gathered, which many outputs pay for; not where the factors of all tiles are in two lines.
+    MIN_GATHERED_CHANNELS = 192
+    MIN_GATHERED_OUTPUTS = 64
 
 # A vector of tiles of one input channel, window and phases included, and of one output
 # channel, store included; the nine weights of an input and an output; a factor read from afar.
@@ -236,6 +240,10 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     block.rows = plan.block_rows
     block.columns = plan.block_columns
     set_winograd_tile(plan, &block)
+    plan.gathers = (
+        plan.kernels.registers < MANY_REGISTERS and channels >= MIN_GATHERED_CHANNELS
+        and outputs >= MIN_GATHERED_OUTPUTS and block.rows * block.columns * plan.kernels.item > 2 * CACHE_LINE
+    )
     for which in range(2):
         plan.last_outputs[which] = last_outputs(plan, which) if plan.turned else CYC_WINOGRAD_OUT
     factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item * channels * problem.groups * outputs

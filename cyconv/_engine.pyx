@@ -384,7 +384,9 @@ def plan(
             "algorithm": ALGORITHM_NAMES[plan.algorithm],
             "reason": WIDE_REASON.format(images) if images else REASONS[plan.algorithm],
             "isa": isa_name(),
-            "tile": names[plan.algorithm] + (", pixels gathered" if plan.gathers else ""),
+            "tile": names[plan.algorithm] + (
+                "" if not plan.gathers else ", factors gathered" if plan.algorithm == WINOGRAD else ", pixels gathered"
+            ),
             "threads": threads,
             "scratch_bytes": plan.scratch_bytes + (wide_bytes(&plan) if images else 0),
             "flops": int(2 * plan.multiply_adds),

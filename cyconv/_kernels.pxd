@@ -76,6 +76,8 @@ cdef extern from "kernels/kernels.h" nogil:
         const void *broadcast
         const void *vector
         const cyc_tap *taps
+        Py_ssize_t broadcast_step
+        Py_ssize_t vector_step
         const cyc_edge *edges
         cyc_ahead *ahead
         const cyc_span *spans

@@ -161,7 +161,13 @@ cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
     cdef Py_ssize_t outputs = plan.panel_width if plan.turned else 1  # that are transformed together
     plan.positions = round_up(plan.block_rows * plan.block_columns, plan.kernels.lanes)
     # a vector is written past the last channel
-    plan.factor_pitch = odd_lines(channels * plan.positions + plan.kernels.lanes, item)
+    plan.factor_pitch = channels * plan.positions + plan.kernels.lanes
+    if plan.gathers:
+        plan.factor_pitch = max(
+            plan.factor_pitch, channels * round_up(plan.positions, plan.pixel_tile) + plan.kernels.lanes
+        )
+        plan.offsets_bytes = round_up(channels * sizeof(int32_t), ALIGNMENT)
+    plan.factor_pitch = odd_lines(plan.factor_pitch, item)
     plan.weight_pitch = odd_lines(plan.part_channels * plan.panel_width, item)
     plan.pass_panels = 1
     if not plan.transforms_in_task:
@@ -173,7 +179,8 @@ cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
     plan.window_bytes = round_up(plan.channel_block * channel_bytes + slack, ALIGNMENT)
     # the window of all channels takes its place where tiles are computed again
     plan.factor_bytes = round_up(
-        max(CYC_WINOGRAD_PRODUCTS * plan.factor_pitch * item, channels * channel_bytes + slack), ALIGNMENT
+        max((CYC_WINOGRAD_PRODUCTS + plan.gathers) * plan.factor_pitch * item, channels * channel_bytes + slack),
+        ALIGNMENT
     )
     plan.totals_bytes = CYC_WINOGRAD_PRODUCTS * plan.product_pitch * item
     plan.pixel_pitch = odd_lines(CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT * plan.positions, item)
@@ -191,7 +198,7 @@ cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
     )
     plan.scratch_bytes = (
         plan.window_bytes + plan.factor_bytes + plan.totals_bytes + plan.turned_bytes + plan.sums_bytes
-        + plan.panel_bytes + plan.taps_bytes + plan.spots_bytes + plan.spans_bytes
+        + plan.panel_bytes + plan.taps_bytes + plan.spots_bytes + plan.spans_bytes + plan.offsets_bytes
     )
 
 
@@ -203,7 +210,6 @@ cdef int make_plan(
     The problem has output pixels and output channels. A plan that failed needs no ``free_plan``.
     """
     cdef Py_ssize_t kernel_h = problem.kernel[0], kernel_w = problem.kernel[1], table_bytes
-    cdef Py_ssize_t index
     cdef char *memory
     cdef int which
     memset(plan, 0, sizeof(Plan))
@@ -263,7 +269,7 @@ cdef int make_plan(
     if plan.algorithm == ROWS:
         table_bytes = row_table_bytes(plan)
     elif plan.algorithm == WINOGRAD:
-        table_bytes = problem.in_channels * sizeof(cyc_tap)
+        table_bytes = 0
     plan.taps = <cyc_tap *>malloc(max(<Py_ssize_t>ALIGNMENT, table_bytes))
     if plan.taps == NULL:
         free_plan(plan)
@@ -272,12 +278,7 @@ cdef int make_plan(
         plan.column_offsets = <Py_ssize_t *>plan.taps
         plan.row_offsets = plan.column_offsets + kernel_w
         fill_row_offsets(plan)
-    elif plan.algorithm == WINOGRAD:
-        for index in range(problem.in_channels):
-            plan.taps[index].broadcast = <int>(index * (plan.positions if plan.turned else plan.panel_width))
-            plan.taps[index].vector = <int>(index * (plan.panel_width if plan.turned else plan.positions))
-            plan.taps[index].edge = 0
-    elif plan.term_blocks == 1 and not plan.gathers:
+    elif plan.algorithm != WINOGRAD and plan.term_blocks == 1 and not plan.gathers:
         fill_taps(plan, 0, plan.terms, plan.window.channel_pitch, plan.taps)
     return 0
 

@@ -139,6 +139,10 @@ cdef void run_panel(
     cdef double clamps[2]
     cdef cyc_tile_args args
     cdef cyc_turned_args finish
+    # gathered, both operands of all terms lie one after the other
+    cdef bint in_line = plan.gathers
+    args.broadcast_step = plan.pixel_tile if turned else plan.panel_width
+    args.vector_step = plan.panel_width if turned else plan.pixel_tile
     args.ahead = ahead
     args.carry = not first
     args.bias = operands.bias + (task.group * plan.problem.out_channels + output) * item
@@ -157,7 +161,7 @@ cdef void run_panel(
         spot = scratch.spots + index
         terms = scratch.lists + (spot.list if finite else 0)
         args.edges = scratch.edges + spot.edges * plan.columns.taps if spot.edges and finite else NULL
-        args.taps = terms.taps
+        args.taps = NULL if in_line and terms.taps == scratch.taps and args.edges == NULL else terms.taps
         args.spans = terms.spans
         args.span_count = terms.count
         if plan.term_blocks > 1:

@@ -1,7 +1,8 @@
 """A task by Winograd's F(4x4, 3x3).
 
     window             a few channels at a time, in the first-level cache
-      input transform  36 factors [factor][channel][tile]
+      input transform  36 factors [factor][channel][tile], or from these
+        gather         [factor][tile of the kernel][channel][tile]
         for a few panels of outputs
           tile kernel  36 products, each a sum over the channels: [factor][output][tile], or turned
                        [factor][tile][output]
@@ -12,16 +13,20 @@ it. A tile whose 16 results are not all finite before the epilogue is therefore 
 directly, in the order of the direct algorithms.
 """
 
+from libc.stdint cimport int32_t
 from libc.string cimport memchr, memcpy, memset
 
-from cyconv._integers cimport ceil_div, round_up
+from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
+    CYC_MAX_TILE_VECTORS,
     CYC_WINOGRAD_IN,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
     cyc_ahead,
+    cyc_copy,
+    cyc_gather_args,
     cyc_span,
     cyc_store_args,
     cyc_tap,
@@ -38,7 +43,9 @@ from cyconv._tile_block cimport TileBlock, tiles_of_factor
 
 cdef struct Scratch:
     char *window  # of a few channels
-    char *factors  # of the tiles; the window of all channels where tiles are computed again
+    # Of the tiles; one plane further on until they are gathered. The window of all channels where tiles are computed
+    # again.
+    char *factors
     char *products  # of the panels of a pass; direct sums where tiles are computed again
     char *pixels  # [output][four rows for each row of tiles]: of one output channel, turned of a panel
     char *sums  # of the pixels of each tile: [tile], turned [tile][output]
@@ -46,6 +53,7 @@ cdef struct Scratch:
     char *doubtful  # [output][tile]: not finite, to be computed again
     cyc_tap *taps
     cyc_span *spans
+    int32_t *offsets  # of the channels of a plane, where factors are gathered from it
 
 
 cdef Py_ssize_t fill_chunks(cyc_span *spans, Py_ssize_t terms, Py_ssize_t chunk) noexcept nogil:
@@ -76,10 +84,45 @@ cdef void transform_input(
         channel = step * plan.channel_block
         args.channels = min(plan.channel_block, plan.problem.in_channels - channel)
         args.out = scratch.factors + channel * plan.positions * plan.kernels.item
+        if plan.gathers:
+            args.out = <char *>args.out + plan.factor_pitch * plan.kernels.item
         prepare_window(plan, operands, task, channel, args.channels, scratch.window)
         if block.last_rows < CYC_WINOGRAD_OUT or block.last_columns < CYC_WINOGRAD_OUT:
             plan.kernels.winograd_shorten(&args, scratch.window)
         plan.kernels.winograd_input(&args)
+
+
+cdef inline Py_ssize_t kernel_tile(const Plan *plan, Py_ssize_t tiles) noexcept nogil:
+    """How many of these tiles the kernel takes together, at most."""
+    return balanced(tiles, plan.pixel_tile) if plan.turned and tiles > 0 else plan.pixel_tile
+
+
+cdef void gather_factors(const Plan *plan, const Scratch *scratch, const TileBlock *block) noexcept nogil:
+    """Put the factors of each tile of the kernel side by side, channel after channel.
+
+    Each plane goes to the place of the one before, which is done with: the first plane has none in it.
+    """
+    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, channels = plan.problem.in_channels
+    cdef Py_ssize_t product, tiles, width, step, first, index
+    cdef cyc_copy copies[CYC_MAX_TILE_VECTORS]
+    cdef cyc_gather_args args
+    for index in range(channels):
+        scratch.offsets[index] = <int32_t>(index * plan.positions)
+    for index in range(CYC_MAX_TILE_VECTORS):
+        copies[index].begin = copies[index].to = <int32_t>(index * lanes)
+    args.offsets = scratch.offsets
+    args.terms = channels
+    args.copies = copies
+    args.rest = 0
+    for product in range(CYC_WINOGRAD_PRODUCTS):
+        tiles = tiles_of_factor(block, product // CYC_WINOGRAD_IN, product % CYC_WINOGRAD_IN)
+        width = args.width = kernel_tile(plan, tiles)
+        for step in range(ceil_div(tiles, width)):
+            first = step * width
+            args.copy_count = ceil_div(min(width, tiles - first), lanes)
+            args.window = scratch.factors + ((product + 1) * plan.factor_pitch + first) * item
+            args.dst = scratch.factors + (product * plan.factor_pitch + first * channels) * item
+            plan.kernels.gather(&args)
 
 
 cdef inline Py_ssize_t padded_outputs(const Plan *plan, Py_ssize_t outputs) noexcept nogil:
@@ -93,21 +136,21 @@ cdef void multiply(
 ) noexcept nogil:
     """One product of a panel: [tile of the kernel][output][position], or turned [position][output]."""
     cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.kernels.item, step, first, count, vectors
-    cdef Py_ssize_t steps = ceil_div(tiles, plan.pixel_tile), width = plan.pixel_tile
+    cdef Py_ssize_t width = kernel_tile(plan, tiles), pitch = plan.problem.in_channels if plan.gathers else 1
     outputs = padded_outputs(plan, outputs)
-    if plan.turned and steps > 0:
-        width = ceil_div(tiles, steps)
-    for step in range(steps):
+    if plan.gathers and plan.turned:
+        args.broadcast_step = width
+    for step in range(ceil_div(tiles, width)):
         first = step * width
         count = min(width, tiles - first)
         args.totals = products + first * outputs * item
         if plan.turned:
-            args.broadcast = factors + first * item
+            args.broadcast = factors + first * pitch * item
             args.vector = weights
             plan.kernels.tile[outputs // lanes - 1][count - 1](args)
         else:
             args.broadcast = weights
-            args.vector = factors + first * item
+            args.vector = factors + first * pitch * item
             vectors = ceil_div(count, lanes)
             plan.kernels.tile[vectors - 1][outputs - 1](args)
 
@@ -323,7 +366,9 @@ cdef void multiply_pass(
     cdef char *products
     cdef cyc_ahead ahead
     cdef cyc_tile_args args
-    args.taps = plan.taps
+    args.taps = NULL
+    args.broadcast_step = plan.positions if plan.turned else plan.panel_width
+    args.vector_step = plan.panel_width if plan.turned else plan.pixel_tile if plan.gathers else plan.positions
     args.edges = NULL
     args.ahead = NULL if plan.transforms_in_task else &ahead  # those made here are near
     args.spans = scratch.spans
@@ -336,7 +381,9 @@ cdef void multiply_pass(
         weights = weight_factors(plan, operands, scratch, task.group * plan.panels + first, channel, channels)
         for product in range(CYC_WINOGRAD_PRODUCTS):
             tiles = tiles_of_factor(block, product // CYC_WINOGRAD_IN, product % CYC_WINOGRAD_IN)
-            factors = scratch.factors + (product * plan.factor_pitch + channel * plan.positions) * item
+            factors = scratch.factors + (
+                product * plan.factor_pitch + channel * (kernel_tile(plan, tiles) if plan.gathers else plan.positions)
+            ) * item
             products = scratch.products + product * plan.product_pitch * item
             for panel in range(first, last):
                 panel_weights = weights + ((panel - first) * CYC_WINOGRAD_PRODUCTS + product) * weight_bytes
@@ -376,9 +423,12 @@ cdef void run_winograd(const Plan *plan, const Operands *operands, const Task *t
     scratch.taps = <cyc_tap *>(scratch.panel + plan.panel_bytes)
     scratch.doubtful = <char *>scratch.taps + plan.taps_bytes
     scratch.spans = <cyc_span *>(scratch.doubtful + plan.spots_bytes)
+    scratch.offsets = <int32_t *>(<char *>scratch.spans + plan.spans_bytes)
     memset(scratch.doubtful, 0, plan.panel_block * plan.panel_width * plan.positions)
 
     transform_input(plan, operands, task, &scratch, &block)
+    if plan.gathers:
+        gather_factors(plan, &scratch, &block)
     for step in range(ceil_div(task.panel_count, plan.pass_panels)):
         first = task.panel + step * plan.pass_panels
         last = min(first + plan.pass_panels, task.panel + task.panel_count)

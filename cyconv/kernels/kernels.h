@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "transforms.h"
+
 /* Every sum over k runs in chunks of this many terms; a chunk starts at zero, the chunk sums add up
  * in order. It bounds the rounding error (docs/architecture.md) and is part of every result: a
  * different length gives different bits. */
@@ -46,15 +48,6 @@ static inline int cyc_unrolls_rows(ptrdiff_t height, ptrdiff_t stride) { return 
 #define CYC_NARROW_STRIPS(registers, most, size, vectors) \
     ((size) * (size) > CYC_CHUNK ||                       \
      ((vectors) <= 3 && CYC_PAIRS_PLANES(registers, size, 1) && !CYC_UNROLLS_TAPS(most, size, 2)))
-
-/* Winograd's F(4x4, 3x3): outputs, taps and inputs of a tile along each axis, and its products. */
-#define CYC_WINOGRAD_OUT 4
-#define CYC_WINOGRAD_TAPS 3
-#define CYC_WINOGRAD_IN 6
-#define CYC_WINOGRAD_PRODUCTS 36
-
-/* Rows that a transform takes together, and half of the columns: a cache line of elements. */
-#define CYC_FFT_LINE_BYTES 64
 
 /* Compute dtypes. Integers are computed modulo 2^32 or 2^64, which serves signed and unsigned. */
 enum { CYC_F32, CYC_F64, CYC_U32, CYC_U64, CYC_COMPUTE_DTYPES };
@@ -124,7 +117,8 @@ typedef struct {
  *     total[i][j] = sum over k of broadcast[taps[k].broadcast + i] * vector[taps[k].vector + j]
  *                   for i < R and j < V * L,
  *
- * k running through the spans, of which there is at least one and the last ends a chunk; term k adds
+ * k running through the spans, of which there is at least one and the last ends a chunk. Without `taps`, which edges
+ * need, the operands of term k lie at k * broadcast_step and k * vector_step. Term k adds
  * nothing to the edges[taps[k].edge].first first rows and the .last last ones, CYC_EDGE_ROWS(R) of each at
  * most. A chunk is CYC_CHUNK terms counted from the first of all; terms that are left out leave its ends
  * where they are. `carry`: totals hold the sums of earlier chunks, to be continued.
@@ -139,6 +133,7 @@ typedef struct {
     const void *broadcast;
     const void *vector;
     const cyc_tap *taps;
+    ptrdiff_t broadcast_step, vector_step;
     const cyc_edge *edges;
     cyc_ahead *ahead;
     const cyc_span *spans;
@@ -266,79 +261,6 @@ typedef struct {
     ptrdiff_t out_pitch;
 } cyc_turned_args;
 
-/* Whether a tile with `outputs` outputs along an axis, 1 to CYC_WINOGRAD_OUT, has a use for factor `index` of
- * that axis: the last is the one at infinity, and the least construction F(1, 3) takes three points. */
-#define CYC_WINOGRAD_USES(index, outputs) \
-    ((index) == CYC_WINOGRAD_IN - 1 ? (outputs) > 1 : (index) < CYC_WINOGRAD_TAPS || (index) <= (outputs))
-
-/* Input transform: of each channel, `rows` by `tiles` tiles of 6 x 6 inputs; input (i, j) of tile (r, t) is
- * window[c * window_pitch + (4 * r + i) * row_pitch + 4 * t + j]. They become 36 factors: factor (i, j) of
- * channel c goes to out[(6 * i + j) * plane_pitch + c * out_pitch + r * tiles + t].
- * The last row of tiles has `last_rows` outputs, the last column `last_columns`. Factors for which these
- * tiles have no use are not meant to be read; where the last column has no use for j, only tiles - 1
- * are in a row, which then lie as close: tiles - 1 takes the place of tiles in the address.
- * Where one of them has fewer than 4, winograd_shorten comes first, which changes the inputs of these
- * tiles at `windows`, the window of the arguments.
- * Reads up to a vector past the end of a window row. Writes up to a vector past the last tile of a
- * channel, channels in ascending order. */
-typedef struct {
-    const void *window;
-    ptrdiff_t window_pitch, row_pitch;
-    ptrdiff_t channels, rows, tiles;
-    ptrdiff_t last_rows, last_columns;
-    void *out;
-    ptrdiff_t out_pitch, plane_pitch;
-} cyc_winograd_input_args;
-
-/* Output transform: the 36 sums of products of a tile become its 4 x 4 outputs and their sum, which is
- * not finite if one of them is not. `products` has 36 planes, plane_pitch apart.
- *
- * winograd_output: one output channel, tiles in the lanes: the plane holds `tiles` of them, a multiple of
- * the lanes. Output (i, j) of tile t goes to out[i * row_pitch + 4 * t + j], its sum to sums[t].
- * winograd_output_turned: output channels in the lanes, `channels` of them, a multiple of the lanes: a
- * plane holds [row][tile][channel], laid out as the factors are in respect of the last row and column.
- * Output (i, j) of tile t of all and channel o goes to out[o * out_pitch + i * row_pitch + 4 * t + j],
- * its sum to sums[t * channels + o]; what a short tile has beyond its outputs is finite if these are. */
-typedef struct {
-    const void *products;
-    ptrdiff_t plane_pitch;
-    ptrdiff_t rows; /* turned only */
-    ptrdiff_t tiles; /* turned: of a row */
-    ptrdiff_t last_rows, last_columns; /* turned only */
-    ptrdiff_t channels; /* turned only */
-    void *out;
-    ptrdiff_t out_pitch; /* turned only */
-    ptrdiff_t row_pitch;
-    void *sums;
-} cyc_winograd_output_args;
-
-/* Fast Fourier transforms of complex numbers in two planes, re and im, whose rows lie `pitch` elements
- * apart. The forward transform of a[0 .. points) is
- *
- *     A[f] = sum over t of a[t] * exp(-2 pi i f t / points),
- *
- * stored in an order of its own, which the inverse reads: A[f] lies where the base-4 digits of f, and a
- * last binary one where points is no power of 4, stand in reverse. The inverse is not divided by
- * points. `points` is a power of two, 8 at least. `twiddles` has, for size = points, points / 4, ...
- * down to 5 or more, six elements for each j < size / 4: the real and the imaginary part of
- * exp(-2 pi i q j / size) for q = 1, 2, 3. Planes, line and twiddles alias nothing.
- *
- * columns: every column, over `points` rows, in place; the number of columns is a multiple of two lines
- *     (a line is CYC_FFT_LINE_BYTES of elements). `line` is not used.
- * rows: a line of rows, of `points` columns. Forward from the planes to `line`, inverse from `line`,
- *     which it spoils, to the planes. `line` has points * lines of re, then as many of im:
- *     element x of row r is line[x * (elements of a line) + r].
- */
-typedef struct {
-    void *re, *im;
-    ptrdiff_t pitch;
-    ptrdiff_t points;
-    const void *twiddles;
-    ptrdiff_t columns;
-    void *line;
-    int inverse;
-} cyc_fft_args;
-
 typedef void (*cyc_tile_fn)(const cyc_tile_args *);
 typedef void (*cyc_rows_fn)(const cyc_rows_args *);
 typedef void (*cyc_planes_fn)(const cyc_planes_args *);
@@ -355,21 +277,6 @@ typedef void (*cyc_pack_fn)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows,
 /* Transpose: dst[k * width + i] = src[i * pitch + k] for i < rows and k < terms; they do not alias. */
 typedef void (*cyc_turn_fn)(const void *src, ptrdiff_t pitch, ptrdiff_t rows, void *dst, ptrdiff_t width,
                             ptrdiff_t terms);
-
-/* Weight transform: a panel of 3x3 weights, panel[(c * 9 + k) * width + i], becomes 36 factors each;
- * factor x goes to factors[x * plane + c * width + i]. Reads up to a vector past the panel. */
-typedef void (*cyc_winograd_weight_fn)(const void *panel, ptrdiff_t channels, ptrdiff_t width, void *factors,
-                                       ptrdiff_t plane);
-typedef void (*cyc_winograd_shorten_fn)(const cyc_winograd_input_args *, void *windows);
-typedef void (*cyc_winograd_input_fn)(const cyc_winograd_input_args *);
-typedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *);
-
-typedef void (*cyc_fft_fn)(const cyc_fft_args *);
-
-/* Multiply by conjugates: product = a * conj(b), or product + a * conj(b) with `add`, for `count`
- * complex numbers, a multiple of a line: each array has `count` real parts, then `count` imaginary
- * ones. The product may be a itself; otherwise it aliases nothing. */
-typedef void (*cyc_fft_multiply_fn)(void *product, const void *a, const void *b, ptrdiff_t count, int add);
 
 /* Whether `count` elements are all finite; integers are. */
 typedef int (*cyc_finite_fn)(const void *values, ptrdiff_t count);

@@ -1,28 +1,47 @@
 /* The tile microkernel, for one compute dtype of one instruction set (see kernels.h).
  *
- * R * V accumulators stay in registers over a chunk, the totals of small tiles too: a tile of 28 sums
- * spends 2% of its time on storing totals after 64 terms, 12% after 16. V vectors are loaded per term and the scalar
- * operand comes as a broadcast from memory, which x86 folds into the multiply-add. Which operand is
+ * R * V accumulators stay in registers over a chunk, the totals of small tiles too. V vectors are loaded per term and
+ * the scalar operand comes as a broadcast from memory, which AVX-512 folds into the multiply-add. Which operand is
  * weights and which is window is the caller's choice: with outputs as rows it is the plain tile,
  * with pixels as rows the turned one. Both round alike, multiplication being commutative.
+ *
+ * Twelve products of a term of AVX2 take six cycles, and eight loads. Where a core runs another thread beside, three
+ * instructions a cycle are left, so that each one more is felt: operands that lie one after the other take no table,
+ * and where their distance is that of a whole tile, known to the compiler, two terms share the arithmetic of addresses.
+ * Tiles of three vectors have no register left for the second.
  */
 
-/* The operands of a term, and the products of one of its rows. */
-#define CYC_TILE_LOADS                                 \
-    const CYC_ELEMENT *b = broadcast + tap->broadcast; \
-    const CYC_ELEMENT *v = vector + tap->vector;       \
-    CYC_VECTOR column[CYC_MAX_TILE_VECTORS];           \
-    CYC_UNROLL for (int j = 0; j < vectors; j++) column[j] = CYC_OP(load)(v + j * CYC_LANES);
+/* The products of row i, and those of a term, whose operands lie at B and V. */
 #define CYC_TILE_ROW(i)                                                                                              \
     {                                                                                                                \
         const CYC_VECTOR scalar = CYC_OP(broadcast)(b + (i));                                                        \
         CYC_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = CYC_OP(multiply_add)(scalar, column[j], sum[i][j]); \
     }
+#define CYC_TILE_LOADS(B, V)                          \
+    const CYC_ELEMENT *const b = (B), *const v = (V); \
+    CYC_VECTOR column[CYC_MAX_TILE_VECTORS];          \
+    CYC_UNROLL for (int j = 0; j < vectors; j++) {    \
+        column[j] = CYC_OP(load)(v + j * CYC_LANES);  \
+        CYC_TILE_KEEP(column[j]);                     \
+    }
+#define CYC_TILE_TERM(B, V)                                       \
+    {                                                             \
+        CYC_TILE_LOADS(B, V)                                      \
+        CYC_UNROLL for (int i = 0; i < rows; i++) CYC_TILE_ROW(i) \
+    }
+#if CYC_FLOATING
+#define CYC_TILE_KEEP(vector) CYC_KEEP(vector)
+#else
+#define CYC_TILE_KEEP(vector) (void)0
+#endif
 
 CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const int vectors) {
     const CYC_ELEMENT *broadcast = (const CYC_ELEMENT *)args->broadcast;
     const CYC_ELEMENT *vector = (const CYC_ELEMENT *)args->vector;
-    const cyc_tap *taps = args->taps;
+    const cyc_tap *const taps = args->taps;
+    const ptrdiff_t b_step = args->broadcast_step, v_step = args->vector_step;
+    const int tight = CYC_FLOATING && b_step == rows && v_step == vectors * CYC_LANES;
+    const int turn = vectors > 2 ? 1 : 2; /* terms of a turn of the loop, if operands are tight */
     const int edge_rows = CYC_EDGE_ROWS(rows);
     CYC_ELEMENT *totals = (CYC_ELEMENT *)args->totals;
     int carry = args->carry;
@@ -40,27 +59,36 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     }
     const cyc_span *const last = args->spans + args->span_count - 1;
     for (const cyc_span *span = args->spans; span <= last; span++) {
-        const cyc_tap *const end = taps + span->end;
-        /* two loops, as looking for edges costs the small tiles of Winograd up to 5% */
+        /* a loop for each kind, as looking for edges costs the small tiles of Winograd up to 5% */
         if (args->edges) {
             const cyc_edge *edges = args->edges;
-            for (const cyc_tap *tap = taps + span->begin; tap < end; tap++) {
+            for (const cyc_tap *tap = taps + span->begin; tap < taps + span->end; tap++) {
                 const int first = edges[tap->edge].first, last = edges[tap->edge].last;
-                CYC_TILE_LOADS
+                CYC_TILE_LOADS(broadcast + tap->broadcast, vector + tap->vector)
                 CYC_UNROLL for (int i = 0; i < rows; i++) {
                     if (i < edge_rows && i < first) continue;
                     if (i >= rows - edge_rows && i >= rows - last) continue;
                     CYC_TILE_ROW(i)
                 }
             }
+        } else if (taps) {
+            const cyc_tap *const end = taps + span->end;
+            for (const cyc_tap *tap = taps + span->begin; tap < end; tap++)
+                CYC_TILE_TERM(broadcast + tap->broadcast, vector + tap->vector)
         } else {
-            for (const cyc_tap *tap = taps + span->begin; tap < end; tap++) {
-                CYC_TILE_LOADS
-                CYC_UNROLL for (int i = 0; i < rows; i++) CYC_TILE_ROW(i)
+            const CYC_ELEMENT *b_next = broadcast + span->begin * b_step, *v_next = vector + span->begin * v_step;
+            ptrdiff_t left = span->end - span->begin;
+            if (tight) {
+                for (; left >= turn; left -= turn, b_next += turn * rows, v_next += turn * vectors * CYC_LANES) {
+                    CYC_UNROLL for (int k = 0; k < turn; k++)
+                        CYC_TILE_TERM(b_next + k * rows, v_next + k * vectors * CYC_LANES)
+                }
             }
+            for (; left > 0; left--, b_next += b_step, v_next += v_step) CYC_TILE_TERM(b_next, v_next)
         }
         if (!span->ends_chunk) continue;
         if (args->ahead) cyc_prefetch_burst(args->ahead);
+        if (!CYC_FLOATING && span < last) continue; /* integers need no chunks */
         if (keeps) {
             CYC_UNROLL for (int i = 0; i < rows; i++) {
                 CYC_UNROLL for (int j = 0; j < vectors; j++) {
@@ -129,5 +157,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     static void CYC_NAME(tile_##R##x##V)(const cyc_tile_args *args) { CYC_NAME(tile)(args, R, V); }
 CYC_TILE_SHAPES(CYC_TILE_FUNCTION)
 #undef CYC_TILE_FUNCTION
-#undef CYC_TILE_LOADS
 #undef CYC_TILE_ROW
+#undef CYC_TILE_LOADS
+#undef CYC_TILE_TERM
+#undef CYC_TILE_KEEP
