@@ -233,14 +233,14 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
 
 cdef double turned_edge_slots(
     const Plan *plan, Py_ssize_t column, Py_ssize_t pixels, Py_ssize_t out_vectors, Py_ssize_t vectors,
-    const Terms *terms
+    const Terms *terms, bint all_taps
 ) noexcept nogil:
-    """One channel and kernel row of a tile of pixels some of which read padding."""
+    """One channel and kernel row of a tile of pixels some of which read padding, all of them with `all_taps` too."""
     cdef Py_ssize_t tap, first, last, end = column + pixels, most = CYC_EDGE_ROWS(pixels)
     cdef double sum = 0
     for tap in range(plan.columns.taps):
         reading_outputs(&plan.columns, tap, &first, &last)
-        if first < end and last > column:
+        if all_taps or first < end and last > column:
             first = min(most, max(<Py_ssize_t>0, first - column))
             last = min(most, max(<Py_ssize_t>0, end - last))
             sum += max(
@@ -253,7 +253,7 @@ cdef double turned_edge_slots(
 
 
 cdef double turned_columns_slots(
-    const Plan *plan, Py_ssize_t columns, Py_ssize_t most, Py_ssize_t vectors, bint cut
+    const Plan *plan, Py_ssize_t columns, Py_ssize_t most, Py_ssize_t vectors, bint cut, bint all_taps
 ) noexcept nogil:
     """One channel and kernel row of a row of pixels, in tiles of up to `most` pixels."""
     cdef Py_ssize_t out_vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
@@ -273,7 +273,7 @@ cdef double turned_columns_slots(
                 sum += inside * plan.columns.taps * vectors_slots(plan.kernels, pixels, out_vectors, vectors, &terms)
                 column += inside * pixels
             else:
-                sum += turned_edge_slots(plan, column, pixels, out_vectors, vectors, &terms)
+                sum += turned_edge_slots(plan, column, pixels, out_vectors, vectors, &terms, all_taps)
                 column += pixels
     return sum
 
@@ -286,12 +286,14 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
     cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows)
     cdef bint gathers = reading != FROM_WINDOW
     cdef bint edges = reading != GATHERED and skipping_share(plan, &plan.columns) < 1, can_cut = edges
+    cdef bint all_taps = False
     cdef int cut, keeps
     if reading == GATHERED_IN_ROWS and not edges and row_share == 1:
         return -1
     # tiles beyond the last list take all taps
     if count_pieces(&plan.rows) * (count_pieces(&plan.columns) if can_cut else 1) > MAX_SPAN_LISTS:
         can_cut = False
+        all_taps = True
         row_share = 1.0
     # rows without gaps between them are one long row; where they leave out different taps a tile leaves out those
     # that all of its rows do, which few do of rows shorter than a tile
@@ -308,7 +310,7 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
             if rows == 0 or vectors > out_vectors:
                 continue
             for cut in range(1 if can_cut else 0, -1, -1):
-                cost = turned_columns_slots(plan, columns, rows, vectors, cut)
+                cost = turned_columns_slots(plan, columns, rows, vectors, cut, all_taps)
                 if best < 0 or cost < best:
                     best = cost
                     plan.cut = cut
