@@ -159,15 +159,18 @@ cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil:
 cdef double best_reading(Plan *plan, double (*cost_of_reading)(Plan *, Reading) noexcept nogil) noexcept nogil:
     """The cost of a tile algorithm, whichever way of reading takes least; the plan then has its tile."""
     cdef double cost, best = cost_of_reading(plan, FROM_WINDOW)
-    cdef int reading, chosen = FROM_WINDOW
+    cdef Plan chosen
+    cdef int reading
     if not may_gather(plan):
         return best
+    chosen = plan[0]
     for reading in range(<int>GATHERED, <int>READINGS):
         cost = cost_of_reading(plan, <Reading>reading)
         if 0 <= cost < best:
             best = cost
-            chosen = reading
-    return cost_of_reading(plan, <Reading>chosen)
+            chosen = plan[0]
+    plan[0] = chosen
+    return best
 
 
 cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
@@ -355,19 +358,25 @@ cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:
 cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
     """Set the algorithm and its tile, if it applies; the window is laid out for the whole image."""
     cdef int algorithm
-    cdef double cost, best = -1
+    cdef double cost
+    cdef Plan chosen
     plan.algorithm = wanted
+    plan.slots = -1
     if wanted == AUTO or wanted == DIRECT:
+        chosen = plan[0]
         for algorithm in range(<int>FFT if wanted == AUTO else <int>ROWS, <int>ALGORITHMS):
             if algorithm == FFT and plan.problem.kernel[0] * plan.problem.kernel[1] < MIN_FFT_TAPS:
                 continue
             if algorithm == WINOGRAD and plan.problem.in_channels < MIN_WINOGRAD_CHANNELS:
                 continue
             cost = cost_of(plan, algorithm)
-            if cost >= 0 and (best < 0 or cost < best):
-                best = cost
-                plan.algorithm = algorithm
-    plan.slots = cost_of(plan, plan.algorithm)
+            if cost >= 0 and (chosen.slots < 0 or cost < chosen.slots):
+                chosen = plan[0]
+                chosen.algorithm = algorithm
+                chosen.slots = cost
+        plan[0] = chosen
+    else:
+        plan.slots = cost_of(plan, wanted)
     if plan.algorithm == TILE or plan.algorithm == TURNED_TILE:
         plan.once_slots = start_slots(plan, TERM_SLOTS if plan.algorithm == TILE else TURNED_TERM_SLOTS)
     return plan.slots >= 0
