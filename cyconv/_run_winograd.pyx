@@ -16,22 +16,18 @@ directly, in the order of the direct algorithms.
 from libc.stdint cimport int32_t
 from libc.string cimport memchr, memcpy, memset
 
-from cyconv._integers cimport balanced, ceil_div, round_up
+from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
-    CYC_MAX_TILE_VECTORS,
     CYC_WINOGRAD_IN,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
     cyc_ahead,
-    cyc_copy,
-    cyc_gather_args,
     cyc_span,
     cyc_store_args,
     cyc_tap,
     cyc_tile_args,
-    cyc_winograd_input_args,
     cyc_winograd_output_args,
     most_rows,
 )
@@ -39,6 +35,7 @@ from cyconv._panels cimport look_ahead_at, pack_factors
 from cyconv._plan cimport Plan
 from cyconv._task cimport Operands, Task, output_address, prepare_window
 from cyconv._tile_block cimport TileBlock, tiles_of_factor
+from cyconv._winograd_factors cimport gather_factors, kernel_tile, transform_input
 
 
 cdef struct Scratch:
@@ -64,65 +61,6 @@ cdef Py_ssize_t fill_chunks(cyc_span *spans, Py_ssize_t terms, Py_ssize_t chunk)
         spans[index].end = <int>min(terms, (index + 1) * chunk)
         spans[index].ends_chunk = True
     return count
-
-
-cdef void transform_input(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const TileBlock *block
-) noexcept nogil:
-    cdef Py_ssize_t step, channel
-    cdef cyc_winograd_input_args args
-    args.window = scratch.window
-    args.window_pitch = plan.window.channel_pitch
-    args.row_pitch = plan.window.row_pitch
-    args.rows = block.rows
-    args.tiles = block.columns
-    args.last_rows = block.last_rows
-    args.last_columns = block.last_columns
-    args.out_pitch = plan.positions
-    args.plane_pitch = plan.factor_pitch
-    for step in range(ceil_div(plan.problem.in_channels, plan.channel_block)):
-        channel = step * plan.channel_block
-        args.channels = min(plan.channel_block, plan.problem.in_channels - channel)
-        args.out = scratch.factors + channel * plan.positions * plan.kernels.item
-        if plan.gathers:
-            args.out = <char *>args.out + plan.factor_pitch * plan.kernels.item
-        prepare_window(plan, operands, task, channel, args.channels, scratch.window)
-        if block.last_rows < CYC_WINOGRAD_OUT or block.last_columns < CYC_WINOGRAD_OUT:
-            plan.kernels.winograd_shorten(&args, scratch.window)
-        plan.kernels.winograd_input(&args)
-
-
-cdef inline Py_ssize_t kernel_tile(const Plan *plan, Py_ssize_t tiles) noexcept nogil:
-    """How many of these tiles the kernel takes together, at most."""
-    return balanced(tiles, plan.pixel_tile) if plan.turned and tiles > 0 else plan.pixel_tile
-
-
-cdef void gather_factors(const Plan *plan, const Scratch *scratch, const TileBlock *block) noexcept nogil:
-    """Put the factors of each tile of the kernel side by side, channel after channel.
-
-    Each plane goes to the place of the one before, which is done with: the first plane has none in it.
-    """
-    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, channels = plan.problem.in_channels
-    cdef Py_ssize_t product, tiles, width, step, first, index
-    cdef cyc_copy copies[CYC_MAX_TILE_VECTORS]
-    cdef cyc_gather_args args
-    for index in range(channels):
-        scratch.offsets[index] = <int32_t>(index * plan.positions)
-    for index in range(CYC_MAX_TILE_VECTORS):
-        copies[index].begin = copies[index].to = <int32_t>(index * lanes)
-    args.offsets = scratch.offsets
-    args.terms = channels
-    args.copies = copies
-    args.rest = 0
-    for product in range(CYC_WINOGRAD_PRODUCTS):
-        tiles = tiles_of_factor(block, product // CYC_WINOGRAD_IN, product % CYC_WINOGRAD_IN)
-        width = args.width = kernel_tile(plan, tiles)
-        for step in range(ceil_div(tiles, width)):
-            first = step * width
-            args.copy_count = ceil_div(min(width, tiles - first), lanes)
-            args.window = scratch.factors + ((product + 1) * plan.factor_pitch + first) * item
-            args.dst = scratch.factors + (product * plan.factor_pitch + first * channels) * item
-            plan.kernels.gather(&args)
 
 
 cdef inline Py_ssize_t padded_outputs(const Plan *plan, Py_ssize_t outputs) noexcept nogil:
@@ -426,9 +364,9 @@ cdef void run_winograd(const Plan *plan, const Operands *operands, const Task *t
     scratch.offsets = <int32_t *>(<char *>scratch.spans + plan.spans_bytes)
     memset(scratch.doubtful, 0, plan.panel_block * plan.panel_width * plan.positions)
 
-    transform_input(plan, operands, task, &scratch, &block)
+    transform_input(plan, operands, task, &block, scratch.window, scratch.factors)
     if plan.gathers:
-        gather_factors(plan, &scratch, &block)
+        gather_factors(plan, &block, scratch.factors, scratch.offsets)
     for step in range(ceil_div(task.panel_count, plan.pass_panels)):
         first = task.panel + step * plan.pass_panels
         last = min(first + plan.pass_panels, task.panel + task.panel_count)

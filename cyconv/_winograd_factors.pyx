@@ -1,0 +1,82 @@
+"""Winograd's factors of the inputs of a block: transformed, and gathered where tiles have few registers.
+
+A tile of the kernel reads six of the factors of each channel, of a cache line or more. With many channels these
+lines and a panel fill the first-level cache, so that it pays to put the six side by side, once for all panels.
+"""
+
+from libc.stdint cimport int32_t
+
+from cyconv._integers cimport ceil_div
+from cyconv._kernels cimport (
+    CYC_MAX_TILE_VECTORS,
+    CYC_WINOGRAD_IN,
+    CYC_WINOGRAD_OUT,
+    CYC_WINOGRAD_PRODUCTS,
+    cyc_copy,
+    cyc_gather_args,
+    cyc_winograd_input_args,
+)
+from cyconv._plan cimport Plan
+from cyconv._task cimport Operands, Task, prepare_window
+from cyconv._tile_block cimport TileBlock, tiles_of_factor
+
+
+cdef void transform_input(
+    const Plan *plan, const Operands *operands, const Task *task, const TileBlock *block, char *window, char *factors
+) noexcept nogil:
+    """The factors of the tiles of a block, of all channels: [factor][channel][tile].
+
+    `window` has room for those of a few channels. Where they are going to be gathered, the first plane is left free.
+    """
+    cdef Py_ssize_t step, channel
+    cdef cyc_winograd_input_args args
+    args.window = window
+    args.window_pitch = plan.window.channel_pitch
+    args.row_pitch = plan.window.row_pitch
+    args.rows = block.rows
+    args.tiles = block.columns
+    args.last_rows = block.last_rows
+    args.last_columns = block.last_columns
+    args.out_pitch = plan.positions
+    args.plane_pitch = plan.factor_pitch
+    for step in range(ceil_div(plan.problem.in_channels, plan.channel_block)):
+        channel = step * plan.channel_block
+        args.channels = min(plan.channel_block, plan.problem.in_channels - channel)
+        args.out = factors + channel * plan.positions * plan.kernels.item
+        if plan.gathers:
+            args.out = <char *>args.out + plan.factor_pitch * plan.kernels.item
+        prepare_window(plan, operands, task, channel, args.channels, window)
+        if block.last_rows < CYC_WINOGRAD_OUT or block.last_columns < CYC_WINOGRAD_OUT:
+            plan.kernels.winograd_shorten(&args, window)
+        plan.kernels.winograd_input(&args)
+
+
+cdef void gather_factors(
+    const Plan *plan, const TileBlock *block, char *factors, int32_t *offsets
+) noexcept nogil:
+    """Put the factors of each tile of the kernel side by side: [factor][tile of the kernel][channel][tile].
+
+    Each plane goes to the place of the one before, which is done with. `offsets` has room for those of the channels
+    of a plane.
+    """
+    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, channels = plan.problem.in_channels
+    cdef Py_ssize_t product, tiles, width, step, first, index
+    cdef cyc_copy copies[CYC_MAX_TILE_VECTORS]
+    cdef cyc_gather_args args
+    for index in range(channels):
+        offsets[index] = <int32_t>(index * plan.positions)
+    for index in range(CYC_MAX_TILE_VECTORS):
+        copies[index].begin = copies[index].to = <int32_t>(index * lanes)
+    args.offsets = offsets
+    args.terms = channels
+    args.copies = copies
+    args.rest = 0
+    for product in range(CYC_WINOGRAD_PRODUCTS):
+        tiles = tiles_of_factor(block, product // CYC_WINOGRAD_IN, product % CYC_WINOGRAD_IN)
+        width = args.width = kernel_tile(plan, tiles)
+        for step in range(ceil_div(tiles, width)):
+            first = step * width
+            args.copy_count = ceil_div(min(width, tiles - first), lanes)
+            args.window = factors + ((product + 1) * plan.factor_pitch + first) * item
+            args.dst = factors + (product * plan.factor_pitch + first * channels) * item
+            plan.kernels.gather(&args)
