@@ -19,6 +19,8 @@ from cyconv._gather cimport gather_block
 from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
+    CYC_F32,
+    CYC_F64,
     cyc_ahead,
     cyc_edge,
     cyc_piece,
@@ -139,8 +141,9 @@ cdef void run_panel(
     cdef double clamps[2]
     cdef cyc_tile_args args
     cdef cyc_turned_args finish
-    # gathered, both operands of all terms lie one after the other
-    cdef bint in_line = plan.gathers
+    # gathered, both operands of all terms lie one after the other, which kernels of floats make use of
+    cdef int dtype = plan.problem.dtype
+    cdef bint in_line = plan.gathers and (dtype == CYC_F32 or dtype == CYC_F64)
     args.broadcast_step = plan.pixel_tile if turned else plan.panel_width
     args.vector_step = plan.panel_width if turned else plan.pixel_tile
     args.ahead = ahead

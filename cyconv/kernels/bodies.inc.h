@@ -16,6 +16,9 @@ static inline void cyc_prefetch_burst(cyc_ahead *ahead) {
     }
 }
 
+#ifndef CYC_TIGHT_TILES
+#define CYC_TIGHT_TILES 0
+#endif
 #ifndef CYC_WINOGRAD_CHUNK
 #define CYC_WINOGRAD_CHUNK 16
 #endif

@@ -118,7 +118,7 @@ typedef struct {
  *                   for i < R and j < V * L,
  *
  * k running through the spans, of which there is at least one and the last ends a chunk. Without `taps`, which edges
- * need, the operands of term k lie at k * broadcast_step and k * vector_step. Term k adds
+ * and integers need, the operands of term k lie at k * broadcast_step and k * vector_step. Term k adds
  * nothing to the edges[taps[k].edge].first first rows and the .last last ones, CYC_EDGE_ROWS(R) of each at
  * most. A chunk is CYC_CHUNK terms counted from the first of all; terms that are left out leave its ends
  * where they are. `carry`: totals hold the sums of earlier chunks, to be continued.

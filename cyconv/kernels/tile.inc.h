@@ -8,7 +8,8 @@
  * Twelve products of a term of AVX2 take six cycles, and eight loads. Where a core runs another thread beside, three
  * instructions a cycle are left, so that each one more is felt: operands that lie one after the other take no table,
  * and where their distance is that of a whole tile, known to the compiler, two terms share the arithmetic of addresses.
- * Tiles of three vectors have no register left for the second.
+ * Tiles of three vectors have no register left for the second. With 32 registers a term has 28 products, beside which
+ * addresses do not count, and that loop is left out (`CYC_TIGHT_TILES`).
  */
 
 /* The products of row i, and those of a term, whose operands lie at B and V. */
@@ -40,13 +41,13 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const CYC_ELEMENT *vector = (const CYC_ELEMENT *)args->vector;
     const cyc_tap *const taps = args->taps;
     const ptrdiff_t b_step = args->broadcast_step, v_step = args->vector_step;
-    const int tight = CYC_FLOATING && b_step == rows && v_step == vectors * CYC_LANES;
     const int turn = vectors > 2 ? 1 : 2; /* terms of a turn of the loop, if operands are tight */
     const int edge_rows = CYC_EDGE_ROWS(rows);
     CYC_ELEMENT *totals = (CYC_ELEMENT *)args->totals;
     int carry = args->carry;
     CYC_VECTOR sum[CYC_MAX_TILE_ROWS][CYC_MAX_TILE_VECTORS], total[CYC_MAX_TILE_ROWS][CYC_MAX_TILE_VECTORS];
     const int keeps = CYC_KEEPS_TOTALS(CYC_REGISTERS, rows, vectors);
+    const int tight = CYC_TIGHT_TILES && !keeps && b_step == rows && v_step == vectors * CYC_LANES;
 
     if (keeps) {
     CYC_UNROLL for (int i = 0; i < rows; i++) {
@@ -71,7 +72,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
                     CYC_TILE_ROW(i)
                 }
             }
-        } else if (taps) {
+        } else if (taps || !CYC_FLOATING) {
             const cyc_tap *const end = taps + span->end;
             for (const cyc_tap *tap = taps + span->begin; tap < end; tap++)
                 CYC_TILE_TERM(broadcast + tap->broadcast, vector + tap->vector)

@@ -7,6 +7,7 @@
 #define CYC_MOST_ROW_VECTORS 2
 #define CYC_FMA_CHAINS 12 /* enough to hide latency, few enough for the registers */
 #define CYC_MASKED_LOADS 1
+#define CYC_TIGHT_TILES 1
 /* Totals of twelve sums after sixteen terms would take 30% of the time, after 24 they take 22. The errors of 32 reach
  * 4.3 times those of direct sums, and four times is the limit. */
 #define CYC_WINOGRAD_CHUNK 24
