@@ -61,9 +61,8 @@ class BuildExtensions(build_ext):
             self.parallel = self.parallel or os.cpu_count()
             compile_in_turn = self.compiler.compile
 
-            def compile_side_by_side(
-                sources, *args, **kwargs
-            ):  # the kernels of each instruction set
+            # those of one extension too: the kernels have a source for each instruction set
+            def compile_side_by_side(sources, *args, **kwargs):
                 with ThreadPoolExecutor(self.parallel) as pool:
                     jobs = [pool.submit(compile_in_turn, [s], *args, **kwargs) for s in sources]
                     return [name for job in jobs for name in job.result()]
