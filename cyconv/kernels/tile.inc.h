@@ -5,8 +5,9 @@
  * weights and which is window is the caller's choice: with outputs as rows it is the plain tile,
  * with pixels as rows the turned one. Both round alike, multiplication being commutative.
  *
- * Twelve products of a term of AVX2 take six cycles, and eight loads. Where a core runs another thread beside, three
- * instructions a cycle are left, so that each one more is felt: operands that lie one after the other take no table,
+ * Twelve products of a term of AVX2 take six cycles, and eight loads. On a core that is shared, products alone were
+ * measured to keep their six cycles while terms took eight to ten: as if half of the instructions that it starts were
+ * another thread's, so that each one more is felt. Operands that lie one after the other therefore take no table,
  * and where their distance is that of a whole tile, known to the compiler, two terms share the arithmetic of addresses.
  * Tiles of three vectors have no register left for the second. With 32 registers a term has 28 products, beside which
  * addresses do not count, and that loop is left out (`CYC_TIGHT_TILES`).
