@@ -262,6 +262,35 @@ def test_scratch_is_bounded(isa: str):
                 assert what.scratch_bytes <= 8 << 20, (shapes, dtype)
 
 
+@pytest.mark.parametrize("spoilt", [False, True])
+@pytest.mark.parametrize("outputs", [64, 70])
+def test_factors_of_many_channels(outputs: int, spoilt: bool, isa: str, rng):
+    """Within the bound, classes of direct, bits of each image; AVX2 gathers the factors."""
+    x = rng.standard_normal((2, 192, 21, 26)).astype("float32")
+    w = rng.standard_normal((outputs, 192, 3, 3)).astype("float32")
+    if spoilt:
+        x[0, 100, 20, 25] = np.nan
+        x[1, 191, 0, 7] = np.inf
+    plan = cyconv.explain(x.shape, w.shape, padding=1, algorithm="winograd")
+    if isa == "avx2":
+        assert "gathered" in plan.tile
+    expected = cyconv.conv2d(
+        x.astype("float64"), w.astype("float64"), padding=1, algorithm="direct"
+    )
+    size = cyconv.conv2d(
+        np.abs(x[:1]).astype("float64"), np.abs(w).astype("float64"), padding=1, algorithm="direct"
+    )
+    out = poisoned(expected.shape, x.dtype)
+    cyconv.conv2d(x, w, padding=1, algorithm="winograd", out=out)
+    finite = np.isfinite(expected)
+    assert np.array_equal(out[~finite], expected[~finite].astype("float32"), equal_nan=True)
+    most = published(192) * 2.0**-24 * np.nanmax(size[np.isfinite(size)])
+    assert np.abs(out[finite] - expected[finite]).max() <= most
+    for image in range(2):
+        alone = cyconv.conv2d(x[image : image + 1], w, padding=1, algorithm="winograd")
+        assert_same_bits(alone, out[image : image + 1])
+
+
 def test_auto_chooses_by_shapes_alone():
     shapes = (1, 64, 56, 56), (64, 64, 3, 3)
     chosen = cyconv.explain(*shapes, padding=1)
