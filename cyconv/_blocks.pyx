@@ -29,7 +29,7 @@ from cyconv._plan cimport (
     plane_elements,
     tile_pitch,
 )
-from cyconv._slots cimport MANY_REGISTERS
+from cyconv._slots cimport MANY_REGISTERS, wants_near_panels
 from cyconv._tiles cimport count_spots
 from cyconv._window cimport ZEROS, Axis, reading_outputs
 
@@ -44,9 +44,10 @@ cdef enum:
     # second-level cache, and from beyond it where the weights are too many for one pass.
     MIN_BLOCK_PIXELS = 128
     MIN_BLOCK_PIXELS_OF_PASSES = 384
-    # A tile of few registers reads its panel from the first level, and the pixels that were gathered for all panels
-    # from the second.
-    NEAR_PANEL_BUDGET = 8 * 1024
+    # Tiles that want their panel near have it in the first level, which has 32 KiB on cores of sixteen registers and
+    # 48 on those of whole 64-byte vectors; the pixels that were gathered for all panels come from the second.
+    FEW_REGISTERS_PANEL_BUDGET = 8 * 1024
+    NEAR_PANEL_BUDGET = 16 * 1024
     PIXELS_BUDGET = 192 * 1024
     # Those pixels and the totals of all outputs share the second level, unless the weights are so many that they come
     # from memory for each block of pixels.
@@ -304,13 +305,17 @@ cdef bint shares_panels(const Plan *plan, Py_ssize_t threads) noexcept nogil:
     )
 
 
+cdef Py_ssize_t panel_budget(const Plan *plan) noexcept nogil:
+    if not wants_near_panels(plan.kernels):
+        return PANEL_BUDGET
+    return FEW_REGISTERS_PANEL_BUDGET if plan.kernels.registers < MANY_REGISTERS else NEAR_PANEL_BUDGET
+
+
 cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogil:
     """Terms of a pass whose panel and window stay in cache; chunks are never split."""
     cdef Py_ssize_t taps = plan.rows.taps * plan.columns.taps, channels = plan.problem.in_channels
-    cdef Py_ssize_t panel_chunks = max(1, PANEL_BUDGET // (plan.panel_width * plan.kernels.item * CYC_CHUNK))
+    cdef Py_ssize_t panel_chunks = max(1, panel_budget(plan) // (plan.panel_width * plan.kernels.item * CYC_CHUNK))
     cdef Py_ssize_t most = plan.terms
-    if plan.kernels.registers < MANY_REGISTERS:
-        panel_chunks = max(1, NEAR_PANEL_BUDGET // (plan.panel_width * plan.kernels.item * CYC_CHUNK))
     if plan.gathers:
         panel_chunks = max(1, min(
             panel_chunks,

@@ -48,8 +48,10 @@ from cyconv._slots cimport (
     TILE_START_SLOTS,
     Terms,
     candidate_rows,
+    has_whole_lines,
     scalars_slots,
     vectors_slots,
+    wants_near_panels,
 )
 from cyconv._tiles cimport piece_end
 from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps
@@ -89,10 +91,13 @@ cdef double TURNED_SPOT_SLOTS = 15.0  # without pieces
 # Of an element of the result of a turned tile: of whole vectors of outputs, and of those that are left.
 cdef double TRANSPOSED_STORE_SLOTS = 1.2
 cdef double SINGLE_STORE_SLOTS = 2.5
-# To gather a term of a tile, and each vector of it; how much longer products of few registers take whose pixels are
-# not gathered. With fewer outputs than this a pixel, once gathered, is not used often enough.
+# To gather a term of a tile, and each vector of it, of few registers and of whole lines; how much longer products of
+# few registers take whose pixels are not gathered. With fewer outputs than this a pixel, once gathered, is not used
+# often enough.
 cdef double GATHER_SLOTS = 2
 cdef double GATHER_VECTOR_SLOTS = 2.5
+cdef double WHOLE_GATHER_SLOTS = 6
+cdef double WHOLE_GATHER_VECTOR_SLOTS = 3.5
 cdef double FAR_PIXELS_FACTOR = 1.06
 cdef Py_ssize_t MIN_GATHERED_OUTPUTS = 32
 # To find the taps of a tile, against the products that it leaves out: of full tiles with so many sums.
@@ -139,7 +144,7 @@ cdef double skipping_share(const Plan *plan, const Axis *axis) noexcept nogil:
 
 cdef inline bint may_gather(const Plan *plan) noexcept nogil:
     """Whether tiles make so few products of what they load that the pixels of each are better gathered."""
-    return plan.kernels.registers < MANY_REGISTERS and plan.problem.out_channels >= MIN_GATHERED_OUTPUTS
+    return wants_near_panels(plan.kernels) and plan.problem.out_channels >= MIN_GATHERED_OUTPUTS
 
 
 cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil:
@@ -153,6 +158,8 @@ cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil:
     vectors = tiles * ceil_div(pixels, plan.kernels.lanes)
     if plan.flat and plan.window.row_pitch > problem.out_size[1]:  # and one where a tile goes on in another row
         vectors += problem.out_size[0]
+    if has_whole_lines(plan.kernels):
+        return plan.terms * (WHOLE_GATHER_SLOTS * tiles + WHOLE_GATHER_VECTOR_SLOTS * vectors)
     return plan.terms * (GATHER_SLOTS * tiles + GATHER_VECTOR_SLOTS * vectors)
 
 

@@ -26,6 +26,9 @@ cdef enum:
     # a term of 8 sums takes 9.5 slots with them, of 10 sums 11, of 12 sums 13.
     FEW_SUMS_LATENCY_SLOTS = 9
     FEW_SUMS_TOTAL_SLOTS = 7
+    # A term of vectors of whole lines, beside the larger of its products and loads: measured on Granite Rapids, in
+    # tiles of 12 to 28 sums, and fitted to 75 shapes.
+    WHOLE_TERM_SLOTS = 5
     # A scalar that several products share is loaded by an instruction of its own. Where vectors are split,
     # that takes part of a product's place: measured, 1 to 3%.
     UNFOLDED_PERCENT = 2
@@ -40,6 +43,18 @@ cdef struct Terms:
 cdef inline double load_slots(const cyc_kernels *kernels) noexcept nogil:
     """An unaligned vector load: one more where it crosses a cache line."""
     return 1.0 + <double>(kernels.lanes * kernels.item) / CACHE_LINE
+
+
+cdef inline bint has_whole_lines(const cyc_kernels *kernels) noexcept nogil:
+    """Whether vectors are of a cache line, of which the core multiplies two a cycle."""
+    return kernels.lanes * kernels.item == CACHE_LINE and not splits_vectors(kernels)
+
+
+cdef inline bint wants_near_panels(const cyc_kernels *kernels) noexcept nogil:
+    """Whether a tile reads its panel faster than the second level provides it: 64 bytes of each term in the six
+    cycles of twelve products, or 128 in fourteen.
+    """
+    return kernels.registers < MANY_REGISTERS or has_whole_lines(kernels)
 
 
 cdef inline Py_ssize_t candidate_rows(const cyc_kernels *kernels, Py_ssize_t vectors, int keeps) noexcept nogil:
@@ -67,7 +82,8 @@ cdef inline double tile_slots(
     if CYC_KEEPS_TOTALS(kernels.registers, rows, vectors):
         total = KEPT_TOTAL_SLOTS
     return (
-        max(max(sums, loads), latency) + total * sums / terms.chunk
+        max(max(sums, loads), latency) + (WHOLE_TERM_SLOTS if has_whole_lines(kernels) else 0)
+        + total * sums / terms.chunk
         + TILE_CALL_SLOTS / <double>max(<Py_ssize_t>1, terms.count)
     )
 
