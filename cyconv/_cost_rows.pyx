@@ -4,7 +4,7 @@ from cyconv._blocks cimport planes_kernel, rows_in_place
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport CYC_CHUNK, CYC_ROW_BLOCK, cyc_unrolls_rows
 from cyconv._plan cimport MIN_BLOCK_COLUMNS, Plan, Problem
-from cyconv._slots cimport MANY_REGISTERS, load_slots
+from cyconv._slots cimport MANY_REGISTERS, cycle_slots, load_slots
 from cyconv._window cimport shared_row_stride
 
 
@@ -57,6 +57,7 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     slots = max(products, loads + rows * height * ceil_div(pixel_vectors, plan.kernels.row_vectors))
     slots *= problem.kernel[1] * problem.in_channels * problem.out_channels
     slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
+    slots *= cycle_slots(plan.kernels) if planes_kernel(plan) == NULL else (1 + cycle_slots(plan.kernels)) / 2
     if plan.kernels.registers < MANY_REGISTERS:
         slots *= FEW_REGISTERS_IN_PLACE_FACTOR if rows_in_place(plan) else FEW_REGISTERS_FACTOR
     if planes_kernel(plan) == NULL and (

@@ -1,6 +1,6 @@
 """The cost of Winograd's F(4x4, 3x3), and the block and the tile that go with it."""
 
-from cyconv._integers cimport balanced, ceil_div
+from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_MAX_TILE_VECTORS,
     CYC_WINOGRAD_IN,
@@ -8,8 +8,17 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
 )
-from cyconv._plan cimport HELD_FACTORS_BUDGET, Plan, Problem
-from cyconv._slots cimport CACHE_LINE, MANY_REGISTERS, TILE_START_SLOTS, Terms, candidate_rows, scalars_slots
+from cyconv._plan cimport HELD_FACTORS_BUDGET, PRODUCTS_BUDGET, Plan, Problem
+from cyconv._slots cimport (
+    CACHE_LINE,
+    MANY_REGISTERS,
+    TILE_START_SLOTS,
+    Terms,
+    candidate_rows,
+    cycle_slots,
+    has_whole_lines,
+    scalars_slots,
+)
 from cyconv._tile_block cimport TileBlock
 from cyconv._window cimport CIRCULAR, REFLECT, Axis
 
@@ -27,6 +36,8 @@ cdef enum:
     # level, unless they are gathered, which many outputs pay for; not where the factors of all tiles are in two lines.
     MIN_GATHERED_CHANNELS = 192
     MIN_GATHERED_OUTPUTS = 64
+    # The second level of cores with whole vectors of 64 bytes.
+    SECOND_LEVEL = 2 * 1024 * 1024
 
 # A vector of tiles of one input channel, window and phases included, and of one output
 # channel, store included; the nine weights of an input and an output; a factor read from afar.
@@ -37,6 +48,11 @@ cdef double WEIGHT_TRANSFORM_SLOTS = 24
 cdef double FACTOR_READ_SLOTS = 0.1
 # How much longer transforms take whose thirty-six values do not stay in the registers: measured on AVX2.
 cdef double SPILLING_FACTOR = 1.4
+# On cores with whole vectors of 64 bytes, a line of factors or products, or of weights, which are fetched ahead, that
+# the second level does not keep until it is read; and the share of it that is filled without losses.
+cdef double FAR_LINE_SLOTS = 19
+cdef double FAR_WEIGHT_LINE_SLOTS = 6
+cdef double KEPT_SHARE = 0.25
 
 
 cdef bint reads_inside(const Axis *axis) noexcept nogil:
@@ -61,8 +77,8 @@ cdef bint suits_winograd(const Plan *plan) noexcept nogil:
     )
 
 
-cdef inline double spilling(const Plan *plan) noexcept nogil:
-    return SPILLING_FACTOR if plan.kernels.registers < MANY_REGISTERS else 1.0
+cdef inline double transform_factor(const Plan *plan) noexcept nogil:
+    return SPILLING_FACTOR if plan.kernels.registers < MANY_REGISTERS else cycle_slots(plan.kernels)
 
 
 cdef struct Products:
@@ -143,7 +159,7 @@ cdef double winograd_tile_slots(
         if best < 0 or cost < best:
             best = cost
             tile_vectors[0] = most
-    return best + spilling(plan) * (
+    return best + transform_factor(plan) * (
         scalars * vectors * (TURNED_OUTPUT_SLOTS if turned else OUTPUT_TRANSFORM_SLOTS) / plan.problem.in_channels
     )
 
@@ -160,15 +176,35 @@ cdef void set_winograd_tile(Plan *plan, const TileBlock *block) noexcept nogil:
     plan.panel_width = plan.tile_vectors * lanes if plan.turned else plan.tile_rows
 
 
+cdef inline double far_share(Py_ssize_t in_use) noexcept nogil:
+    """How much of what is read again does not come from the second level, by the bytes that are in use meanwhile."""
+    return max(0.0, <double>in_use / SECOND_LEVEL - KEPT_SHARE)
+
+
+cdef double far_slots(const Plan *plan, const TileBlock *block) noexcept nogil:
+    """What factors and products of a block take longer than in the second level."""
+    cdef Py_ssize_t of_tile = CYC_WINOGRAD_PRODUCTS * plan.kernels.item
+    cdef Py_ssize_t channels = plan.problem.in_channels, outputs = plan.problem.out_channels
+    cdef Py_ssize_t positions = round_up(block.rows * block.columns, plan.kernels.lanes)
+    cdef Py_ssize_t factors = of_tile * positions * channels, products = of_tile * positions * outputs
+    cdef Py_ssize_t weights = of_tile * channels * outputs
+    if not has_whole_lines(plan.kernels):
+        return 0
+    return (
+        FAR_LINE_SLOTS * far_share(factors + min(products, <Py_ssize_t>PRODUCTS_BUDGET)) * (factors + products)
+        + FAR_WEIGHT_LINE_SLOTS * min(1.0, far_share(weights)) * weights
+    ) / CACHE_LINE
+
+
 cdef double winograd_block_slots(
     Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
 ) noexcept nogil:
     cdef Py_ssize_t channels = plan.problem.in_channels
     return (
         BLOCK_START_SLOTS
-        + spilling(plan) * channels * INPUT_TRANSFORM_SLOTS * block.rows * ceil_div(block.columns, plan.kernels.lanes)
+        + transform_factor(plan) * channels * INPUT_TRANSFORM_SLOTS * block.rows * ceil_div(block.columns, plan.kernels.lanes)
         + channels * winograd_tile_slots(plan, block, turned, known, tile_vectors)
-        + CYC_WINOGRAD_PRODUCTS * channels * FACTOR_READ_SLOTS * plan.problem.out_channels
+        + CYC_WINOGRAD_PRODUCTS * channels * FACTOR_READ_SLOTS * plan.problem.out_channels + far_slots(plan, block)
     )
 
 

@@ -22,6 +22,7 @@ from libc.string cimport memset
 from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport CYC_F32, CYC_FFT_LINE_BYTES, cyc_tap
 from cyconv._plan cimport ALIGNMENT, FFT, Plan, Problem, Transforms, free_plan
+from cyconv._slots cimport cycle_slots
 
 
 cdef enum:
@@ -113,7 +114,7 @@ cdef double fft_cost(Plan *plan) noexcept nogil:
                     plan.fft = fft
             fft.points[1] *= 2
         fft.points[0] *= 2
-    return best if best < 0 else group_cost(plan, &plan.fft, problem.held)
+    return best if best < 0 else cycle_slots(plan.kernels) * group_cost(plan, &plan.fft, problem.held)
 
 
 cdef void root_of_unity(Py_ssize_t index, Py_ssize_t points, double *re, double *im) noexcept nogil:

@@ -7,10 +7,11 @@ outputs are 196 pixels, not 210.
 """
 
 from libc.stdint cimport int32_t
+from libc.string cimport memset
 
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport CYC_MAX_COPIES, cyc_copy, cyc_gather_args
-from cyconv._plan cimport Plan
+from cyconv._plan cimport TILE, Plan
 from cyconv._task cimport Task
 from cyconv._tiles cimport Spot
 
@@ -60,4 +61,7 @@ cdef void gather_block(
                 args.rest = spots[index].pixels - copies[args.copy_count - 1].to
         args.window = window + spots[index].position * item
         args.dst = pixels + index * terms * plan.pixel_tile * item
+        if plan.algorithm == TILE and spots[index].pixels % lanes:
+            # the lanes past the last pixel: products of whatever lies there might be slow
+            memset(args.dst, 0, terms * plan.pixel_tile * item)
         plan.kernels.gather(&args)

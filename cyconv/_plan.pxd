@@ -24,6 +24,8 @@ cdef enum:
     # Factors of more weights than this would come from memory, which takes longer than making them
     # again from weights a quarter of their size.
     HELD_FACTORS_BUDGET = 16 * 1024 * 1024
+    # Winograd's products of a pass of panels, which its output transforms find in the second level.
+    PRODUCTS_BUDGET = 1024 * 1024
 
 
 cdef struct Problem:

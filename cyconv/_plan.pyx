@@ -34,8 +34,6 @@ cdef enum:
     SPANS_BUDGET = 256 * 1024
     # Tables of the terms of each list lie in the first level, beside a panel and the pixels.
     NEAR_TAPS_BUDGET = 4 * 1024
-    # Winograd's products of a pass of panels, which its output transforms find in the second level.
-    PRODUCTS_BUDGET = 1024 * 1024
 
 
 cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil:

@@ -14,6 +14,7 @@ everywhere else its sums go through scratch, from where the epilogue writes them
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 from cyconv._gather cimport gather_block
 from cyconv._integers cimport ceil_div, round_up
@@ -31,7 +32,7 @@ from cyconv._kernels cimport (
     cyc_turned_args,
 )
 from cyconv._panels cimport finite_flags, look_ahead, pack_panel
-from cyconv._plan cimport ALIGNMENT, ROWS, TURNED_TILE, WINOGRAD, Plan, aligned, tile_pitch
+from cyconv._plan cimport ALIGNMENT, ROWS, TILE, TURNED_TILE, WINOGRAD, Plan, aligned, tile_pitch
 from cyconv._run_rows cimport run_row_task
 from cyconv._run_winograd cimport run_winograd
 from cyconv._task cimport (
@@ -302,17 +303,15 @@ cdef void run_tiles(
             )
 
 
-cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index, char *memory) noexcept nogil:
-    cdef Task task = find_task(plan, index)
+cdef void run_task(const Plan *plan, const Operands *operands, const Task *task, char *memory) noexcept nogil:
     cdef Scratch scratch
     cdef Py_ssize_t list_index
     cdef cyc_span *spans
-    memory = aligned(memory)
     if plan.algorithm == WINOGRAD:
-        run_winograd(plan, operands, &task, memory)
+        run_winograd(plan, operands, task, memory)
         return
     if plan.algorithm == ROWS:
-        run_row_task(plan, operands, &task, memory)
+        run_row_task(plan, operands, task, memory)
         return
     scratch.placed = <Placed *>memory
     scratch.window = memory + ALIGNMENT
@@ -339,28 +338,60 @@ cdef void run_task(const Plan *plan, const Operands *operands, Py_ssize_t index,
             scratch.lists[list_index].own_taps = (
                 <cyc_tap *>(spans + plan.span_lists * plan.spans) + list_index * plan.term_block
             )
-    run_tiles(plan, operands, &task, &scratch)
+    run_tiles(plan, operands, task, &scratch)
+
+
+cdef Py_ssize_t bytes_to_clear(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil:
+    """The beginning of a scratch, as far as kernels read whole vectors of pixels there.
+
+    They compute the lanes past the end of a row, a plane or a block too, on whatever lies there, and drop them. But a
+    product of subnormal numbers, as integers and pointers look like, takes some 150 cycles: zeros are faster.
+    """
+    cdef Py_ssize_t tiles
+    if plan.algorithm == ROWS:
+        return plan.window_bytes
+    if plan.algorithm == TILE:
+        return ALIGNMENT + (0 if window_in_input(plan, operands, task) else plan.window_bytes)
+    if plan.algorithm == TURNED_TILE:  # reads single pixels
+        return ALIGNMENT
+    tiles = plan.block_rows * plan.block_columns
+    if plan.turned or plan.rows.blocks * plan.columns.blocks == 1 and tiles == plan.positions:
+        return plan.window_bytes
+    return plan.window_bytes + plan.factor_bytes
+
+
+cdef void run_task_of_thread(
+    const Plan *plan, const Operands *operands, Py_ssize_t index, char *memory
+) noexcept nogil:
+    """Run a task in the memory of a thread, which begins with a flag: whether it has run one before."""
+    cdef Task task = find_task(plan, index)
+    cdef bint *begun = <bint *>memory
+    memory = aligned(memory + sizeof(bint))
+    if not begun[0]:
+        begun[0] = True
+        memset(memory, 0, bytes_to_clear(plan, operands, &task))
+    run_task(plan, operands, &task, memory)
 
 
 cdef int run_plan(const Plan *plan, const Operands *operands, int threads) noexcept nogil:
     """Compute the convolution; 0, or -1 without memory."""
-    cdef Py_ssize_t index, scratch_bytes = plan.scratch_bytes + ALIGNMENT
+    cdef Py_ssize_t index, memory_bytes = plan.scratch_bytes + 2 * ALIGNMENT
     cdef char *memory
     threads = <int>min(<Py_ssize_t>threads, plan.tasks)
-    memory = <char *>malloc(scratch_bytes * threads)
+    memory = <char *>malloc(memory_bytes * threads)
     if memory == NULL:
         return -1
     for index in range(threads):
-        (<Placed *>aligned(memory + index * scratch_bytes)).rows = 0
+        (<bint *>(memory + index * memory_bytes))[0] = False
     if threads == 1:
         for index in range(plan.tasks):
-            run_task(plan, operands, index, memory)
+            run_task_of_thread(plan, operands, index, memory)
     elif plan.planes != NULL:
         # a few microseconds each: who takes the same planes each time finds them in its own cache
         for index in prange(plan.tasks, num_threads=threads, schedule="static"):
-            run_task(plan, operands, index, memory + threadid() * scratch_bytes)
+            run_task_of_thread(plan, operands, index, memory + threadid() * memory_bytes)
     else:
         for index in prange(plan.tasks, num_threads=threads, schedule="dynamic"):
-            run_task(plan, operands, index, memory + threadid() * scratch_bytes)
+            run_task_of_thread(plan, operands, index, memory + threadid() * memory_bytes)
     free(memory)
     return 0

@@ -12,8 +12,8 @@ import pytest
 import cyconv
 from cyconv import _engine
 
-# torch 2.13 on a CPU with AMX: bfloat16 convolutions with stride 2 or 3 and few channels are wrong in
-# their first digit (oneDNN's AMX kernels; six of 334 random calls). Without AMX they are right.
+# torch 2.13 on a CPU with AMX: bfloat16 convolutions with stride 2 or 3 and few channels are wrong
+# in their first digit (oneDNN's AMX kernels; six of 334 random calls). Without AMX they are right.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16")
 
 TALLY = pytest.StashKey[Counter[str]]()

@@ -46,7 +46,7 @@ LAYERS = [
 
 @pytest.fixture(autouse=True)
 def _whole_vectors() -> Iterator[None]:
-    """AVX-512 gathers on cores with whole 64-byte vectors only: suppose one, whatever this one is."""
+    """AVX-512 gathers on cores with whole 64-byte vectors only: suppose one."""
     before = _engine.suppose_split_vectors(False)
     yield
     _engine.suppose_split_vectors(before)
