@@ -159,9 +159,8 @@ cdef double winograd_tile_slots(
         if best < 0 or cost < best:
             best = cost
             tile_vectors[0] = most
-    return best + transform_factor(plan) * (
-        scalars * vectors * (TURNED_OUTPUT_SLOTS if turned else OUTPUT_TRANSFORM_SLOTS) / plan.problem.in_channels
-    )
+    cost = scalars * vectors * (TURNED_OUTPUT_SLOTS if turned else OUTPUT_TRANSFORM_SLOTS)
+    return best + transform_factor(plan) * cost / plan.problem.in_channels
 
 
 cdef void set_winograd_tile(Plan *plan, const TileBlock *block) noexcept nogil:
@@ -202,7 +201,9 @@ cdef double winograd_block_slots(
     cdef Py_ssize_t channels = plan.problem.in_channels
     return (
         BLOCK_START_SLOTS
-        + transform_factor(plan) * channels * INPUT_TRANSFORM_SLOTS * block.rows * ceil_div(block.columns, plan.kernels.lanes)
+        + channels * (
+            transform_factor(plan) * INPUT_TRANSFORM_SLOTS * block.rows * ceil_div(block.columns, plan.kernels.lanes)
+        )
         + channels * winograd_tile_slots(plan, block, turned, known, tile_vectors)
         + CYC_WINOGRAD_PRODUCTS * channels * FACTOR_READ_SLOTS * plan.problem.out_channels + far_slots(plan, block)
     )
