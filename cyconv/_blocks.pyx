@@ -45,7 +45,7 @@ cdef enum:
     MIN_BLOCK_PIXELS = 128
     MIN_BLOCK_PIXELS_OF_PASSES = 384
     # Tiles that want their panel near have it in the first level, which has 32 KiB on cores of sixteen registers and
-    # 48 on those of whole 64-byte vectors; the pixels that were gathered for all panels come from the second.
+    # 48 on those whose lines come late; the pixels that were gathered for all panels come from the second.
     FEW_REGISTERS_PANEL_BUDGET = 8 * 1024
     NEAR_PANEL_BUDGET = 16 * 1024
     PIXELS_BUDGET = 192 * 1024

@@ -51,7 +51,6 @@ from cyconv._slots cimport (
     has_whole_lines,
     scalars_slots,
     vectors_slots,
-    wants_near_panels,
 )
 from cyconv._tiles cimport piece_end
 from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps
@@ -144,7 +143,10 @@ cdef double skipping_share(const Plan *plan, const Axis *axis) noexcept nogil:
 
 cdef inline bint may_gather(const Plan *plan) noexcept nogil:
     """Whether tiles make so few products of what they load that the pixels of each are better gathered."""
-    return wants_near_panels(plan.kernels) and plan.problem.out_channels >= MIN_GATHERED_OUTPUTS
+    return (
+        (plan.kernels.registers < MANY_REGISTERS or has_whole_lines(plan.kernels))
+        and plan.problem.out_channels >= MIN_GATHERED_OUTPUTS
+    )
 
 
 cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil:

@@ -16,7 +16,7 @@ from cyconv._slots cimport (
     Terms,
     candidate_rows,
     cycle_slots,
-    has_whole_lines,
+    has_late_lines,
     scalars_slots,
 )
 from cyconv._tile_block cimport TileBlock
@@ -187,7 +187,7 @@ cdef double far_slots(const Plan *plan, const TileBlock *block) noexcept nogil:
     cdef Py_ssize_t positions = round_up(block.rows * block.columns, plan.kernels.lanes)
     cdef Py_ssize_t factors = of_tile * positions * channels, products = of_tile * positions * outputs
     cdef Py_ssize_t weights = of_tile * channels * outputs
-    if not has_whole_lines(plan.kernels):
+    if not has_late_lines(plan.kernels):
         return 0
     return (
         FAR_LINE_SLOTS * far_share(factors + min(products, <Py_ssize_t>PRODUCTS_BUDGET)) * (factors + products)

@@ -36,7 +36,7 @@ from cyconv._threads cimport thread_limit
 from cyconv._wide cimport images_are_contiguous, run_wide, wide_bytes, widen
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
 
-from cyconv._isa import available_isas, fma_peak, isa_name, suppose_split_vectors, use_isa
+from cyconv._isa import available_isas, fma_peak, isa_name, suppose_lines, use_isa
 from cyconv._threads import get_num_threads, openmp_runtime, set_num_threads
 
 __all__ = [
@@ -48,7 +48,7 @@ __all__ = [
     "openmp_runtime",
     "plan",
     "set_num_threads",
-    "suppose_split_vectors",
+    "suppose_lines",
     "use_isa",
 ]
 

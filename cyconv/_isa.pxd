@@ -4,4 +4,4 @@ from cyconv._kernels cimport cyc_isa, cyc_kernels
 
 
 cdef const cyc_isa *current_isa() noexcept nogil
-cdef bint splits_vectors(const cyc_kernels *kernels) noexcept nogil
+cdef int line_kind() noexcept nogil

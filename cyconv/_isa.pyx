@@ -6,15 +6,15 @@ The C kernels are linked into this module.
 import os
 import time
 
-from cyconv._kernels cimport cyc_cpu_splits_vectors, cyc_isa, cyc_isas, cyc_kernels
+from cyconv._kernels cimport cyc_cpu_lines, cyc_isa, cyc_isas
 
-__all__ = ["available_isas", "fma_peak", "isa_name", "suppose_split_vectors", "use_isa"]
+__all__ = ["available_isas", "fma_peak", "isa_name", "suppose_lines", "use_isa"]
 
-cdef enum:
-    SPLIT_BYTES = 64  # of a vector
+# By the CYC_..._LINES of kernels.h.
+LINE_KINDS = ("split", "whole", "late")
 
 cdef const cyc_isa *isa = NULL
-cdef bint split = cyc_cpu_splits_vectors()
+cdef int lines = cyc_cpu_lines()
 
 
 cdef const cyc_isa *current_isa() noexcept nogil:
@@ -22,17 +22,17 @@ cdef const cyc_isa *current_isa() noexcept nogil:
     return isa
 
 
-cdef bint splits_vectors(const cyc_kernels *kernels) noexcept nogil:
-    """Whether the core computes on the vectors of these kernels in two halves."""
-    return split and kernels.lanes * kernels.item == SPLIT_BYTES
+cdef int line_kind() noexcept nogil:
+    """How the core fares with vectors of a cache line (kernels.h)."""
+    return lines
 
 
-def suppose_split_vectors(bint supposed):
-    """Let the cost model take 64-byte vectors for split or whole, whatever the core does; what it took before."""
-    global split
-    before = split
-    split = supposed
-    return before
+def suppose_lines(str kind):
+    """Let the cost model suppose a kind of core, whatever this one is: "split", "whole" or "late"; what it was."""
+    global lines
+    before = lines
+    lines = LINE_KINDS.index(kind)
+    return LINE_KINDS[before]
 
 
 def available_isas():

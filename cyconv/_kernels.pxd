@@ -272,7 +272,11 @@ cdef extern from "kernels/kernels.h" nogil:
         double (*fma_loop)(Py_ssize_t rounds) noexcept
         const cyc_kernels *dtype[4]
 
-    int cyc_cpu_splits_vectors() noexcept
+    enum:
+        CYC_SPLIT_LINES
+        CYC_WHOLE_LINES
+        CYC_LATE_LINES
+    int cyc_cpu_lines() noexcept
     const cyc_isa *cyc_isas[]
 
 

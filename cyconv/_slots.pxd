@@ -6,8 +6,8 @@ one multiply-add a cycle, or loads two scalars or two halves of a vector.
 """
 
 from cyconv._integers cimport balanced
-from cyconv._isa cimport splits_vectors
-from cyconv._kernels cimport CYC_KEEPS_TOTALS, cyc_kernels, most_rows
+from cyconv._isa cimport line_kind
+from cyconv._kernels cimport CYC_KEEPS_TOTALS, CYC_LATE_LINES, CYC_SPLIT_LINES, cyc_kernels, most_rows
 
 
 cdef enum:
@@ -27,7 +27,8 @@ cdef enum:
     FEW_SUMS_LATENCY_SLOTS = 9
     FEW_SUMS_TOTAL_SLOTS = 7
     # A term of vectors of whole lines, beside the larger of its products and loads: measured on Granite Rapids, in
-    # tiles of 12 to 28 sums, and fitted to 75 shapes.
+    # tiles of 12 to 28 sums, and fitted to 75 shapes. On Zen 5, which makes 95% of its products in every tile, it
+    # decides for large tiles, and does no harm.
     WHOLE_TERM_SLOTS = 5
     # A scalar that several products share is loaded by an instruction of its own. Where vectors are split,
     # that takes part of a product's place: measured, 1 to 3%.
@@ -45,9 +46,24 @@ cdef inline double load_slots(const cyc_kernels *kernels) noexcept nogil:
     return 1.0 + <double>(kernels.lanes * kernels.item) / CACHE_LINE
 
 
+cdef inline bint are_lines(const cyc_kernels *kernels) noexcept nogil:
+    """Whether vectors are as long as a cache line."""
+    return kernels.lanes * kernels.item == CACHE_LINE
+
+
+cdef inline bint splits_lines(const cyc_kernels *kernels) noexcept nogil:
+    """Whether the core computes on the vectors of these kernels in two halves."""
+    return are_lines(kernels) and line_kind() == CYC_SPLIT_LINES
+
+
 cdef inline bint has_whole_lines(const cyc_kernels *kernels) noexcept nogil:
     """Whether vectors are of a cache line, of which the core multiplies two a cycle."""
-    return kernels.lanes * kernels.item == CACHE_LINE and not splits_vectors(kernels)
+    return are_lines(kernels) and line_kind() != CYC_SPLIT_LINES
+
+
+cdef inline bint has_late_lines(const cyc_kernels *kernels) noexcept nogil:
+    """Likewise, and waits for those that the second level provides."""
+    return are_lines(kernels) and line_kind() == CYC_LATE_LINES
 
 
 cdef inline double cycle_slots(const cyc_kernels *kernels) noexcept nogil:
@@ -62,7 +78,7 @@ cdef inline bint wants_near_panels(const cyc_kernels *kernels) noexcept nogil:
     """Whether a tile reads its panel faster than the second level provides it: 64 bytes of each term in the six
     cycles of twelve products, or 128 in fourteen.
     """
-    return kernels.registers < MANY_REGISTERS or has_whole_lines(kernels)
+    return kernels.registers < MANY_REGISTERS or has_late_lines(kernels)
 
 
 cdef inline Py_ssize_t candidate_rows(const cyc_kernels *kernels, Py_ssize_t vectors, int keeps) noexcept nogil:
@@ -82,7 +98,7 @@ cdef inline double tile_slots(
     if kernels.registers < MANY_REGISTERS:
         latency = FEW_SUMS_LATENCY_SLOTS
         total = FEW_SUMS_TOTAL_SLOTS
-    if splits_vectors(kernels):
+    if splits_lines(kernels):
         loads = (loads + load_slots(kernels) * vectors) / 2
         latency /= 2
         if vectors > 1:

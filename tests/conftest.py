@@ -77,12 +77,12 @@ def isas() -> list[str]:
     return list(_engine.available_isas())
 
 
-@pytest.fixture(params=[False, True], ids=["whole vectors", "split vectors"])
-def split(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The tiles of either kind of core: 64-byte vectors count as whole, then as split."""
-    before = _engine.suppose_split_vectors(request.param)
-    yield
-    _engine.suppose_split_vectors(before)
+@pytest.fixture(params=["split", "whole", "late"])
+def lines(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The tiles of each kind of core, by how it fares with vectors of 64 bytes."""
+    before = _engine.suppose_lines(request.param)
+    yield request.param
+    _engine.suppose_lines(before)
 
 
 @pytest.fixture(params=[1, 2, 3])

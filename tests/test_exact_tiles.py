@@ -18,7 +18,7 @@ from . import oracle
 from .arrays import available, dtype_of, poisoned
 from .oracle import Geometry
 
-pytestmark = [pytest.mark.core, pytest.mark.usefixtures("split")]
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("lines")]
 
 COMPUTE = ("float32", "float64", "uint32", "uint64")
 EVERY_KIND = available(("float16", "bfloat16", "complex64", "complex128", "int8", "int16", "int64"))

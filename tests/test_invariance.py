@@ -137,8 +137,9 @@ def test_tiles_of_other_cores(channels: int, outputs: int, size, isa: str, rng):
     x = data(rng, (1, channels, *size), "float32")
     w = data(rng, (outputs, channels, 3, 3), "float32")
     results = []
-    for supposed in (False, True):
-        before = _engine.suppose_split_vectors(supposed)
+    for lines in ("split", "whole", "late"):
+        before = _engine.suppose_lines(lines)
         results.append(cyconv.conv2d(x, w, padding=1, **DIRECT))
-        _engine.suppose_split_vectors(before)
-    assert_same_bits(*results)
+        _engine.suppose_lines(before)
+    for other in results[1:]:
+        assert_same_bits(other, results[0])

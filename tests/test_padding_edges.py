@@ -14,7 +14,7 @@ from . import oracle
 from .arrays import assert_same_bits, poisoned
 from .oracle import Geometry
 
-pytestmark = [pytest.mark.core, pytest.mark.usefixtures("split")]
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("lines")]
 
 DTYPES = ("float32", "float64", "uint32", "uint64")
 

@@ -68,20 +68,21 @@ int cyc_cpu_has_avx512(void) {
     return has_bits(leaf7[EBX], f | dq | cd | bw | vl) && states_are_saved(sse_avx_and_avx512_states);
 }
 
-/* AMD's Zen 4, the one with AVX-512 in family 25 (AMD, "Software Optimization Guide for the Zen4
- * Microarchitecture", 57647, 2.11). */
-int cyc_cpu_splits_vectors(void) {
+/* AMD's Zen 4, the one with AVX-512 in family 25, has split lines (AMD, "Software Optimization Guide for the Zen4
+ * Microarchitecture", 57647, 2.11); on Zen 5, family 26, and on Granite Rapids the kinds were measured. */
+int cyc_cpu_lines(void) {
+    enum { ZEN_4_FAMILY = 25 };
     const unsigned authentic[3] = {0x68747541, 0x69746e65, 0x444d4163}; /* "AuthenticAMD" in EBX, EDX, ECX */
     unsigned leaf0[4], leaf1[4];
-    if (!cyc_cpu_has_avx512()) return 0;
     cpuid(0, leaf0);
     cpuid(1, leaf1);
     const unsigned family = (leaf1[EAX] >> 8 & 0xf) + (leaf1[EAX] >> 20 & 0xff);
-    return leaf0[EBX] == authentic[0] && leaf0[EDX] == authentic[1] && leaf0[ECX] == authentic[2] && family == 25;
+    if (leaf0[EBX] != authentic[0] || leaf0[EDX] != authentic[1] || leaf0[ECX] != authentic[2]) return CYC_LATE_LINES;
+    return family == ZEN_4_FAMILY ? CYC_SPLIT_LINES : CYC_WHOLE_LINES;
 }
 
 #else
 
-int cyc_cpu_splits_vectors(void) { return 0; }
+int cyc_cpu_lines(void) { return CYC_WHOLE_LINES; }
 
 #endif

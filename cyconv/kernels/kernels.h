@@ -314,9 +314,13 @@ typedef struct {
     const cyc_kernels *dtype[CYC_COMPUTE_DTYPES];
 } cyc_isa;
 
-/* Whether this core has vectors of 64 bytes but computes on them in two halves, one multiply-add a cycle: then
- * loads, of which it starts as many as others, are cheap beside products. Only the cost model asks. */
-int cyc_cpu_splits_vectors(void);
+/* How a core fares with vectors of a cache line, 64 bytes. Only the cost model asks.
+ *   split  computes on them in two halves, one multiply-add a cycle: loads, of which it starts as many as others, are
+ *          cheap beside products
+ *   whole  two multiply-adds a cycle, and the second-level cache keeps up with them
+ *   late   likewise, but lines from the second level come late */
+enum { CYC_SPLIT_LINES, CYC_WHOLE_LINES, CYC_LATE_LINES };
+int cyc_cpu_lines(void);
 
 /* Every instruction set compiled in, slowest first; ends with NULL. */
 extern const cyc_isa *const cyc_isas[];
