@@ -249,16 +249,19 @@ cdef void fill_spans(
     spans would be of a few terms only, the list has a table of its own, without the terms between them.
     """
     cdef Py_ssize_t width = plan.columns.taps, taps_of_all = plan.rows.taps * width, channel, row, begin, end, index
-    cdef Py_ssize_t run = list.last_column - list.first_column
+    cdef Py_ssize_t run = list.last_column - list.first_column, rows = list.last_row - list.first_row
     list.count = 0
     list.taps = taps
-    if list.last_row - list.first_row == plan.rows.taps and run == width:
+    if rows == plan.rows.taps and run == width:
         add_terms(list, 0, terms)
     else:
         if list.own_taps != NULL and run < width and run < MIN_SPAN_TERMS:
             list.taps = list.own_taps
+        if run == width:  # whole rows are one run
+            run *= rows
+            rows = 1
         for channel in range(first_term // taps_of_all, ceil_div(first_term + terms, taps_of_all)):
-            for row in range(list.first_row, list.last_row):
+            for row in range(list.first_row, list.first_row + rows):
                 begin = channel * taps_of_all + row * width + list.first_column - first_term
                 end = min(terms, begin + run)
                 begin = max(<Py_ssize_t>0, begin)
@@ -283,7 +286,8 @@ cdef void fill_offsets(
     """
     cdef Py_ssize_t kernel_w = plan.columns.taps, kernel_h = plan.rows.taps, index
     cdef Py_ssize_t kw = first_term % kernel_w, kh = first_term // kernel_w % kernel_h, channel = 0
-    for index in range(terms):
+    cdef Py_ssize_t period = min(terms, kernel_w * kernel_h), done = period
+    for index in range(period):
         offsets[index * step] = <int32_t>(
             channel * channel_pitch
             + plan.columns.tap_run[kw] * plan.window.plane_pitch
@@ -297,27 +301,28 @@ cdef void fill_offsets(
             if kh == kernel_h:
                 kh = 0
                 channel += 1
+    channel = 0
+    while done < terms:  # the same terms of the next channel
+        channel += 1
+        for index in range(min(period, terms - done)):
+            offsets[(done + index) * step] = <int32_t>(offsets[index * step] + channel * channel_pitch)
+        done += period
 
 
 cdef void fill_taps(
     const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, Py_ssize_t channel_pitch, cyc_tap *taps
 ) noexcept nogil:
     """Operands of these terms: pixels as ``fill_offsets`` finds them, or as they are gathered; and panels."""
-    cdef Py_ssize_t index, kw = first_term % plan.columns.taps
+    cdef Py_ssize_t index, kw = first_term % plan.columns.taps, step = sizeof(cyc_tap) // sizeof(int32_t)
     cdef bint turned = plan.algorithm == TURNED_TILE
-    if terms > 0 and not plan.gathers:
-        fill_offsets(
-            plan, first_term, terms, channel_pitch, &taps.broadcast if turned else &taps.vector,
-            sizeof(cyc_tap) // sizeof(int32_t),
-        )
+    cdef int32_t *pixels = &taps.broadcast if turned else &taps.vector
+    cdef int32_t *outputs = &taps.vector if turned else &taps.broadcast
+    if not plan.gathers:
+        fill_offsets(plan, first_term, terms, channel_pitch, pixels, step)
+    else:
+        for index in range(terms):
+            pixels[index * step] = <int32_t>(index * plan.pixel_tile)
     for index in range(terms):
-        if turned:
-            taps[index].vector = <int32_t>(index * plan.panel_width)
-        else:
-            taps[index].broadcast = <int32_t>(index * plan.panel_width)
-        if plan.gathers and turned:
-            taps[index].broadcast = <int32_t>(index * plan.pixel_tile)
-        elif plan.gathers:
-            taps[index].vector = <int32_t>(index * plan.pixel_tile)
+        outputs[index * step] = <int32_t>(index * plan.panel_width)
         taps[index].edge = <int32_t>kw if turned else 0
         kw = kw + 1 if kw + 1 < plan.columns.taps else 0
