@@ -221,7 +221,8 @@ cdef int execute(
     cdef Py_ssize_t kernel_axis = np.PyArray_NDIM(weight) - 2
     cdef Py_ssize_t outputs = np.PyArray_DIM(weight, 0) if kernel_axis == 2 else 1
     cdef Py_ssize_t images = 0  # side by side
-    cdef int status, threads, which
+    cdef int status = 0, threads, which
+    cdef bint kept = False  # the plan is the layer's
 
     problem.batch = np.PyArray_DIM(out, 0) if leading == 0 else 1
     problem.in_channels = np.PyArray_DIM(weight, 1) if kernel_axis == 2 else 1
@@ -256,9 +257,14 @@ cdef int execute(
     threads = useful_threads(problem)
     if algorithm == AUTO:
         algorithm = automatic
-    status = make_plan(&plan, problem, chosen, algorithm, threads)
-    if status == 0 and (algorithm == AUTO or algorithm == DIRECT):
-        images = widen(&plan, chosen, threads)
+    if held is not None:
+        kept = held.recall(problem, chosen, algorithm, threads, &plan, &images)
+    if not kept:
+        status = make_plan(&plan, problem, chosen, algorithm, threads)
+        if status == 0 and (algorithm == AUTO or algorithm == DIRECT):
+            images = widen(&plan, chosen, threads)
+        if status == 0 and held is not None:
+            kept = held.keep(problem, chosen, algorithm, threads, &plan, images)
     try:
         if status == 0 and held is not None and (panels_bytes(&plan) or held_spectra_bytes(&plan)):
             operands.panels = held.panels(&plan, threads)
@@ -283,7 +289,8 @@ cdef int execute(
             free(no_bias)
             free(owned)
     finally:
-        free_plan(&plan)
+        if not kept:
+            free_plan(&plan)
     if status == INAPPLICABLE:
         raise inapplicable(ALGORITHM_NAMES[algorithm])
     if status != 0:

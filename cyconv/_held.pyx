@@ -1,13 +1,16 @@
-"""Weights held ready: packed once, for all calls of a layer."""
+"""Weights held ready: packed once, and planned for, for all calls of a layer."""
 
 import threading
 
 cimport numpy as np
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp
 
 from cyconv._fft cimport held_spectra_bytes
+from cyconv._isa cimport line_kind
+from cyconv._kernels cimport cyc_isa
 from cyconv._panels cimport holds_factors, pack_panels, panels_bytes
-from cyconv._plan cimport ALIGNMENT, FFT, Plan, aligned
+from cyconv._plan cimport ALIGNMENT, FFT, Plan, Problem, aligned, free_plan
 from cyconv._spectra cimport fill_spectra
 
 __all__ = ["HeldWeight"]
@@ -15,8 +18,13 @@ __all__ = ["HeldWeight"]
 np.import_array()
 
 
+cdef inline bint same_problem(const Problem *one, const Problem *other) noexcept nogil:
+    """Whether all fields are equal; behind the last one anything may lie."""
+    return memcmp(one, other, <const char *>(&one.contiguous + 1) - <const char *>one) == 0
+
+
 cdef class HeldWeight:
-    """A weight of the compute dtype with its packed panels, made when first needed.
+    """A weight of the compute dtype with its packed panels and plans, made when first needed.
 
     Parameters
     ----------
@@ -27,16 +35,58 @@ cdef class HeldWeight:
 
     def __cinit__(self, np.ndarray array not None):
         self.array = array
-        self.form_count = 0
+        self.form_count = self.plan_count = 0
         self.lock = threading.Lock()
 
     def __dealloc__(self):
         cdef int index
         for index in range(self.form_count):
             free(self.forms[index].memory)
+        for index in range(self.plan_count):
+            free_plan(&self.plans[index].plan)
 
     def __reduce__(self):
         raise TypeError("a HeldWeight cannot be pickled; pickle its array")
+
+    cdef bint recall(
+        self, const Problem *problem, const cyc_isa *isa, int algorithm, int threads, Plan *plan, Py_ssize_t *images
+    ) except -1:
+        """Copy the plan of an earlier call, which keeps its tables; whether there is one."""
+        cdef int index
+        cdef const HeldPlan *held
+        if not self.lock.acquire(False):
+            return False
+        try:
+            for index in range(self.plan_count):
+                held = &self.plans[index]
+                if (
+                    same_problem(&held.problem, problem) and held.isa == isa and held.lines == line_kind()
+                    and held.algorithm == algorithm and held.threads == threads
+                ):
+                    plan[0] = held.plan
+                    images[0] = held.images
+                    return True
+            return False
+        finally:
+            self.lock.release()
+
+    cdef bint keep(
+        self, const Problem *problem, const cyc_isa *isa, int algorithm, int threads, const Plan *plan,
+        Py_ssize_t images
+    ) except -1:
+        """Take over a plan, its tables included; whether there was room for it."""
+        if not self.lock.acquire(False):
+            return False
+        try:
+            if self.plan_count == MAX_HELD_PLANS:
+                return False
+            self.plans[self.plan_count] = HeldPlan(
+                problem[0], isa, line_kind(), algorithm, threads, plan[0], images
+            )
+            self.plan_count += 1
+            return True
+        finally:
+            self.lock.release()
 
     cdef const char *panels(self, const Plan *plan, int threads) except? NULL:
         """The panels, or spectra, that `plan` reads; NULL where the call has to make its own."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cyconv
+from cyconv import _engine
 
 from .arrays import assert_same_bits, data
 
@@ -324,3 +325,44 @@ def test_groups_changed_after_a_call_repack_the_weights():
         x = rng.standard_normal((1, 12, 9, 9)).astype("f4")
         expected = cyconv.conv2d(x, layer.weight, groups=2, algorithm="direct")
         np.testing.assert_array_equal(layer(x), expected)
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "direct"])
+def test_plans_of_other_calls_do_not_fit(algorithm: str, isas, rng):
+    # A layer keeps a few plans. Sizes, batches, layouts, thread counts, kinds of core and
+    # instruction sets come by in turn, more than it keeps, and each again.
+    layer = cyconv.Conv2d(16, 40, 3, padding=1, algorithm=algorithm, rng=0)
+    images = [
+        data(rng, shape, "float32")
+        for shape in [(1, 16, 9, 9), (6, 16, 5, 5), (1, 16, 9, 10), (2, 16, 30, 31), (16, 16, 5, 5)]
+    ]
+    images += [x.transpose(0, 1, 3, 2) for x in images[:3]]
+    expected = {}
+    for isa in isas:
+        _engine.use_isa(isa)
+        for index, x in enumerate(images):
+            expected[isa, index] = cyconv.conv2d(
+                x, layer.weight, layer.bias, padding=1, algorithm=algorithm
+            )
+    calls = [(isa, n, kind) for isa in isas for n in (1, 2) for kind in ("split", "late")]
+    for isa, threads, kind in calls * 2:
+        _engine.use_isa(isa)
+        cyconv.set_num_threads(threads)
+        before = _engine.suppose_lines(kind)
+        try:
+            for index, x in enumerate(images):
+                if algorithm == "direct":  # of the same bits on every kind of core
+                    assert_same_bits(layer(x), expected[isa, index], f"{isa}, image {index}")
+                else:
+                    np.testing.assert_allclose(layer(x), expected[isa, index], rtol=1e-4, atol=1e-5)
+        finally:
+            _engine.suppose_lines(before)
+
+
+def test_a_kept_plan_serves_the_algorithm_of_the_moment(rng):
+    layer = cyconv.Conv2d(16, 32, 3, padding=1, rng=0)
+    x = data(rng, (1, 16, 24, 24), "float32")
+    for algorithm in ("direct", "winograd", "direct", "fft", "winograd"):
+        layer.algorithm = algorithm
+        expected = cyconv.conv2d(x, layer.weight, layer.bias, padding=1, algorithm=algorithm)
+        assert_same_bits(layer(x), expected, algorithm)
