@@ -297,11 +297,11 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
 
 
 cdef bint shares_panels(const Plan *plan, Py_ssize_t threads) noexcept nogil:
-    """Whether the weights outnumber the input, and panels come out even for the threads."""
+    """Whether the weights outnumber the input, and no thread gets a tenth more panels than others."""
     cdef const Problem *problem = &plan.problem
     return (
         plan.terms * problem.out_channels > problem.in_channels * problem.in_size[0] * problem.in_size[1]
-        and (plan.panels % threads == 0 or plan.panels >= TASKS_PER_THREAD * threads)
+        and ceil_div(plan.panels, threads) * threads * 10 <= plan.panels * 11
     )
 
 
