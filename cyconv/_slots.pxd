@@ -26,10 +26,11 @@ cdef enum:
     # a term of 8 sums takes 9.5 slots with them, of 10 sums 11, of 12 sums 13.
     FEW_SUMS_LATENCY_SLOTS = 9
     FEW_SUMS_TOTAL_SLOTS = 7
-    # A term of vectors of whole lines, beside the larger of its products and loads: measured on Granite Rapids, in
-    # tiles of 12 to 28 sums, and fitted to 75 shapes. On Zen 5, which makes 95% of its products in every tile, it
-    # decides for large tiles, and does no harm.
-    WHOLE_TERM_SLOTS = 5
+    # A term of vectors of whole lines, beside the larger of its products and loads. Late ones: measured on Granite
+    # Rapids, in tiles of 12 to 28 sums, and fitted to 75 shapes. Others: fitted to Winograd's products on Zen 5, which
+    # makes 95% of the products in every tile that has its operands near.
+    WHOLE_TERM_SLOTS = 3
+    LATE_TERM_SLOTS = 5
     # A scalar that several products share is loaded by an instruction of its own. Where vectors are split,
     # that takes part of a product's place: measured, 1 to 3%.
     UNFOLDED_PERCENT = 2
@@ -94,7 +95,7 @@ cdef inline double tile_slots(
 ) noexcept nogil:
     """One term of a tile: its products, or what it loads; and its share of totals and call."""
     cdef double loads = rows + load_slots(kernels) * vectors + 1, latency = LATENCY_SLOTS
-    cdef double sums = rows * vectors, total = TOTAL_SLOTS
+    cdef double sums = rows * vectors, total = TOTAL_SLOTS, beside = 0
     if kernels.registers < MANY_REGISTERS:
         latency = FEW_SUMS_LATENCY_SLOTS
         total = FEW_SUMS_TOTAL_SLOTS
@@ -103,11 +104,12 @@ cdef inline double tile_slots(
         latency /= 2
         if vectors > 1:
             sums += sums * UNFOLDED_PERCENT / 100
+    if has_whole_lines(kernels):
+        beside = LATE_TERM_SLOTS if has_late_lines(kernels) else WHOLE_TERM_SLOTS
     if CYC_KEEPS_TOTALS(kernels.registers, rows, vectors):
         total = KEPT_TOTAL_SLOTS
     return (
-        max(max(sums, loads), latency) + (WHOLE_TERM_SLOTS if has_whole_lines(kernels) else 0)
-        + total * sums / terms.chunk
+        max(max(sums, loads), latency) + beside + total * sums / terms.chunk
         + TILE_CALL_SLOTS / <double>max(<Py_ssize_t>1, terms.count)
     )
 
