@@ -297,11 +297,11 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
 
 
 cdef bint shares_panels(const Plan *plan, Py_ssize_t threads) noexcept nogil:
-    """Whether the weights outnumber the input, and no thread gets a tenth more panels than others."""
+    """Whether the weights outnumber the input, and the most panels of a thread are its share and an eighth at most."""
     cdef const Problem *problem = &plan.problem
     return (
         plan.terms * problem.out_channels > problem.in_channels * problem.in_size[0] * problem.in_size[1]
-        and ceil_div(plan.panels, threads) * threads * 10 <= plan.panels * 11
+        and ceil_div(plan.panels, threads) * threads * 8 <= plan.panels * 9
     )
 
 

@@ -28,12 +28,11 @@ from cyconv._plan cimport (
     Problem,
     aligned,
     free_plan,
-    make_plan,
 )
 from cyconv._run cimport run_plan
 from cyconv._task cimport Destination, Operands
 from cyconv._threads cimport thread_limit
-from cyconv._wide cimport images_are_contiguous, run_wide, wide_bytes, widen
+from cyconv._wide cimport images_are_contiguous, plan_batch, run_wide, wide_bytes
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
 
 from cyconv._isa import available_isas, fma_peak, isa_name, suppose_lines, use_isa
@@ -260,9 +259,7 @@ cdef int execute(
     if held is not None:
         kept = held.recall(problem, chosen, algorithm, threads, &plan, &images)
     if not kept:
-        status = make_plan(&plan, problem, chosen, algorithm, threads)
-        if status == 0 and (algorithm == AUTO or algorithm == DIRECT):
-            images = widen(&plan, chosen, threads)
+        status = plan_batch(&plan, problem, chosen, algorithm, threads, &images)
         if status == 0 and held is not None:
             kept = held.keep(problem, chosen, algorithm, threads, &plan, images)
     try:
@@ -351,6 +348,7 @@ def plan(
     """What ``convolve`` would do for these shapes, as a dict; arguments as there, checked."""
     cdef Problem problem
     cdef Plan plan
+    cdef Py_ssize_t images
     cdef int threads, wanted, status
     compute, stored, parts = RESULT_DTYPES[dtype.name]
     set_geometry(&problem, stride, padding, dilation, padding_mode)
@@ -369,12 +367,13 @@ def plan(
     problem.readable = problem.contiguous = parts == 1 and stored == MEMORY_DTYPES[compute]
     threads = useful_threads(&problem)
     wanted = ALGORITHMS[algorithm]
-    status = make_plan(&plan, &problem, current_isa(), automatic if wanted == AUTO else wanted, threads)
+    status = plan_batch(
+        &plan, &problem, current_isa(), automatic if wanted == AUTO else wanted, threads, &images
+    )
     if status == INAPPLICABLE:
         raise inapplicable(algorithm)
     if status != 0:
         raise MemoryError("cannot allocate the tables of a plan")
-    images = widen(&plan, current_isa(), threads) if wanted == AUTO or wanted == DIRECT else 0
     lanes = plan.kernels.lanes
     names = {
         FFT: f"2 blocks of {plan.fft.block[0]} x {plan.fft.block[1]} in {plan.fft.points[0]} x {plan.fft.points[1]}",

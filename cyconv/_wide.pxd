@@ -9,6 +9,8 @@ from cyconv._window cimport Source
 cdef bint images_are_contiguous(
     const Problem *problem, const Source *source, const Destination *to, Py_ssize_t item
 ) noexcept nogil
-cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexcept nogil
+cdef int plan_batch(
+    Plan *plan, const Problem *problem, const cyc_isa *isa, int wanted, Py_ssize_t threads, Py_ssize_t *images
+) noexcept nogil
 cdef Py_ssize_t wide_bytes(const Plan *plan) noexcept nogil
 cdef int run_wide(const Plan *plan, const Operands *operands, Py_ssize_t images, int threads) noexcept nogil

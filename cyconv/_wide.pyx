@@ -15,7 +15,7 @@ from libc.stdlib cimport free, malloc
 
 from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport cyc_isa
-from cyconv._plan cimport ALIGNMENT, DIRECT, TILE, TURNED_TILE, Plan, Problem, aligned, free_plan, make_plan
+from cyconv._plan cimport ALIGNMENT, AUTO, DIRECT, TILE, TURNED_TILE, Plan, Problem, aligned, free_plan, make_plan
 from cyconv._run cimport run_plan
 from cyconv._task cimport Destination, Operands
 from cyconv._window cimport ZEROS, Source
@@ -105,6 +105,17 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
     plan[0] = other
     plan.tasks //= blocks  # wide images go by one after the other
     return images
+
+
+cdef int plan_batch(
+    Plan *plan, const Problem *problem, const cyc_isa *isa, int wanted, Py_ssize_t threads, Py_ssize_t *images
+) noexcept nogil:
+    """``make_plan``, or the plan of wide images; `images` are those side by side in one, or 0."""
+    cdef int status = make_plan(plan, problem, isa, wanted, threads)
+    images[0] = 0
+    if status == 0 and (wanted == AUTO or wanted == DIRECT):
+        images[0] = widen(plan, isa, threads)
+    return status
 
 
 cdef Py_ssize_t wide_bytes(const Plan *plan) noexcept nogil:
