@@ -1,9 +1,9 @@
 """Gathered pixels: those of each tile side by side, term after term.
 
 A tile of sixteen registers makes twelve products of the eight operands of a term, and whole vectors of a line are
-multiplied in half a cycle, so that a tile has to find its operands near. In the window the pixels of neighbouring terms lie a row or a plane apart, in as many cache lines; gathered once for
-all panels they are read from one end to the other. The gaps between the rows of the window stay behind: 14 x 14
-outputs are 196 pixels, not 210.
+multiplied in half a cycle, so that a tile has to find its operands near. In the window the pixels of neighbouring
+terms lie a row or a plane apart, in as many cache lines; gathered once for all panels they are read from one end to
+the other. The gaps between the rows of the window stay behind: 14 x 14 outputs are 196 pixels, not 210.
 """
 
 from libc.stdint cimport int32_t
