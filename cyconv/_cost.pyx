@@ -113,9 +113,14 @@ cdef Py_ssize_t count_pieces(const Axis *axis) noexcept nogil:
     return count
 
 
+cdef inline double least_tile_slots(const Plan *plan) noexcept nogil:
+    """What a tile algorithm takes whatever its tiles."""
+    return GROUP_START_SLOTS + <double>TILE_START_SLOTS / plan.problem.groups
+
+
 cdef inline double start_slots(const Plan *plan, double term_slots) noexcept nogil:
     """Of a tile algorithm whose tiles are chosen: its tables, and the weights if it has to pack them."""
-    cdef double slots = GROUP_START_SLOTS + <double>TILE_START_SLOTS / plan.problem.groups
+    cdef double slots = least_tile_slots(plan)
     slots += term_slots * plan.terms / plan.problem.groups
     if plan.skips:
         slots += SPAN_SLOTS * count_pieces(&plan.rows) * plan.problem.in_channels * plan.problem.kernel[0]
@@ -378,6 +383,8 @@ cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
                 continue
             if algorithm == WINOGRAD and plan.problem.in_channels < MIN_WINOGRAD_CHANNELS:
                 continue
+            if algorithm > ROWS and 0 <= chosen.slots <= least_tile_slots(plan):
+                break  # tiny calls do not wait for the cost of tiles either
             cost = cost_of(plan, algorithm)
             if cost >= 0 and (chosen.slots < 0 or cost < chosen.slots):
                 chosen = plan[0]

@@ -7,11 +7,19 @@ one multiply-add a cycle, or loads two scalars or two halves of a vector.
 
 from cyconv._integers cimport balanced
 from cyconv._isa cimport line_kind
-from cyconv._kernels cimport CYC_KEEPS_TOTALS, CYC_LATE_LINES, CYC_SPLIT_LINES, cyc_kernels, most_rows
+from cyconv._kernels cimport (
+    CYC_KEEPS_TOTALS,
+    CYC_LATE_LINES,
+    CYC_SPLIT_LINES,
+    CYC_WHOLE_LINES,
+    cyc_kernels,
+    most_rows,
+)
 
 
 cdef enum:
     CACHE_LINE = 64
+    NO_LINES = -1  # of the kinds of kernels.h
     # Instruction sets with fewer have tiles of twelve sums at most.
     MANY_REGISTERS = 32
     # Fewer sums than this cannot hide the four cycles that a multiply-add takes.
@@ -47,24 +55,20 @@ cdef inline double load_slots(const cyc_kernels *kernels) noexcept nogil:
     return 1.0 + <double>(kernels.lanes * kernels.item) / CACHE_LINE
 
 
-cdef inline bint are_lines(const cyc_kernels *kernels) noexcept nogil:
-    """Whether vectors are as long as a cache line."""
-    return kernels.lanes * kernels.item == CACHE_LINE
-
-
-cdef inline bint splits_lines(const cyc_kernels *kernels) noexcept nogil:
-    """Whether the core computes on the vectors of these kernels in two halves."""
-    return are_lines(kernels) and line_kind() == CYC_SPLIT_LINES
+cdef inline int lines_of(const cyc_kernels *kernels) noexcept nogil:
+    """How the core fares with the vectors of these kernels (kernels.h); NO_LINES if they are shorter than a line."""
+    return line_kind() if kernels.lanes * kernels.item == CACHE_LINE else NO_LINES
 
 
 cdef inline bint has_whole_lines(const cyc_kernels *kernels) noexcept nogil:
     """Whether vectors are of a cache line, of which the core multiplies two a cycle."""
-    return are_lines(kernels) and line_kind() != CYC_SPLIT_LINES
+    cdef int lines = lines_of(kernels)
+    return lines == CYC_WHOLE_LINES or lines == CYC_LATE_LINES
 
 
 cdef inline bint has_late_lines(const cyc_kernels *kernels) noexcept nogil:
     """Likewise, and waits for those that the second level provides."""
-    return are_lines(kernels) and line_kind() == CYC_LATE_LINES
+    return lines_of(kernels) == CYC_LATE_LINES
 
 
 cdef inline double cycle_slots(const cyc_kernels *kernels) noexcept nogil:
@@ -96,16 +100,19 @@ cdef inline double tile_slots(
     """One term of a tile: its products, or what it loads; and its share of totals and call."""
     cdef double loads = rows + load_slots(kernels) * vectors + 1, latency = LATENCY_SLOTS
     cdef double sums = rows * vectors, total = TOTAL_SLOTS, beside = 0
+    cdef int lines = lines_of(kernels)
     if kernels.registers < MANY_REGISTERS:
         latency = FEW_SUMS_LATENCY_SLOTS
         total = FEW_SUMS_TOTAL_SLOTS
-    if splits_lines(kernels):
+    if lines == CYC_SPLIT_LINES:
         loads = (loads + load_slots(kernels) * vectors) / 2
         latency /= 2
         if vectors > 1:
             sums += sums * UNFOLDED_PERCENT / 100
-    if has_whole_lines(kernels):
-        beside = LATE_TERM_SLOTS if has_late_lines(kernels) else WHOLE_TERM_SLOTS
+    elif lines == CYC_WHOLE_LINES:
+        beside = WHOLE_TERM_SLOTS
+    elif lines == CYC_LATE_LINES:
+        beside = LATE_TERM_SLOTS
     if CYC_KEEPS_TOTALS(kernels.registers, rows, vectors):
         total = KEPT_TOTAL_SLOTS
     return (
