@@ -49,6 +49,7 @@ from cyconv._slots cimport (
     Terms,
     candidate_rows,
     has_whole_lines,
+    kept_rows,
     scalars_slots,
     vectors_slots,
 )
@@ -216,7 +217,7 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
         pixel_vectors = ceil_div(columns, lanes)
     for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
         for keeps in range(2):
-            rows = candidate_rows(plan.kernels, vectors, keeps)
+            rows = kept_rows(plan.kernels, vectors, keeps)
             if rows == 0:
                 continue
             cost = scalars_slots(plan.kernels, problem.out_channels, rows, pixel_vectors, vectors, &terms)

@@ -19,6 +19,7 @@ cdef extern from "kernels/kernels.h" nogil:
     bint CYC_WINOGRAD_USES(Py_ssize_t index, Py_ssize_t outputs) noexcept nogil
     const Py_ssize_t CYC_FFT_LINE_BYTES
     Py_ssize_t CYC_EDGE_ROWS(Py_ssize_t rows)
+    Py_ssize_t CYC_KEPT_COLUMNS(Py_ssize_t registers, Py_ssize_t rows, Py_ssize_t vectors)
     bint CYC_KEEPS_TOTALS(Py_ssize_t registers, Py_ssize_t rows, Py_ssize_t vectors)
 
     const int CYC_F32
@@ -60,6 +61,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t row_bursts
         Py_ssize_t lines
         Py_ssize_t gap
+        Py_ssize_t step
 
     ctypedef struct cyc_span:
         int begin

@@ -7,7 +7,7 @@ either way round. Behind all panels there is a byte for each: its weights are fi
 from cython.parallel cimport prange
 
 from cyconv._integers cimport ceil_div
-from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS, cyc_ahead
+from cyconv._kernels cimport CYC_CHUNK, CYC_WINOGRAD_PRODUCTS, cyc_ahead
 from cyconv._plan cimport FFT, ROWS, WINOGRAD, Plan
 from cyconv._task cimport Operands
 
@@ -53,15 +53,19 @@ cdef void look_ahead(
     ahead.lines = ceil_div(lines, ahead.row_bursts)
     ahead.bursts = ahead.row_bursts
     ahead.gap = pitch - ahead.row_bursts * ahead.lines * LINE_BYTES
+    ahead.step = ahead.lines * LINE_BYTES // CYC_CHUNK
 
 
-cdef void look_ahead_at(const char *memory, Py_ssize_t size, Py_ssize_t bursts, cyc_ahead *ahead) noexcept nogil:
-    """Let tiles fetch `size` bytes, in at most so many bursts."""
+cdef void look_ahead_at(
+    const char *memory, Py_ssize_t size, Py_ssize_t bursts, Py_ssize_t chunk, cyc_ahead *ahead
+) noexcept nogil:
+    """Let tiles fetch `size` bytes, in at most so many bursts, for chunks of so many terms."""
     ahead.next = memory
     ahead.rows = 1
     ahead.lines = ceil_div(ceil_div(size, LINE_BYTES), max(<Py_ssize_t>1, bursts))
     ahead.row_bursts = ahead.bursts = ceil_div(size, max(<Py_ssize_t>1, ahead.lines) * LINE_BYTES)
     ahead.gap = 0
+    ahead.step = ahead.lines * LINE_BYTES // chunk
 
 
 cdef inline Py_ssize_t panel_count(const Plan *plan) noexcept nogil:

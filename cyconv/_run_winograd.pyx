@@ -330,7 +330,7 @@ cdef void multiply_pass(
                     next_weights = weights + (product + 1) * weight_bytes
                 look_ahead_at(
                     next_weights, channels * plan.panel_width * item,
-                    ceil_div(tiles, plan.pixel_tile) * args.span_count, &ahead,
+                    ceil_div(tiles, plan.pixel_tile) * args.span_count, plan.kernels.winograd_chunk, &ahead,
                 )
                 multiply(
                     plan, &args, factors, panel_weights, products + (panel - first) * panel_bytes,

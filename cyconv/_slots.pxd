@@ -9,6 +9,7 @@ from cyconv._integers cimport balanced
 from cyconv._isa cimport line_kind
 from cyconv._kernels cimport (
     CYC_KEEPS_TOTALS,
+    CYC_KEPT_COLUMNS,
     CYC_LATE_LINES,
     CYC_SPLIT_LINES,
     CYC_WHOLE_LINES,
@@ -94,18 +95,28 @@ cdef inline Py_ssize_t candidate_rows(const cyc_kernels *kernels, Py_ssize_t vec
     return rows
 
 
+cdef inline Py_ssize_t kept_rows(const cyc_kernels *kernels, Py_ssize_t vectors, int keeps) noexcept nogil:
+    """Likewise, of a tile that loads each vector of a term once: those of a window cross cache lines."""
+    cdef Py_ssize_t rows = candidate_rows(kernels, vectors, keeps)
+    while rows > 0 and CYC_KEPT_COLUMNS(kernels.registers, rows, vectors) < vectors:
+        rows -= 1
+    return rows
+
+
 cdef inline double tile_slots(
     const cyc_kernels *kernels, Py_ssize_t rows, Py_ssize_t vectors, const Terms *terms
 ) noexcept nogil:
     """One term of a tile: its products, or what it loads; and its share of totals and call."""
-    cdef double loads = rows + load_slots(kernels) * vectors + 1, latency = LATENCY_SLOTS
+    cdef Py_ssize_t kept = CYC_KEPT_COLUMNS(kernels.registers, rows, vectors)
+    cdef double vector_loads = load_slots(kernels) * (kept if kept == vectors else kept + rows)
+    cdef double loads = rows + vector_loads + 1, latency = LATENCY_SLOTS
     cdef double sums = rows * vectors, total = TOTAL_SLOTS, beside = 0
     cdef int lines = lines_of(kernels)
     if kernels.registers < MANY_REGISTERS:
         latency = FEW_SUMS_LATENCY_SLOTS
         total = FEW_SUMS_TOTAL_SLOTS
     if lines == CYC_SPLIT_LINES:
-        loads = (loads + load_slots(kernels) * vectors) / 2
+        loads = (loads + vector_loads) / 2
         latency /= 2
         if vectors > 1:
             sums += sums * UNFOLDED_PERCENT / 100

@@ -6,9 +6,19 @@
 #define CYC_DTYPE_U32 3
 #define CYC_DTYPE_U64 4
 
-static inline void cyc_prefetch_burst(cyc_ahead *ahead) {
+/* Where the terms of a chunk begin to fetch, and how far each steps. If nothing lies ahead, all of them fetch a line
+ * that is near: an address that is not mapped would be looked up each time. */
+static inline const char *cyc_fetch_start(const cyc_ahead *ahead, const void *near) {
+    return ahead && ahead->rows ? ahead->next : (const char *)near;
+}
+static inline ptrdiff_t cyc_fetch_step(const cyc_ahead *ahead) { return ahead && ahead->rows ? ahead->step : 0; }
+
+/* Ends a chunk whose terms have fetched the lines of its burst up to `done`. */
+static inline void cyc_fetch_rest(cyc_ahead *ahead, const char *done) {
     if (ahead->rows == 0) return;
-    for (ptrdiff_t line = 0; line < ahead->lines; line++, ahead->next += 64) CYC_PREFETCH_FAR(ahead->next);
+    const char *const end = ahead->next + ahead->lines * 64;
+    for (; done < end; done += 64) CYC_PREFETCH_FAR(done);
+    ahead->next = end;
     if (--ahead->bursts == 0) {
         ahead->bursts = ahead->row_bursts;
         ahead->next += ahead->gap;

@@ -88,16 +88,22 @@ typedef struct {
 
 /* Memory to be read soon, which tiles fetch into the second-level cache, a burst of lines at each chunk,
  * until no row is left: rows of `row_bursts` bursts, from the last of which it is `gap` bytes to the next
- * row. The next tile continues where one stops. */
+ * row. The next tile continues where one stops. In tiles that do not keep all their columns the terms of a chunk
+ * fetch its burst, each `step` bytes beyond the last: no more in all than the bytes of its lines. */
 typedef struct {
     const char *next;
     ptrdiff_t rows;   /* left */
     ptrdiff_t bursts; /* left of this row */
-    ptrdiff_t row_bursts, lines, gap;
+    ptrdiff_t row_bursts, lines, gap, step;
 } cyc_ahead;
 
 /* Whether a tile keeps sums and totals in this many registers, beside its vectors and a broadcast. */
 #define CYC_KEEPS_TOTALS(registers, rows, vectors) (2 * (rows) * (vectors) + (vectors) + 1 <= (registers))
+
+/* Vectors of a term that stay in registers for all rows of a tile, beside the sums and a broadcast: all, or all but the
+ * last, which each row then loads. */
+#define CYC_KEPT_COLUMNS(registers, rows, vectors) \
+    ((vectors) - ((registers) > 0 && (rows) * (vectors) + (vectors) + 1 > (registers)))
 
 /* A run of terms; with ends_chunk, the sum of the chunk that they complete goes to the totals. */
 typedef struct {

@@ -11,25 +11,40 @@
  * and where their distance is that of a whole tile, known to the compiler, two terms share the arithmetic of addresses.
  * Tiles of three vectors have no register left for the second. With 32 registers a term has 28 products, beside which
  * addresses do not count, and that loop is left out (`CYC_TIGHT_TILES`).
+ *
+ * 7x4 has 28 sums, as 14x2 does, and rows of seven pixels fill it. That leaves four of 32 registers, so that the last
+ * vector of its terms comes from memory for each row. A chunk of its panel is 256 lines: terms fetch as much of what lies
+ * ahead, as a burst of many lines holds up the products that follow. Shapes of shorter chunks lose as much by one more
+ * instruction a term as they gain.
  */
 
 /* The products of row i, and those of a term, whose operands lie at B and V. */
-#define CYC_TILE_ROW(i)                                                                                              \
-    {                                                                                                                \
-        const CYC_VECTOR scalar = CYC_OP(broadcast)(b + (i));                                                        \
-        CYC_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = CYC_OP(multiply_add)(scalar, column[j], sum[i][j]); \
+#define CYC_TILE_ROW(i)                                                                                           \
+    {                                                                                                             \
+        const CYC_VECTOR scalar = CYC_OP(broadcast)(b + (i));                                                     \
+        CYC_UNROLL for (int j = 0; j < kept; j++) sum[i][j] = CYC_OP(multiply_add)(scalar, column[j], sum[i][j]); \
+        if (kept < vectors) {                                                                                     \
+            CYC_FORGET(last_column);                                                                              \
+            sum[i][kept] = CYC_OP(multiply_add)(scalar, CYC_OP(load)(last_column), sum[i][kept]);                 \
+        }                                                                                                         \
     }
-#define CYC_TILE_LOADS(B, V)                          \
-    const CYC_ELEMENT *const b = (B), *const v = (V); \
-    CYC_VECTOR column[CYC_MAX_TILE_VECTORS];          \
-    CYC_UNROLL for (int j = 0; j < vectors; j++) {    \
-        column[j] = CYC_OP(load)(v + j * CYC_LANES);  \
-        CYC_TILE_KEEP(column[j]);                     \
+#define CYC_TILE_LOADS(B, V)                               \
+    const CYC_ELEMENT *const b = (B), *const v = (V);      \
+    const CYC_ELEMENT *last_column = v + kept * CYC_LANES; \
+    CYC_VECTOR column[CYC_MAX_TILE_VECTORS];               \
+    CYC_UNROLL for (int j = 0; j < kept; j++) {            \
+        column[j] = CYC_OP(load)(v + j * CYC_LANES);       \
+        CYC_TILE_KEEP(column[j]);                          \
     }
-#define CYC_TILE_TERM(B, V)                                       \
-    {                                                             \
-        CYC_TILE_LOADS(B, V)                                      \
-        CYC_UNROLL for (int i = 0; i < rows; i++) CYC_TILE_ROW(i) \
+#define CYC_TILE_TERM(B, V)                                                      \
+    {                                                                            \
+        CYC_TILE_LOADS(B, V)                                                     \
+        CYC_UNROLL for (int i = 0; i < rows; i++) CYC_TILE_ROW(i) CYC_TILE_FETCH \
+    }
+#define CYC_TILE_FETCH           \
+    if (fetches) {               \
+        CYC_PREFETCH_FAR(fetch); \
+        fetch += fetch_step;     \
     }
 #if CYC_FLOATING
 #define CYC_TILE_KEEP(vector) CYC_KEEP(vector)
@@ -43,8 +58,12 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const cyc_tap *const taps = args->taps;
     const ptrdiff_t b_step = args->broadcast_step, v_step = args->vector_step;
     const int turn = vectors > 2 ? 1 : 2; /* terms of a turn of the loop, if operands are tight */
+    const int kept = CYC_KEPT_COLUMNS(CYC_REGISTERS, rows, vectors);
     const int edge_rows = CYC_EDGE_ROWS(rows);
     CYC_ELEMENT *totals = (CYC_ELEMENT *)args->totals;
+    const int fetches = CYC_FLOATING && kept < vectors;
+    const char *fetch = cyc_fetch_start(args->ahead, vector);
+    ptrdiff_t fetch_step = cyc_fetch_step(args->ahead);
     int carry = args->carry;
     CYC_VECTOR sum[CYC_MAX_TILE_ROWS][CYC_MAX_TILE_VECTORS], total[CYC_MAX_TILE_ROWS][CYC_MAX_TILE_VECTORS];
     const int keeps = CYC_KEEPS_TOTALS(CYC_REGISTERS, rows, vectors);
@@ -61,6 +80,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     }
     const cyc_span *const last = args->spans + args->span_count - 1;
     for (const cyc_span *span = args->spans; span <= last; span++) {
+        CYC_FORGET(span); /* GCC would make two loops, of the last span and of all others */
         /* a loop for each kind, as looking for edges costs the small tiles of Winograd up to 5% */
         if (args->edges) {
             const cyc_edge *edges = args->edges;
@@ -72,6 +92,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
                     if (i >= rows - edge_rows && i >= rows - last) continue;
                     CYC_TILE_ROW(i)
                 }
+                CYC_TILE_FETCH
             }
         } else if (taps || !CYC_FLOATING) {
             const cyc_tap *const end = taps + span->end;
@@ -89,7 +110,11 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
             for (; left > 0; left--, b_next += b_step, v_next += v_step) CYC_TILE_TERM(b_next, v_next)
         }
         if (!span->ends_chunk) continue;
-        if (args->ahead) cyc_prefetch_burst(args->ahead);
+        if (args->ahead) {
+            cyc_fetch_rest(args->ahead, fetch);
+            fetch = cyc_fetch_start(args->ahead, vector);
+            fetch_step = cyc_fetch_step(args->ahead);
+        }
         if (!CYC_FLOATING && span < last) continue; /* integers need no chunks */
         if (keeps) {
             CYC_UNROLL for (int i = 0; i < rows; i++) {
@@ -162,4 +187,5 @@ CYC_TILE_SHAPES(CYC_TILE_FUNCTION)
 #undef CYC_TILE_ROW
 #undef CYC_TILE_LOADS
 #undef CYC_TILE_TERM
+#undef CYC_TILE_FETCH
 #undef CYC_TILE_KEEP

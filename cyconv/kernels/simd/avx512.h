@@ -1,7 +1,8 @@
 /* The vocabulary of AVX-512 (x86-64-v4: F, CD, BW, DQ, VL): 32 registers of 64 bytes. */
 
-/* R * V sums, V columns and a broadcast that the multiply-add may fold: R * V + V + 1 <= 32. */
-#define CYC_TILE_SHAPES(X) CYC_ROWS_UP_TO_14(X, 1) CYC_ROWS_UP_TO_14(X, 2) CYC_ROWS_UP_TO_9(X, 3) CYC_ROWS_UP_TO_6(X, 4)
+/* R * V sums, V columns and a broadcast that the multiply-add may fold: R * V + V + 1 <= 32. In 7x4 the multiply-add
+ * folds the load of the last column (`CYC_KEPT_COLUMNS`). */
+#define CYC_TILE_SHAPES(X) CYC_ROWS_UP_TO_14(X, 1) CYC_ROWS_UP_TO_14(X, 2) CYC_ROWS_UP_TO_9(X, 3) CYC_ROWS_UP_TO_7(X, 4)
 #define CYC_REGISTERS 32
 #define CYC_ROW_VECTORS(X) X(4) X(2) X(1)
 #define CYC_MOST_ROW_VECTORS 4
