@@ -22,6 +22,7 @@ from cyconv._plan cimport (
     HELD_FACTORS_BUDGET,
     MIN_BLOCK_COLUMNS,
     ROWS,
+    TURNED_TILE,
     WINOGRAD,
     Plan,
     Problem,
@@ -29,7 +30,7 @@ from cyconv._plan cimport (
     plane_elements,
     tile_pitch,
 )
-from cyconv._slots cimport MANY_REGISTERS, wants_near_panels
+from cyconv._slots cimport MANY_REGISTERS, Terms, scalars_slots, vectors_slots, wants_near_panels
 from cyconv._tiles cimport count_spots
 from cyconv._window cimport ZEROS, Axis, reading_outputs
 
@@ -101,17 +102,28 @@ cdef Py_ssize_t share_rows(
     return block
 
 
+cdef double flat_slots(const Plan *plan, Py_ssize_t rows) noexcept nogil:
+    """One term of the tiles that run over so many rows and the gaps between them, for one panel."""
+    cdef Py_ssize_t pitch = tile_pitch(plan, plan.columns.block), lanes = plan.kernels.lanes, pixels
+    cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
+    if rows == 0:
+        return 0
+    pixels = (rows - 1) * pitch + plan.columns.block
+    if plan.algorithm == TURNED_TILE:
+        return scalars_slots(plan.kernels, pixels, plan.pixel_tile, plan.tile_vectors, plan.tile_vectors, &terms)
+    return vectors_slots(plan.kernels, plan.tile_rows, ceil_div(pixels, lanes), plan.tile_vectors, &terms)
+
+
 cdef Py_ssize_t fullest_rows(const Plan *plan, Py_ssize_t most) noexcept nogil:
-    """Of the heights from two thirds of `most` up, the one whose tiles waste the fewest lanes."""
-    cdef Py_ssize_t rows = plan.problem.out_size[0], lanes = plan.kernels.lanes
-    cdef Py_ssize_t pitch = tile_pitch(plan, plan.columns.block), gap = pitch - plan.columns.block
-    cdef Py_ssize_t block, vectors, best = most, fewest = -1
+    """Of the heights from two thirds of `most` up, the one whose tiles take least: the last tile of a block may be small,
+    or leave lanes empty.
+    """
+    cdef Py_ssize_t rows = plan.problem.out_size[0], block, best = most
+    cdef double slots, fewest = -1
     for block in range(most, most * 2 // 3, -1):
-        vectors = rows // block * ceil_div(block * pitch - gap, lanes)
-        if rows % block:
-            vectors += ceil_div(rows % block * pitch - gap, lanes)
-        if fewest < 0 or vectors < fewest:
-            fewest = vectors
+        slots = rows // block * flat_slots(plan, block) + flat_slots(plan, rows % block)
+        if fewest < 0 or slots < fewest:
+            fewest = slots
             best = block
     return best
 
@@ -249,7 +261,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef Py_ssize_t taps = problem.kernel[0] * problem.kernel[1]
     cdef Py_ssize_t rows = problem.out_size[0], columns = problem.out_size[1]
     cdef Py_ssize_t least_channels = min(problem.in_channels, ceil_div(CYC_CHUNK, taps) + 1)
-    cdef Py_ssize_t least, fit, parts = problem.batch * problem.groups
+    cdef Py_ssize_t least, fit, most, parts = problem.batch * problem.groups
     cdef bint by_panels
 
     # Columns: all of them, unless the shortest window of one row is already too large.
@@ -280,6 +292,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
             rows = max(least, min(rows, GATHERED_BUDGET // (
                 (gathered_terms(plan) + problem.out_channels) * columns * plan.kernels.item
             )))
+    most = rows
     # An image with many weights is shared by outputs, so that each weight is read by one thread.
     by_panels = parts < threads and shares_panels(plan, threads)
     if by_panels:
@@ -288,7 +301,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         rows = share_rows(plan, rows, least, parts, threads)
     layout_window(plan, rows, columns)
     if plan.flat and parts >= threads and plan.rows.blocks > 1:
-        layout_window(plan, fullest_rows(plan, rows), columns)
+        layout_window(plan, fullest_rows(plan, most if parts % threads == 0 else rows), columns)
     choose_term_block(plan, least_channels)
     if by_panels or parts * plan.rows.blocks * plan.columns.blocks < threads:
         plan.panel_block = ceil_div(plan.panels, threads)
