@@ -141,6 +141,12 @@ CYC_INLINE int CYC_NAME(load_turned)(const cyc_load_args *args) {
 /* The steps of columns that vectors are picked from; wider ones are as fast an element at a time. */
 #define CYC_MAX_SPREAD 4
 
+/* Rows of large images come from memory, a page at a time as far as the CPU itself fetches ahead. Those of at least the
+ * first size are fetched by as much as the second ahead, at the end of a block those of the next one. Measured on Zen 5,
+ * 64 channels: @224 and @256 5% less; shorter rows lose as much as they gain. */
+#define CYC_FAR_ROW_BYTES 512
+#define CYC_ROWS_AHEAD_BYTES 2048
+
 /* A vector of each `step`-th element, a power of two, of the lanes in `inside` if there are any outside. */
 CYC_INLINE CYC_VECTOR CYC_NAME(load_spread)(const CYC_ELEMENT *p, const CYC_LANE_SET *inside, const int step) {
     CYC_VECTOR part[CYC_MAX_SPREAD];
@@ -167,6 +173,9 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
         head_inside[part] = CYC_NAME(lanes_inside)(part * CYC_LANES - step * before, inputs);
         tail_inside[part] = CYC_NAME(lanes_inside)(part * CYC_LANES + tail_first, inputs);
     }
+    const ptrdiff_t row_size = inputs * (ptrdiff_t)sizeof(CYC_ELEMENT);
+    const ptrdiff_t fetched = row_size < CYC_FAR_ROW_BYTES ? 0 : row_size;
+    const ptrdiff_t ahead = (CYC_ROWS_AHEAD_BYTES + row_size - 1) / row_size * args->row_bytes;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
         const char *row = args->src + c * args->channel_bytes;
         CYC_ELEMENT *dst = (CYC_ELEMENT *)args->dst + c * args->channel_pitch;
@@ -174,6 +183,7 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
             const CYC_ELEMENT *src = (const CYC_ELEMENT *)row - step * before;
             CYC_VECTOR last = CYC_OP(zero)();
             ptrdiff_t v = 0;
+            for (ptrdiff_t byte = 0; byte < fetched; byte += 64) CYC_PREFETCH(row + ahead + byte);
             if (before > 0) last = CYC_NAME(load_spread)(src, head_inside, step);
             if (before > 0 && vectors > 1) CYC_OP(store)(dst, last), v = 1;
             for (; v < inner_end; v++)
