@@ -61,6 +61,10 @@ cdef enum:
     PART_FACTORS_BUDGET = 512 * 1024
     # A few channels of a Winograd block, read back at once.
     WINOGRAD_WINDOW_BUDGET = 16 * 1024
+    # With fewer channels starting the threads twice takes longer than making all factors in each of them.
+    MIN_SHARED_CHANNELS = 64
+    # Beside the scratch of each thread, which has room for as many.
+    SHARED_FACTORS_BUDGET = 3 * 1024 * 1024
     # In place, and of planes, a few rows of a block stay in the first level, and its columns make whole tiles.
     IN_PLACE_ROWS = 64
     IN_PLACE_COLUMNS = 512
@@ -115,9 +119,7 @@ cdef double flat_slots(const Plan *plan, Py_ssize_t rows) noexcept nogil:
 
 
 cdef Py_ssize_t fullest_rows(const Plan *plan, Py_ssize_t most) noexcept nogil:
-    """Of the heights from two thirds of `most` up, the one whose tiles take least: the last tile of a block may be small,
-    or leave lanes empty.
-    """
+    """Of the heights from two thirds of `most` up, the one whose tiles take least: the last of a block may be small."""
     cdef Py_ssize_t rows = plan.problem.out_size[0], block, best = most
     cdef double slots, fewest = -1
     for block in range(most, most * 2 // 3, -1):
@@ -232,12 +234,19 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
 cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     """The block that the cost model found; its outputs are shared where there are few blocks."""
     cdef Py_ssize_t parts, chunk = plan.kernels.winograd_chunk
-    cdef Py_ssize_t factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item, most  # of a channel and an output
+    cdef Py_ssize_t factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item  # bytes, of a channel and an output or a tile
+    cdef Py_ssize_t most, tiles
     layout_window(plan, plan.block_rows * CYC_WINOGRAD_OUT, plan.block_columns * CYC_WINOGRAD_OUT)
     parts = plan.problem.batch * plan.problem.groups * plan.rows.blocks * plan.columns.blocks
     if parts % threads and parts < TASKS_PER_THREAD * threads:
         plan.panel_block = ceil_div(plan.panels, threads)
         plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)
+    tiles = plan.block_rows * plan.block_columns
+    plan.shares_factors = (
+        parts == 1 and plan.panel_blocks > 1 and plan.problem.in_channels >= MIN_SHARED_CHANNELS and not plan.gathers
+        and (plan.turned or tiles % plan.kernels.lanes == 0)
+        and factors * plan.problem.in_channels * round_up(tiles, plan.kernels.lanes) <= SHARED_FACTORS_BUDGET
+    )
     plan.part_channels = plan.problem.in_channels
     if plan.problem.batch * plan.rows.blocks * plan.columns.blocks == 1:
         plan.packs_in_task = not plan.problem.held

@@ -394,7 +394,7 @@ def plan(
                 "" if not plan.gathers else ", factors gathered" if plan.algorithm == WINOGRAD else ", pixels gathered"
             ),
             "threads": threads,
-            "scratch_bytes": plan.scratch_bytes + (wide_bytes(&plan) if images else 0),
+            "scratch_bytes": plan.scratch_bytes + plan.shared_bytes // threads + (wide_bytes(&plan) if images else 0),
             "flops": int(2 * plan.multiply_adds),
         }
     finally:

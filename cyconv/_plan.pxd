@@ -110,6 +110,7 @@ cdef struct Plan:
     Py_ssize_t block_rows  # of a task, in tiles
     Py_ssize_t block_columns
     Py_ssize_t positions  # tiles of a block, in whole vectors
+    bint shares_factors  # threads make those of the inputs together, before the first task
     bint turned  # products have tiles as rows and outputs in the lanes
     Py_ssize_t last_outputs[2]  # of the last row and column of tiles: products of fewer are left out
     Py_ssize_t factor_pitch  # elements from one factor of the inputs to the next
@@ -120,6 +121,7 @@ cdef struct Plan:
     Py_ssize_t pass_panels  # panels whose products are made before any of them is transformed
 
     Py_ssize_t tasks
+    Py_ssize_t shared_bytes  # scratch of all threads together: Winograd's factors, if they share them
     # Scratch of one thread, in bytes and in this order.
     Py_ssize_t window_bytes
     Py_ssize_t factor_bytes

@@ -198,6 +198,7 @@ cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
         plan.window_bytes + plan.factor_bytes + plan.totals_bytes + plan.turned_bytes + plan.sums_bytes
         + plan.panel_bytes + plan.taps_bytes + plan.spots_bytes + plan.spans_bytes + plan.offsets_bytes
     )
+    plan.shared_bytes = plan.factor_bytes if plan.shares_factors else 0
 
 
 cdef int make_plan(

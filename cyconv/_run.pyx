@@ -47,6 +47,7 @@ from cyconv._task cimport (
     window_in_input,
 )
 from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_spans, fill_taps, place_pieces, place_spots
+from cyconv._winograd_factors cimport transform_share
 
 
 cdef struct Placed:
@@ -360,29 +361,54 @@ cdef Py_ssize_t bytes_to_clear(const Plan *plan, const Operands *operands, const
     return plan.window_bytes + plan.factor_bytes
 
 
-cdef void run_task_of_thread(
-    const Plan *plan, const Operands *operands, Py_ssize_t index, char *memory
+cdef char *scratch_of_thread(
+    const Plan *plan, const Operands *operands, const Task *task, char *memory
 ) noexcept nogil:
-    """Run a task in the memory of a thread, which begins with a flag: whether it has run one before."""
-    cdef Task task = find_task(plan, index)
+    """The scratch in the memory of a thread, which begins with a flag: whether it is in use already."""
     cdef bint *begun = <bint *>memory
     memory = aligned(memory + sizeof(bint))
     if not begun[0]:
         begun[0] = True
-        memset(memory, 0, bytes_to_clear(plan, operands, &task))
-    run_task(plan, operands, &task, memory)
+        memset(memory, 0, bytes_to_clear(plan, operands, task))
+    return memory
+
+
+cdef void run_task_of_thread(
+    const Plan *plan, const Operands *operands, Py_ssize_t index, char *memory
+) noexcept nogil:
+    cdef Task task = find_task(plan, index)
+    run_task(plan, operands, &task, scratch_of_thread(plan, operands, &task, memory))
+
+
+cdef void run_share_of_thread(
+    const Plan *plan, const Operands *operands, Py_ssize_t index, int threads, char *memory, char *factors
+) noexcept nogil:
+    """The share of a thread in the factors of the inputs of the only block."""
+    cdef Task task = find_task(plan, 0)
+    transform_share(
+        plan, operands, &task, index, threads, scratch_of_thread(plan, operands, &task, memory), factors
+    )
 
 
 cdef int run_plan(const Plan *plan, const Operands *operands, int threads) noexcept nogil:
     """Compute the convolution; 0, or -1 without memory."""
     cdef Py_ssize_t index, memory_bytes = plan.scratch_bytes + 2 * ALIGNMENT
     cdef char *memory
+    cdef char *factors
+    cdef Operands shared = operands[0]
     threads = <int>min(<Py_ssize_t>threads, plan.tasks)
-    memory = <char *>malloc(memory_bytes * threads)
+    memory = <char *>malloc(memory_bytes * threads + plan.shared_bytes + ALIGNMENT)
     if memory == NULL:
         return -1
     for index in range(threads):
         (<bint *>(memory + index * memory_bytes))[0] = False
+    shared.factors = NULL
+    operands = &shared
+    if plan.shares_factors and threads > 1:
+        factors = aligned(memory + memory_bytes * threads)
+        for index in prange(threads, num_threads=threads, schedule="static"):
+            run_share_of_thread(plan, operands, index, threads, memory + index * memory_bytes, factors)
+        shared.factors = factors
     if threads == 1:
         for index in range(plan.tasks):
             run_task_of_thread(plan, operands, index, memory)

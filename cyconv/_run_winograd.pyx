@@ -35,7 +35,7 @@ from cyconv._panels cimport look_ahead_at, pack_factors
 from cyconv._plan cimport Plan
 from cyconv._task cimport Operands, Task, output_address, prepare_window
 from cyconv._tile_block cimport TileBlock, tiles_of_factor
-from cyconv._winograd_factors cimport gather_factors, kernel_tile, transform_input
+from cyconv._winograd_factors cimport gather_factors, kernel_tile, tile_block, transform_input
 
 
 cdef struct Scratch:
@@ -43,6 +43,7 @@ cdef struct Scratch:
     # Of the tiles; one plane further on until they are gathered. The window of all channels where tiles are computed
     # again.
     char *factors
+    const char *inputs  # the factors, or those that threads have made together
     char *products  # of the panels of a pass; direct sums where tiles are computed again
     char *pixels  # [output][four rows for each row of tiles]: of one output channel, turned of a panel
     char *sums  # of the pixels of each tile: [tile], turned [tile][output]
@@ -319,7 +320,7 @@ cdef void multiply_pass(
         weights = weight_factors(plan, operands, scratch, task.group * plan.panels + first, channel, channels)
         for product in range(CYC_WINOGRAD_PRODUCTS):
             tiles = tiles_of_factor(block, product // CYC_WINOGRAD_IN, product % CYC_WINOGRAD_IN)
-            factors = scratch.factors + (
+            factors = scratch.inputs + (
                 product * plan.factor_pitch + channel * (kernel_tile(plan, tiles) if plan.gathers else plan.positions)
             ) * item
             products = scratch.products + product * plan.product_pitch * item
@@ -342,16 +343,9 @@ cdef void run_winograd(const Plan *plan, const Operands *operands, const Task *t
     """Compute one task; `memory` is the thread's scratch, aligned."""
     cdef Py_ssize_t step, first, last, panel
     cdef Py_ssize_t panel_bytes = plan.panel_width * plan.positions * plan.kernels.item
-    cdef TileBlock block
+    cdef TileBlock block = tile_block(plan, task)
     cdef Scratch scratch
     cdef bint found = False
-    block.rows = task.row_count // CYC_WINOGRAD_OUT
-    block.columns = task.column_count // CYC_WINOGRAD_OUT
-    block.last_rows = block.last_columns = CYC_WINOGRAD_OUT
-    if task.row + task.row_count == plan.rows.out:
-        block.last_rows = plan.last_outputs[0]
-    if task.column + task.column_count == plan.columns.out:
-        block.last_columns = plan.last_outputs[1]
     scratch.window = memory
     scratch.factors = scratch.window + plan.window_bytes
     scratch.products = scratch.factors + plan.factor_bytes
@@ -364,7 +358,10 @@ cdef void run_winograd(const Plan *plan, const Operands *operands, const Task *t
     scratch.offsets = <int32_t *>(<char *>scratch.spans + plan.spans_bytes)
     memset(scratch.doubtful, 0, plan.panel_block * plan.panel_width * plan.positions)
 
-    transform_input(plan, operands, task, &block, scratch.window, scratch.factors)
+    scratch.inputs = operands.factors
+    if scratch.inputs == NULL:
+        scratch.inputs = scratch.factors
+        transform_input(plan, operands, task, scratch.window, scratch.factors)
     if plan.gathers:
         gather_factors(plan, &block, scratch.factors, scratch.offsets)
     for step in range(ceil_div(task.panel_count, plan.pass_panels)):

@@ -27,6 +27,7 @@ cdef struct Operands:
     const char *panels  # packed weights: [group][panel][term][output of the panel], then flags
     const char *bias  # [group][output], of the compute dtype
     Py_ssize_t images  # of the batch
+    const char *factors  # of the inputs, by Winograd, if threads have made them together; or NULL
 
 
 cdef struct Task:

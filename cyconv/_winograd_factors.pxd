@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t
 
 from cyconv._integers cimport balanced
+from cyconv._kernels cimport CYC_WINOGRAD_OUT
 from cyconv._plan cimport Plan
 from cyconv._task cimport Operands, Task
 from cyconv._tile_block cimport TileBlock
@@ -13,8 +14,25 @@ cdef inline Py_ssize_t kernel_tile(const Plan *plan, Py_ssize_t tiles) noexcept 
     return balanced(tiles, plan.pixel_tile) if plan.turned and tiles > 0 else plan.pixel_tile
 
 
+cdef inline TileBlock tile_block(const Plan *plan, const Task *task) noexcept nogil:
+    """The tiles of a task."""
+    cdef TileBlock block
+    block.rows = task.row_count // CYC_WINOGRAD_OUT
+    block.columns = task.column_count // CYC_WINOGRAD_OUT
+    block.last_rows = block.last_columns = CYC_WINOGRAD_OUT
+    if task.row + task.row_count == plan.rows.out:
+        block.last_rows = plan.last_outputs[0]
+    if task.column + task.column_count == plan.columns.out:
+        block.last_columns = plan.last_outputs[1]
+    return block
+
+
 cdef void transform_input(
-    const Plan *plan, const Operands *operands, const Task *task, const TileBlock *block, char *window, char *factors
+    const Plan *plan, const Operands *operands, const Task *task, char *window, char *factors
+) noexcept nogil
+cdef void transform_share(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t share, Py_ssize_t shares, char *memory,
+    char *factors
 ) noexcept nogil
 cdef void gather_factors(
     const Plan *plan, const TileBlock *block, char *factors, int32_t *offsets

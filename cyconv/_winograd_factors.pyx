@@ -5,6 +5,7 @@ lines and a panel fill the first-level cache, so that it pays to put the six sid
 """
 
 from libc.stdint cimport int32_t
+from libc.string cimport memcpy
 
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport (
@@ -21,14 +22,16 @@ from cyconv._task cimport Operands, Task, prepare_window
 from cyconv._tile_block cimport TileBlock, tiles_of_factor
 
 
-cdef void transform_input(
-    const Plan *plan, const Operands *operands, const Task *task, const TileBlock *block, char *window, char *factors
+cdef void transform_channels(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t first, Py_ssize_t last, char *window,
+    char *out, Py_ssize_t plane_pitch
 ) noexcept nogil:
-    """The factors of the tiles of a block, of all channels: [factor][channel][tile].
+    """The factors of channels ``first .. last``: [factor][channel][tile], and up to a vector beyond the last one.
 
-    `window` has room for those of a few channels. Where they are going to be gathered, the first plane is left free.
+    `window` has room for those of a few channels.
     """
-    cdef Py_ssize_t step, channel
+    cdef Py_ssize_t channel = first
+    cdef TileBlock block = tile_block(plan, task)
     cdef cyc_winograd_input_args args
     args.window = window
     args.window_pitch = plan.window.channel_pitch
@@ -38,17 +41,51 @@ cdef void transform_input(
     args.last_rows = block.last_rows
     args.last_columns = block.last_columns
     args.out_pitch = plan.positions
-    args.plane_pitch = plan.factor_pitch
-    for step in range(ceil_div(plan.problem.in_channels, plan.channel_block)):
-        channel = step * plan.channel_block
-        args.channels = min(plan.channel_block, plan.problem.in_channels - channel)
-        args.out = factors + channel * plan.positions * plan.kernels.item
-        if plan.gathers:
-            args.out = <char *>args.out + plan.factor_pitch * plan.kernels.item
+    args.plane_pitch = plane_pitch
+    while channel < last:
+        args.channels = min(plan.channel_block, last - channel)
+        args.out = out + (channel - first) * plan.positions * plan.kernels.item
         prepare_window(plan, operands, task, channel, args.channels, window)
         if block.last_rows < CYC_WINOGRAD_OUT or block.last_columns < CYC_WINOGRAD_OUT:
             plan.kernels.winograd_shorten(&args, window)
         plan.kernels.winograd_input(&args)
+        channel += args.channels
+
+
+cdef void transform_input(
+    const Plan *plan, const Operands *operands, const Task *task, char *window, char *factors
+) noexcept nogil:
+    """The factors of the tiles of a block, of all channels. Where they are going to be gathered, the first plane is
+    left free.
+    """
+    if plan.gathers:
+        factors += plan.factor_pitch * plan.kernels.item
+    transform_channels(plan, operands, task, 0, plan.problem.in_channels, window, factors, plan.factor_pitch)
+
+
+cdef void transform_share(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t share, Py_ssize_t shares, char *memory,
+    char *factors
+) noexcept nogil:
+    """The factors of the channels of one thread, into those of all. `memory` is its scratch.
+
+    What lies beyond its last channel is another thread's, so that channel takes a way round.
+    """
+    cdef Py_ssize_t item = plan.kernels.item, channels = plan.problem.in_channels, product
+    cdef Py_ssize_t first = share * channels // shares, last = (share + 1) * channels // shares - 1
+    cdef Py_ssize_t pitch = plan.positions + plan.kernels.lanes
+    cdef char *own = memory + plan.window_bytes
+    if last < first:
+        return
+    transform_channels(
+        plan, operands, task, first, last, memory, factors + first * plan.positions * item, plan.factor_pitch
+    )
+    transform_channels(plan, operands, task, last, last + 1, memory, own, pitch)
+    for product in range(CYC_WINOGRAD_PRODUCTS):
+        memcpy(
+            factors + (product * plan.factor_pitch + last * plan.positions) * item, own + product * pitch * item,
+            plan.positions * item,
+        )
 
 
 cdef void gather_factors(

@@ -209,7 +209,8 @@ for isa in _engine.available_isas():
     rng = np.random.default_rng(7)
     for n, c, h, w, o, k, groups in [
         (1, 3, 200, 200, 20, 3, 1), (3, 64, 28, 28, 64, 3, 1), (1, 256, 14, 14, 256, 1, 1),
-        (1, 32, 100, 100, 32, 3, 32), (7, 40, 30, 30, 15, 5, 5), (1, 1, 600, 600, 1, 7, 1),
+        (1, 32, 100, 100, 32, 3, 32), (7, 40, 30, 30, 15, 5, 5),
+        (1, 131, 14, 14, 160, 3, 1), (1, 1, 600, 600, 1, 7, 1),
     ]:
         x = rng.standard_normal((n, c, h, w)).astype(np.float32)
         weight = rng.standard_normal((o, c // groups, k, k)).astype(np.float32)

@@ -291,6 +291,24 @@ def test_factors_of_many_channels(outputs: int, spoilt: bool, isa: str, rng):
         assert_same_bits(alone, out[image : image + 1])
 
 
+@pytest.mark.parametrize("spoilt", [False, True])
+@pytest.mark.parametrize(("channels", "size"), [(64, 4), (131, 14), (96, 19)])
+def test_threads_share_the_factors_of_one_image(
+    channels: int, size: int, spoilt: bool, isa: str, rng
+):
+    x = rng.standard_normal((1, channels, size, size)).astype("float32")
+    w = rng.standard_normal((160, channels, 3, 3)).astype("float32")
+    if spoilt:
+        x[0, channels // 2 - 1, 0, 1] = np.nan
+        x[0, channels - 1, 2, 3] = -np.inf
+    out = poisoned((1, 160, size, size), x.dtype)
+    cyconv.set_num_threads(1)
+    alone = convolve(x, w)
+    cyconv.set_num_threads(2)
+    cyconv.conv2d(x, w, padding=1, algorithm="winograd", out=out)
+    assert_same_bits(out, alone)
+
+
 def test_auto_chooses_by_shapes_alone():
     shapes = (1, 64, 56, 56), (64, 64, 3, 3)
     chosen = cyconv.explain(*shapes, padding=1)
