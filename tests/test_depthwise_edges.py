@@ -45,6 +45,28 @@ def test_nothing_beyond_the_input_is_read(size, stride, name, isas, rng, share, 
                 tally["exact integer-valued results, depthwise edges"] += 1
 
 
+@pytest.mark.parametrize("flip", [(1, 1), (-1, 1), (1, -1)], ids=["plain", "up", "leftward"])
+@pytest.mark.parametrize("depthwise", [True, False], ids=["planes", "windows"])
+@pytest.mark.parametrize(("size", "stride"), SIZES)
+def test_what_lies_around_rows_takes_no_part(size, stride, depthwise, flip, isas, rng):
+    """The input is cut out of NaN, which may be read but must not be met."""
+    channels = 4
+    for turn, width in enumerate((size, 14, 15, 16, 17, 28, 33, 56)):
+        geometry = Geometry(
+            (stride, stride), (size // 2, 1, size // 2, turn % size), (1, 1), channels * depthwise or 1
+        )
+        around = np.full((2, channels + 2, 30, width + 20), np.nan, np.float32)
+        x = around[:, 1:-1, 4:-5, 10:-10][:, :, :: flip[0], :: flip[1]]
+        x[:] = rng.integers(-4, 5, x.shape)
+        w = rng.integers(-4, 5, (channels, 1 if depthwise else channels, size, size)).astype("f4")
+        expected = oracle.conv2d(x, w, np.zeros(channels, np.float32), geometry)
+        for isa in isas:
+            _engine.use_isa(isa)
+            out = poisoned(expected.shape, expected.dtype)
+            cyconv.conv2d(x, w, **geometry.keywords(), **DIRECT, out=out)
+            assert np.array_equal(out, expected), (isa, x.shape, geometry)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
 @pytest.mark.parametrize("name", ["float32", "float64"])
 @pytest.mark.parametrize("stride", [1, 2, 3, 4])

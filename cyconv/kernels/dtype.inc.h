@@ -63,6 +63,15 @@ CYC_INLINE CYC_HALF CYC_OP(half_multiply_add)(CYC_HALF a, CYC_HALF b, CYC_HALF c
 #endif
 
 #if CYC_FLOATING && defined(CYC_MASKED_LOADS)
+/* These lanes of the elements at p, zero elsewhere. What lies around them is read where that is cheaper. */
+CYC_INLINE CYC_VECTOR CYC_OP(load_around)(const CYC_ELEMENT *p, CYC_LANE_SET lanes) {
+#if CYC_CLEARS_LANES
+    return CYC_OP(keep_lanes)(CYC_OP(load)(p), lanes);
+#else
+    return CYC_OP(load_lanes)(p, lanes);
+#endif
+}
+
 /* The lanes of a vector from element `first` on that lie in 0 .. count. */
 CYC_INLINE CYC_LANE_SET CYC_NAME(lanes_inside)(ptrdiff_t first, ptrdiff_t count) {
     const ptrdiff_t low = first < 0 ? -first : 0, high = count - first;

@@ -157,6 +157,27 @@ CYC_INLINE CYC_VECTOR CYC_NAME(load_spread)(const CYC_ELEMENT *p, const CYC_LANE
     return step > 1 ? CYC_OP(even)(part[0], part[1]) : part[0];
 }
 
+/* Which lanes of an end of a row are elements of it: those of the vectors that it is picked from, and of the result. */
+typedef struct {
+    CYC_LANE_SET parts[CYC_MAX_SPREAD], picked;
+} CYC_NAME(row_end);
+
+CYC_INLINE void CYC_NAME(find_row_end)(CYC_NAME(row_end) *end, ptrdiff_t first, ptrdiff_t columns, const int step) {
+    CYC_UNROLL for (int part = 0; part < step; part++) {
+        end->parts[part] = CYC_NAME(lanes_inside)(part * CYC_LANES + step * first, step * (columns - 1) + 1);
+    }
+    end->picked = CYC_NAME(lanes_inside)(first, columns);
+}
+
+/* A vector of an end of a row; `around` it elements may be read. */
+CYC_INLINE CYC_VECTOR CYC_NAME(load_row_end)(const CYC_ELEMENT *p, const CYC_NAME(row_end) *end, const int around,
+                                             const int step) {
+#if CYC_CLEARS_LANES
+    if (around) return CYC_OP(keep_lanes)(CYC_NAME(load_spread)(p, NULL, step), end->picked);
+#endif
+    return CYC_NAME(load_spread)(p, end->parts, step);
+}
+
 /* Whole rows of a window, zeros and all, a vector at a time: what one writes beyond the end of its row the next rows
  * overwrite, but for the last of a channel. Short rows take a few cycles so, twenty with their ends apart. */
 CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step) {
@@ -167,13 +188,15 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
     const ptrdiff_t whole = before > 0, whole_end = (before + columns - (step > 1)) / CYC_LANES;
     const ptrdiff_t tail = whole_end > whole ? whole_end : whole; /* the vector that the columns end in */
     const ptrdiff_t inner_end = vectors > whole ? whole_end : 0;
-    const ptrdiff_t inputs = step * (columns - 1) + 1, tail_first = step * (tail * CYC_LANES - before);
-    CYC_LANE_SET head_inside[CYC_MAX_SPREAD], tail_inside[CYC_MAX_SPREAD];
-    CYC_UNROLL for (int part = 0; part < step; part++) {
-        head_inside[part] = CYC_NAME(lanes_inside)(part * CYC_LANES - step * before, inputs);
-        tail_inside[part] = CYC_NAME(lanes_inside)(part * CYC_LANES + tail_first, inputs);
-    }
+    const ptrdiff_t inputs = step * (columns - 1) + 1;
+    CYC_NAME(row_end) head_end, tail_end;
+    CYC_NAME(find_row_end)(&head_end, -before, columns, step);
+    CYC_NAME(find_row_end)(&tail_end, tail * CYC_LANES - before, columns, step);
     const ptrdiff_t row_size = inputs * (ptrdiff_t)sizeof(CYC_ELEMENT);
+    /* what lies between these bytes may be read */
+    const int forward = CYC_CLEARS_LANES && args->channel_bytes >= 0 && args->row_bytes >= 0;
+    const char *const low = args->src;
+    const char *const high = low + (args->channels - 1) * args->channel_bytes + (args->rows - 1) * args->row_bytes + row_size;
     const ptrdiff_t fetched = row_size < CYC_FAR_ROW_BYTES ? 0 : row_size;
     const ptrdiff_t ahead = (CYC_ROWS_AHEAD_BYTES + row_size - 1) / row_size * args->row_bytes;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
@@ -183,13 +206,15 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
             const CYC_ELEMENT *src = (const CYC_ELEMENT *)row - step * before;
             CYC_VECTOR last = CYC_OP(zero)();
             ptrdiff_t v = 0;
+            const int around =
+                forward && (const char *)src >= low && (const char *)(src + step * (tail + 1) * CYC_LANES) <= high;
             for (ptrdiff_t byte = 0; byte < fetched; byte += 64) CYC_PREFETCH(row + ahead + byte);
-            if (before > 0) last = CYC_NAME(load_spread)(src, head_inside, step);
+            if (before > 0) last = CYC_NAME(load_row_end)(src, &head_end, around, step);
             if (before > 0 && vectors > 1) CYC_OP(store)(dst, last), v = 1;
             for (; v < inner_end; v++)
                 CYC_OP(store)(dst + v * CYC_LANES, CYC_NAME(load_spread)(src + step * v * CYC_LANES, NULL, step));
             if (v == vectors) continue;
-            if (v == tail) last = CYC_NAME(load_spread)(src + step * v * CYC_LANES, tail_inside, step);
+            if (v == tail) last = CYC_NAME(load_row_end)(src + step * v * CYC_LANES, &tail_end, around, step);
             for (; v < vectors - 1; v++) {
                 CYC_OP(store)(dst + v * CYC_LANES, last);
                 last = CYC_OP(zero)();

@@ -3,6 +3,10 @@
  * The row kernel for planes that it reads where they lie: a depthwise layer uses each element so few
  * times that a copy into a window would cost as much as the products. Lanes in the padding are masked
  * out of the loads, and a stride of two is split into even and odd lanes in registers.
+ *
+ * Where a mask is an instruction of its own (CYC_CLEARS_LANES), lanes are read with what lies around the row and
+ * cleared afterwards, and only those of the vectors that half a kernel of padding reaches; lanes beyond the result may
+ * hold anything. A row that is the first or the last of all planes, or has more padding, is copied between zeros.
  */
 
 #if CYC_FLOATING && defined(CYC_MASKED_LOADS)
@@ -16,12 +20,18 @@
 /* Whether rows of padding are left out, of finite weights: a branch for each row, which few products do not repay. */
 #define CYC_SKIPS_ROWS(SIZE, STRIDE, V) ((STRIDE) == 1 && (V) <= (SIZE) / 2 - 1)
 #define CYC_PAIRS(SIZE, V) CYC_PAIRS_PLANES(CYC_REGISTERS, SIZE, V)
+#ifdef CYC_HALF_VECTORS
+#define CYC_HALVES_STRIPS 1
+#else
+#define CYC_HALVES_STRIPS 0
+#endif
 
 typedef struct {
     const CYC_ELEMENT *input, *weight;
     const CYC_ELEMENT *zeros; /* a row of padding; known to the strips, it would become another path through them */
     CYC_ELEMENT *out;
     const CYC_ELEMENT *bias;
+    const CYC_ELEMENT *low, *high; /* what lies between them may be read */
     int finite; /* its products with padding are zeros */
 } CYC_NAME(plane);
 
@@ -33,6 +43,7 @@ typedef struct CYC_NAME(strip) {
     ptrdiff_t first;   /* input column under the first tap */
     ptrdiff_t last;    /* columns of the last vector */
     ptrdiff_t repeats;
+    int copies; /* all its rows: too much padding for the masks */
     CYC_LANE_SET inside[CYC_MAX_PLANE_KERNEL][CYC_PLANE_MASKS]; /* the lanes that lie in the input */
 } CYC_NAME(strip);
 
@@ -46,10 +57,15 @@ typedef struct {
     int pair;   /* two planes together: twice the sums that do not wait for each other */
 } CYC_NAME(shape);
 
-/* The mask of vector j of a tap; -1: none. */
-CYC_INLINE int CYC_NAME(plane_mask)(const CYC_NAME(shape) shape, const int j) {
+/* The mask of vector j of the tap at column kw, or of the two taps from there on; -1: none. */
+CYC_INLINE int CYC_NAME(plane_mask)(const CYC_NAME(shape) shape, const int kw, const int j) {
     const int middle = shape.stride * (shape.vectors - 2);
     if (!shape.masked) return -1;
+    if (CYC_CLEARS_LANES) {
+        const int last = kw + shape.stride > shape.size ? kw : kw + shape.stride - 1;
+        const int reaches_left = j < shape.stride && kw < shape.size / 2, reaches_right = last > shape.size / 2;
+        return reaches_left || reaches_right ? j : -1;
+    }
     if (shape.vectors <= 2 || j < shape.stride) return j;
     return j < shape.stride + middle ? -1 : j - middle;
 }
@@ -62,11 +78,11 @@ typedef struct {
 
 /* What a tap reads of a row, stride * V vectors. */
 CYC_INLINE void CYC_NAME(plane_load)(CYC_VECTOR *lanes, const CYC_ELEMENT *row, const CYC_LANE_SET *inside,
-                                     const int count, const CYC_NAME(shape) shape) {
+                                     const int kw, const int count, const CYC_NAME(shape) shape) {
     CYC_UNROLL for (int j = 0; j < count; j++) {
         const CYC_ELEMENT *p = row + j * CYC_LANES;
-        const int mask = CYC_NAME(plane_mask)(shape, j);
-        lanes[j] = mask < 0 ? CYC_OP(load)(p) : CYC_OP(load_lanes)(p, inside[mask]);
+        const int mask = CYC_NAME(plane_mask)(shape, kw, j);
+        lanes[j] = mask < 0 ? CYC_OP(load)(p) : CYC_OP(load_around)(p, inside[mask]);
         if (shape.stride == 1) CYC_KEEP(lanes[j]);
     }
 }
@@ -87,13 +103,14 @@ CYC_INLINE void CYC_NAME(plane_products)(CYC_NAME(row) *sum, const CYC_NAME(row)
 
 /* The taps of stride 1: one input row at column kw. */
 CYC_INLINE void CYC_NAME(plane_tap)(CYC_NAME(row) *sum, const CYC_ELEMENT *row, const CYC_LANE_SET *inside,
-                                    const CYC_ELEMENT *weight, const int first, const int last,
+                                    const CYC_ELEMENT *weight, const int kw, const int first, const int last,
                                     const CYC_NAME(shape) shape) {
     const int whole = shape.vectors - shape.half;
     CYC_NAME(row) column;
-    CYC_NAME(plane_load)(column.whole, row, inside, whole, shape);
+    CYC_NAME(plane_load)(column.whole, row, inside, kw, whole, shape);
     if (shape.half) {
-        column.half = CYC_OP(half_load_lanes)(row + whole * CYC_LANES, inside[CYC_NAME(plane_mask)(shape, whole)]);
+        const int mask = CYC_NAME(plane_mask)(shape, kw, whole);
+        column.half = CYC_OP(half_load_lanes)(row + whole * CYC_LANES, inside[mask]);
         CYC_KEEP(column.half);
     }
     CYC_NAME(plane_products)(sum, &column, weight, first, last, shape);
@@ -113,16 +130,16 @@ CYC_INLINE void CYC_NAME(plane_split)(CYC_NAME(row) *column, const CYC_VECTOR *l
     }
 }
 
-/* The taps of stride 2: an input row at columns kw and, `both`, kw + 1. */
+/* The taps of stride 2: an input row at columns kw and, if there is one, kw + 1. */
 CYC_INLINE void CYC_NAME(plane_tap_pair)(CYC_NAME(row) *sum, const CYC_ELEMENT *row, const CYC_LANE_SET *inside,
-                                         const CYC_ELEMENT *weight, const int both, const int first, const int last,
+                                         const CYC_ELEMENT *weight, const int kw, const int first, const int last,
                                          const CYC_NAME(shape) shape) {
     CYC_VECTOR lanes[CYC_MAX_PLANE_STRIDE * CYC_MAX_TILE_VECTORS];
     CYC_NAME(row) column;
-    CYC_NAME(plane_load)(lanes, row, inside, 2 * shape.vectors - shape.half, shape);
+    CYC_NAME(plane_load)(lanes, row, inside, kw, 2 * shape.vectors - shape.half, shape);
     CYC_NAME(plane_split)(&column, lanes, 0, shape);
     CYC_NAME(plane_products)(sum, &column, weight, first, last, shape);
-    if (!both) return;
+    if (kw + 1 == shape.size) return;
     CYC_NAME(plane_split)(&column, lanes, 1, shape); /* the even lanes of the next tap */
     CYC_NAME(plane_products)(sum, &column, weight + 1, first, last, shape);
 }
@@ -132,9 +149,9 @@ CYC_INLINE void CYC_NAME(plane_taps)(CYC_NAME(row) *sum, const CYC_ELEMENT *row,
                                      const CYC_ELEMENT *weight, ptrdiff_t kw, const int first, const int last,
                                      const CYC_NAME(shape) shape) {
     if (shape.stride == 1)
-        CYC_NAME(plane_tap)(sum, row + kw, strip->inside[kw], weight + kw, first, last, shape);
+        CYC_NAME(plane_tap)(sum, row + kw, strip->inside[kw], weight + kw, (int)kw, first, last, shape);
     else
-        CYC_NAME(plane_tap_pair)(sum, row + kw, strip->inside[kw], weight + kw, kw + 1 < shape.size, first, last, shape);
+        CYC_NAME(plane_tap_pair)(sum, row + kw, strip->inside[kw], weight + kw, (int)kw, first, last, shape);
 }
 
 CYC_INLINE void CYC_NAME(plane_start)(CYC_NAME(row) *sum, const CYC_NAME(shape) shape) {
@@ -195,6 +212,25 @@ CYC_INLINE void CYC_NAME(plane_finish)(const cyc_planes_args *args, const CYC_NA
     }
 }
 
+/* What the taps of a strip read of a row, at most. */
+#define CYC_PLANE_REACH (CYC_MAX_PLANE_STRIDE * CYC_MOST_ROW_VECTORS * CYC_LANES + CYC_MAX_PLANE_KERNEL)
+
+/* Copies what a strip may read of a row, between zeros. */
+CYC_RARE void CYC_NAME(plane_copy)(const CYC_ELEMENT *row, ptrdiff_t first, ptrdiff_t columns, CYC_ELEMENT *copy) {
+    for (ptrdiff_t x = 0; x < CYC_PLANE_REACH; x++) copy[x] = first + x >= 0 && first + x < columns ? row[x] : 0;
+}
+
+/* The row of the input that a strip reads, or a copy. */
+CYC_INLINE const CYC_ELEMENT *CYC_NAME(plane_row)(const cyc_planes_args *args, const CYC_NAME(plane) *plane,
+                                                  const CYC_NAME(strip) *strip, const CYC_ELEMENT *row,
+                                                  CYC_ELEMENT *copy, const CYC_NAME(shape) shape) {
+    const ptrdiff_t reach = shape.stride * shape.vectors * CYC_LANES + shape.size;
+    if (!CYC_CLEARS_LANES || !shape.masked) return row;
+    if (!strip->copies && row >= plane->low && row + reach <= plane->high) return row;
+    CYC_NAME(plane_copy)(row, strip->first, args->input_columns, copy);
+    return copy;
+}
+
 CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAME(plane) *plane,
                                       const CYC_NAME(strip) *strip, const CYC_NAME(shape) shape) {
     const int size = shape.size, stride = shape.stride, vectors = shape.vectors, rows = CYC_PLANE_ROWS(vectors);
@@ -222,13 +258,19 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
                 const int inside = (size_t)(top + i) < input_rows;
                 const int left_out = skips && !inside && plane->finite;
                 if (chunks == 1 && left_out) continue;
-                const CYC_ELEMENT *input = inside ? from : zeros;
-                const CYC_ELEMENT *other_input = inside ? from + args->input_step : zeros;
+                CYC_ELEMENT copy[CYC_PLANE_REACH], other_copy[CYC_PLANE_REACH];
+                const CYC_ELEMENT *input = zeros, *other_input = zeros;
+                if (inside) {
+                    input = CYC_NAME(plane_row)(args, plane, strip, from, copy, shape);
+                    if (shape.pair)
+                        other_input =
+                            CYC_NAME(plane_row)(args, plane, strip, from + args->input_step, other_copy, shape);
+                }
                 const int first = i < size ? 0 : (i - size) / stride + 1;
                 const int last = i / stride < rows ? i / stride : rows - 1;
                 const CYC_ELEMENT *weight = plane->weight + i * size;
                 int done = 0;
-                if (shape.half && vectors > 1) CYC_FORGET(weight);
+                if ((shape.half && vectors > 1) || CYC_REGISTERS < 32) CYC_FORGET(weight);
                 /* output rows in whose kernel row a chunk ends, the later chunk first: it ends further to the left */
                 CYC_UNROLL for (int chunk = 2; chunk > 0; chunk--) {
                     const int r = i - chunk * CYC_CHUNK / size, end = chunk * CYC_CHUNK % size;
@@ -289,14 +331,17 @@ CYC_INLINE ptrdiff_t CYC_NAME(place_strip)(const cyc_planes_args *args, const CY
         strip->repeats = left / columns < fitting ? left / columns : fitting;
         return vectors;
     }
-    const int half = left <= columns - CYC_LANES / 2;
+    const int half = CYC_HALVES_STRIPS && left <= columns - CYC_LANES / 2;
+    const ptrdiff_t results = left < columns ? left : columns;
+    strip->copies =
+        first + size / 2 < 0 || first + (results - 1) * stride + size / 2 >= args->input_columns;
     strip->run = half ? functions[vectors - 1].half : functions[vectors - 1].masked;
     if (CYC_PAIRS(size, vectors))
         strip->run_pair = half ? functions[vectors - 1].half_pair : functions[vectors - 1].masked_pair;
     for (int kw = 0; kw < size; kw += stride) {
         for (int j = 0; j < stride * vectors; j++) {
             const CYC_NAME(shape) shape = {size, stride, (int)vectors, 1, 0, 0};
-            const int mask = CYC_NAME(plane_mask)(shape, j);
+            const int mask = CYC_NAME(plane_mask)(shape, kw, j);
             if (mask >= 0)
                 strip->inside[kw][mask] =
                     CYC_NAME(lanes_inside)(first + kw + j * CYC_LANES, args->input_columns);
@@ -308,10 +353,13 @@ CYC_INLINE ptrdiff_t CYC_NAME(place_strip)(const cyc_planes_args *args, const CY
 /* All planes, strip by strip. */
 CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(strip_fns) *functions, const int size,
                                  const int stride) {
-    static const CYC_ELEMENT zeros[CYC_MAX_PLANE_STRIDE * CYC_MOST_ROW_VECTORS * CYC_LANES + CYC_MAX_PLANE_KERNEL];
+    static const CYC_ELEMENT zeros[CYC_PLANE_REACH];
     CYC_NAME(strip) strips[CYC_PLANE_STRIPS];
     CYC_NAME(plane) plane;
     plane.zeros = zeros;
+    plane.low = plane.high = (const CYC_ELEMENT *)args->input;
+    if (args->input_step >= 0 && args->input_pitch >= 0 && args->input_rows > 0)
+        plane.high += (args->planes - 1) * args->input_step + (args->input_rows - 1) * args->input_pitch + args->input_columns;
     plane.finite = CYC_SKIPS_ROWS(size, stride, 1) && CYC_NAME(finite)(args->weight, args->planes * size * size);
     ptrdiff_t x = 0, vectors = CYC_MOST_ROW_VECTORS;
     while (x < args->columns) {
@@ -341,7 +389,7 @@ CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(str
 #define CYC_PLANE_STRIP(SIZE, STRIDE, V, NAME, MASKED, HALF, PAIR)                                                \
     static void CYC_NAME(strip_##SIZE##_##STRIDE##_##V##_##NAME)(                                                 \
         const cyc_planes_args *args, const CYC_NAME(plane) * plane, const CYC_NAME(strip) * strip) {              \
-        if (PAIR && !CYC_PAIRS(SIZE, V)) return;                                                           \
+        if ((PAIR && !CYC_PAIRS(SIZE, V)) || (HALF && !CYC_HALVES_STRIPS)) return;                              \
         CYC_NAME(plane_strip)(args, plane, strip, (CYC_NAME(shape)){SIZE, STRIDE, V, MASKED, HALF, PAIR});        \
     }
 #define CYC_PLANE_STRIPS_OF(SIZE, STRIDE, V)               \
@@ -382,6 +430,8 @@ CYC_LARGE_PLANE_SIZES(CYC_LARGE_PLANES)
 #undef CYC_PLANE_STRIPS
 #undef CYC_SKIPS_ROWS
 #undef CYC_PAIRS
+#undef CYC_HALVES_STRIPS
+#undef CYC_PLANE_REACH
 #undef CYC_PLANE_MASKS
 
 #else

@@ -50,16 +50,20 @@
 #define CYC_PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
 #endif
 
+/* CYC_RARE: a function that is seldom called, from many places. */
 #if defined(_MSC_VER) && !defined(__clang__)
 #define CYC_INLINE static __forceinline
+#define CYC_RARE static __declspec(noinline)
 #define CYC_UNROLL
 #define CYC_NO_UNROLL
 #elif defined(__clang__)
 #define CYC_INLINE static inline __attribute__((always_inline, unused))
+#define CYC_RARE static __attribute__((cold, noinline, unused))
 #define CYC_UNROLL _Pragma("unroll")
 #define CYC_NO_UNROLL _Pragma("nounroll")
 #else
 #define CYC_INLINE static inline __attribute__((always_inline, unused))
+#define CYC_RARE static __attribute__((cold, noinline, unused))
 #define CYC_UNROLL _Pragma("GCC unroll 32")
 #define CYC_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
