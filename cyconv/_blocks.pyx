@@ -49,6 +49,8 @@ cdef enum:
     # 48 on those whose lines come late; the pixels that were gathered for all panels come from the second.
     FEW_REGISTERS_PANEL_BUDGET = 8 * 1024
     NEAR_PANEL_BUDGET = 16 * 1024
+    # Few panels have few running totals, which stay near as well.
+    MIN_FAR_PANELS = 4
     PIXELS_BUDGET = 192 * 1024
     # Those pixels and the totals of all outputs share the second level, unless the weights are so many that they come
     # from memory for each block of pixels.
@@ -328,9 +330,10 @@ cdef bint shares_panels(const Plan *plan, Py_ssize_t threads) noexcept nogil:
 
 
 cdef Py_ssize_t panel_budget(const Plan *plan) noexcept nogil:
-    if not wants_near_panels(plan.kernels):
+    cdef bint few_registers = plan.kernels.registers < MANY_REGISTERS
+    if not wants_near_panels(plan.kernels) and not (few_registers and plan.panels < MIN_FAR_PANELS):
         return PANEL_BUDGET
-    return FEW_REGISTERS_PANEL_BUDGET if plan.kernels.registers < MANY_REGISTERS else NEAR_PANEL_BUDGET
+    return FEW_REGISTERS_PANEL_BUDGET if few_registers else NEAR_PANEL_BUDGET
 
 
 cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogil:

@@ -22,7 +22,7 @@ __all__ = [
 
 _Pair: TypeAlias = tuple[int, int]
 _Sides: TypeAlias = tuple[int, int, int, int]
-_LineKind: TypeAlias = Literal["split", "whole", "late"]
+_LineKind: TypeAlias = Literal["split", "whole", "late", "none"]
 
 class _Plan(TypedDict):
     algorithm: str

@@ -11,7 +11,7 @@ from cyconv._kernels cimport cyc_cpu_lines, cyc_isa, cyc_isas
 __all__ = ["available_isas", "fma_peak", "isa_name", "suppose_lines", "use_isa"]
 
 # By the CYC_..._LINES of kernels.h.
-LINE_KINDS = ("split", "whole", "late")
+LINE_KINDS = ("split", "whole", "late", "none")
 
 cdef const cyc_isa *isa = NULL
 cdef int lines = cyc_cpu_lines()
@@ -28,7 +28,7 @@ cdef int line_kind() noexcept nogil:
 
 
 def suppose_lines(str kind):
-    """Let the cost model suppose a kind of core, whatever this one is: "split", "whole" or "late"; what it was."""
+    """Let the cost model suppose a kind of core, whatever this one is: one of LINE_KINDS; what it was."""
     global lines
     before = lines
     lines = LINE_KINDS.index(kind)

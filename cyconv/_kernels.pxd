@@ -278,6 +278,7 @@ cdef extern from "kernels/kernels.h" nogil:
         CYC_SPLIT_LINES
         CYC_WHOLE_LINES
         CYC_LATE_LINES
+        CYC_NO_LINES
     int cyc_cpu_lines() noexcept
     const cyc_isa *cyc_isas[]
 

@@ -11,6 +11,7 @@ from cyconv._kernels cimport (
     CYC_KEEPS_TOTALS,
     CYC_KEPT_COLUMNS,
     CYC_LATE_LINES,
+    CYC_NO_LINES,
     CYC_SPLIT_LINES,
     CYC_WHOLE_LINES,
     cyc_kernels,
@@ -82,9 +83,11 @@ cdef inline double cycle_slots(const cyc_kernels *kernels) noexcept nogil:
 
 cdef inline bint wants_near_panels(const cyc_kernels *kernels) noexcept nogil:
     """Whether a tile reads its panel faster than the second level provides it: 64 bytes of each term in the six
-    cycles of twelve products, or 128 in fourteen.
+    cycles of twelve products, or 128 in fourteen. Where vectors are split these products take twelve.
     """
-    return kernels.registers < MANY_REGISTERS or has_late_lines(kernels)
+    if kernels.registers < MANY_REGISTERS:
+        return line_kind() != CYC_NO_LINES
+    return has_late_lines(kernels)
 
 
 cdef inline Py_ssize_t candidate_rows(const cyc_kernels *kernels, Py_ssize_t vectors, int keeps) noexcept nogil:

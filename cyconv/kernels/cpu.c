@@ -69,15 +69,19 @@ int cyc_cpu_has_avx512(void) {
 }
 
 /* AMD's Zen 4, the one with AVX-512 in family 25, has split lines (AMD, "Software Optimization Guide for the Zen4
- * Microarchitecture", 57647, 2.11); on Zen 5, family 26, and on Granite Rapids the kinds were measured. */
+ * Microarchitecture", 57647, 2.11); on Zen 5, family 26, and on Granite Rapids the kinds were measured. Zen 1, the
+ * models of family 23 below 0x30, splits shorter vectors (AMD, "Software Optimization Guide for AMD Family 17h
+ * Processors", 55723, 2.11). */
 int cyc_cpu_lines(void) {
-    enum { ZEN_4_FAMILY = 25 };
+    enum { ZEN_1_FAMILY = 23, ZEN_2_MODEL = 0x30, ZEN_4_FAMILY = 25 };
     const unsigned authentic[3] = {0x68747541, 0x69746e65, 0x444d4163}; /* "AuthenticAMD" in EBX, EDX, ECX */
     unsigned leaf0[4], leaf1[4];
     cpuid(0, leaf0);
     cpuid(1, leaf1);
     const unsigned family = (leaf1[EAX] >> 8 & 0xf) + (leaf1[EAX] >> 20 & 0xff);
     if (leaf0[EBX] != authentic[0] || leaf0[EDX] != authentic[1] || leaf0[ECX] != authentic[2]) return CYC_LATE_LINES;
+    const unsigned model = (leaf1[EAX] >> 4 & 0xf) | (leaf1[EAX] >> 12 & 0xf0);
+    if (family == ZEN_1_FAMILY && model < ZEN_2_MODEL) return CYC_NO_LINES;
     return family == ZEN_4_FAMILY ? CYC_SPLIT_LINES : CYC_WHOLE_LINES;
 }
 
