@@ -51,26 +51,26 @@ CYC_INLINE void CYC_NAME(winograd_input_1d)(const CYC_VECTOR in[CYC_WINOGRAD_IN]
     }
 }
 
-/* Three weights to six factors: their values as a polynomial at each point, over the product of the
- * distances to the other points. */
-CYC_INLINE void CYC_NAME(winograd_weight_1d)(const CYC_VECTOR in[CYC_WINOGRAD_TAPS], CYC_VECTOR out[CYC_WINOGRAD_IN]) {
+/* Three weights to two of the six factors, by pairs as above: their values as a polynomial at each point, over the
+ * product of the distances to the other points. */
+CYC_INLINE void CYC_NAME(winograd_weight_pair)(const CYC_VECTOR in[CYC_WINOGRAD_TAPS], const int pair,
+                                               CYC_VECTOR out[2]) {
+    const CYC_ELEMENT point = pair == 1 ? CYC_A : CYC_B, square = point * point;
+    const CYC_ELEMENT distance = 2 * (pair == 1 ? CYC_A2 - CYC_B2 : CYC_B2 - CYC_A2);
     CYC_CONSTANT(at_zero, 1 / (CYC_A2 * CYC_B2))
-    CYC_CONSTANT(at_a, 1 / (2 * CYC_A2 * (CYC_A2 - CYC_B2)))
-    CYC_CONSTANT(at_a_odd, 1 / (2 * CYC_A * (CYC_A2 - CYC_B2)))
-    CYC_CONSTANT(minus_at_a_odd, -1 / (2 * CYC_A * (CYC_A2 - CYC_B2)))
-    CYC_CONSTANT(at_a_square, 1 / (2 * (CYC_A2 - CYC_B2)))
-    CYC_CONSTANT(at_b, 1 / (2 * CYC_B2 * (CYC_B2 - CYC_A2)))
-    CYC_CONSTANT(at_b_odd, 1 / (2 * CYC_B * (CYC_B2 - CYC_A2)))
-    CYC_CONSTANT(minus_at_b_odd, -1 / (2 * CYC_B * (CYC_B2 - CYC_A2)))
-    CYC_CONSTANT(at_b_square, 1 / (2 * (CYC_B2 - CYC_A2)))
-    const CYC_VECTOR a_even = CYC_OP(multiply_add)(at_a_square, in[2], CYC_OP(multiply)(at_a, in[0]));
-    const CYC_VECTOR b_even = CYC_OP(multiply_add)(at_b_square, in[2], CYC_OP(multiply)(at_b, in[0]));
-    out[0] = CYC_OP(multiply)(at_zero, in[0]);
-    out[1] = CYC_OP(multiply_add)(at_a_odd, in[1], a_even);
-    out[2] = CYC_OP(multiply_add)(minus_at_a_odd, in[1], a_even);
-    out[3] = CYC_OP(multiply_add)(at_b_odd, in[1], b_even);
-    out[4] = CYC_OP(multiply_add)(minus_at_b_odd, in[1], b_even);
-    out[5] = in[2];
+    CYC_CONSTANT(at_point, 1 / (square * distance))
+    CYC_CONSTANT(at_point_odd, 1 / (point * distance))
+    CYC_CONSTANT(minus_at_point_odd, -1 / (point * distance))
+    CYC_CONSTANT(at_point_square, 1 / distance)
+    if (pair == 0) {
+        out[0] = CYC_OP(multiply)(at_zero, in[0]);
+        out[1] = in[2];
+    } else {
+        const CYC_VECTOR even =
+            CYC_OP(multiply_add)(at_point_square, in[2], CYC_OP(multiply)(at_point, in[0]));
+        out[0] = CYC_OP(multiply_add)(at_point_odd, in[1], even);
+        out[1] = CYC_OP(multiply_add)(minus_at_point_odd, in[1], even);
+    }
 }
 
 /* Six sums of products to four outputs: output k is the sum over the points of their k-th power, and infinity
@@ -259,37 +259,56 @@ static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
     }
 }
 
+/* The factors of a vector of outputs of one channel, whose weights lie `width` apart. Rows of factors go by pairs, and
+ * the place of each from that of the one before, so that neither they nor 36 addresses leave the registers. */
+CYC_INLINE void CYC_NAME(transform_weight)(const CYC_ELEMENT *weight, ptrdiff_t width, ptrdiff_t ahead,
+                                           CYC_ELEMENT *factors, ptrdiff_t plane) {
+    CYC_UNROLL for (int pair = 0; pair < 3; pair++) {
+        CYC_VECTOR half[2][CYC_WINOGRAD_TAPS];
+        CYC_FORGET(weight);
+        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_TAPS; j++) {
+            CYC_VECTOR column[CYC_WINOGRAD_TAPS], two[2];
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_TAPS; i++) {
+                const CYC_ELEMENT *p = weight + (i * CYC_WINOGRAD_TAPS + j) * width;
+                column[i] = CYC_OP(load)(p);
+                if (pair == 0) CYC_PREFETCH(p + ahead);
+            }
+            CYC_NAME(winograd_weight_pair)(column, pair, two);
+            half[0][j] = two[0];
+            half[1][j] = two[1];
+        }
+        CYC_UNROLL for (int k = 0; k < 2; k++) {
+            CYC_ELEMENT *out = factors + (k ? CYC_PAIR_SECOND(pair) : CYC_PAIR_FIRST(pair)) * CYC_WINOGRAD_IN * plane;
+            CYC_VECTOR factor[CYC_WINOGRAD_IN];
+            CYC_UNROLL for (int across = 0; across < 3; across++) {
+                CYC_VECTOR two[2];
+                CYC_NAME(winograd_weight_pair)(half[k], across, two);
+                factor[CYC_PAIR_FIRST(across)] = two[0];
+                factor[CYC_PAIR_SECOND(across)] = two[1];
+            }
+            CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++, out += plane) {
+                CYC_FORGET(out);
+                CYC_OP(store)(out, factor[j]);
+            }
+        }
+    }
+}
+
 static void CYC_NAME(winograd_weight)(const void *panel, ptrdiff_t channels, ptrdiff_t width, void *factors,
                                       ptrdiff_t plane) {
     /* nine interleaved streams, often from memory, which no hardware prefetcher follows */
-    const ptrdiff_t elements = channels * width, ahead = 6 * CYC_WINOGRAD_TAPS * CYC_WINOGRAD_TAPS * width;
+    const ptrdiff_t taps = CYC_WINOGRAD_TAPS * CYC_WINOGRAD_TAPS, ahead = 6 * taps * width;
+    CYC_ELEMENT last[CYC_WINOGRAD_PRODUCTS][sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)];
     for (ptrdiff_t c = 0; c < channels; c++) {
-        const CYC_ELEMENT *weight = (const CYC_ELEMENT *)panel + c * CYC_WINOGRAD_TAPS * CYC_WINOGRAD_TAPS * width;
+        const CYC_ELEMENT *weight = (const CYC_ELEMENT *)panel + c * taps * width;
+        CYC_ELEMENT *out = (CYC_ELEMENT *)factors + c * width;
         for (ptrdiff_t x = 0; x < width; x += CYC_LANES) {
-            CYC_VECTOR half[CYC_WINOGRAD_TAPS][CYC_WINOGRAD_IN]; /* [column][row] */
-            CYC_ELEMENT *out = (CYC_ELEMENT *)factors + c * width + x;
-            const ptrdiff_t room = elements - c * width - x;
-            CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_TAPS; j++) {
-                CYC_VECTOR column[CYC_WINOGRAD_TAPS];
-                CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_TAPS; i++) {
-                    const CYC_ELEMENT *p = weight + (i * CYC_WINOGRAD_TAPS + j) * width + x;
-                    column[i] = CYC_OP(load)(p);
-                    CYC_PREFETCH(p + ahead);
-                }
-                CYC_NAME(winograd_weight_1d)(column, half[j]);
-            }
-            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
-                CYC_VECTOR row[CYC_WINOGRAD_TAPS], factor[CYC_WINOGRAD_IN];
-                CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_TAPS; j++) row[j] = half[j][i];
-                CYC_NAME(winograd_weight_1d)(row, factor);
-                /* what a store writes beyond its channel, the next channel overwrites */
-                CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
-                    if (room >= CYC_LANES)
-                        CYC_OP(store)(out + (i * CYC_WINOGRAD_IN + j) * plane, factor[j]);
-                    else
-                        CYC_OP(store_first)(out + (i * CYC_WINOGRAD_IN + j) * plane, factor[j], room);
-                }
-            }
+            /* what is written beyond a channel, the next channel overwrites */
+            const ptrdiff_t room = (channels - c) * width - x;
+            const int whole = room >= CYC_LANES;
+            CYC_NAME(transform_weight)(weight + x, width, ahead, whole ? out + x : last[0], whole ? plane : CYC_LANES);
+            for (int product = 0; !whole && product < CYC_WINOGRAD_PRODUCTS; product++)
+                memcpy(out + product * plane + x, last[product], (size_t)room * sizeof *out);
         }
     }
 }
