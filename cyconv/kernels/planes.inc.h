@@ -179,7 +179,9 @@ CYC_INLINE void CYC_NAME(plane_columns)(CYC_NAME(row) *sum, CYC_NAME(row) *other
                                         const CYC_ELEMENT *weight, const int from, const int to, const int first,
                                         const int last, const CYC_NAME(shape) shape) {
     const int square = shape.size * shape.size;
-    if (CYC_UNROLLS_TAPS(CYC_MOST_ROW_VECTORS, shape.size, shape.vectors)) {
+    /* rolled, each tap would have to find out which of its vectors have masks */
+    const int masks_differ = CYC_CLEARS_LANES && shape.masked && shape.size <= 7;
+    if (masks_differ || CYC_UNROLLS_TAPS(CYC_MOST_ROW_VECTORS, shape.size, shape.vectors)) {
         CYC_UNROLL for (int kw = from; kw < to; kw += shape.stride) {
             CYC_NAME(plane_taps)(sum, input, strip, weight, kw, first, last, shape);
             if (shape.pair) CYC_NAME(plane_taps)(other, other_input, strip, weight + square, kw, first, last, shape);
