@@ -18,7 +18,7 @@ cdef double WINDOW_SLOTS = 0.45
 cdef double WINDOW_ROW_SLOTS = 10.0
 # The row kernel, unless all rows and terms are unrolled: each input row that it loads, to find the output rows
 # and the ends of chunks; and its start.
-cdef double ROWS_INPUT_SLOTS = 24
+cdef double ROWS_INPUT_SLOTS = 36
 cdef double ROWS_START_SLOTS = 1000
 # With few registers it loads its weights again for every input row, and its window comes from afar.
 cdef double FEW_REGISTERS_FACTOR = 1.5
