@@ -53,7 +53,10 @@ def test_what_lies_around_rows_takes_no_part(size, stride, depthwise, flip, isas
     channels = 4
     for turn, width in enumerate((size, 14, 15, 16, 17, 28, 33, 56)):
         geometry = Geometry(
-            (stride, stride), (size // 2, 1, size // 2, turn % size), (1, 1), channels * depthwise or 1
+            (stride, stride),
+            (size // 2, 1, size // 2, turn % size),
+            (1, 1),
+            channels * depthwise or 1,
         )
         around = np.full((2, channels + 2, 30, width + 20), np.nan, np.float32)
         x = around[:, 1:-1, 4:-5, 10:-10][:, :, :: flip[0], :: flip[1]]

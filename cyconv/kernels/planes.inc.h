@@ -11,8 +11,9 @@
 
 #if CYC_FLOATING && defined(CYC_MASKED_LOADS)
 
-/* Vectors of a tap that have masks, at most: all of up to two, of more the first and the last; times the stride. */
-#define CYC_PLANE_MASKS (2 * CYC_MAX_PLANE_STRIDE)
+/* Vectors of a tap that have masks, at most: all of up to two, of more the first and the last; times the stride. With
+ * CYC_CLEARS_LANES all, or the first, in which half a kernel of padding has to end. */
+#define CYC_PLANE_MASKS ((CYC_CLEARS_LANES ? CYC_MOST_ROW_VECTORS : 2) * CYC_MAX_PLANE_STRIDE)
 
 /* Strips whose masks are made once for all planes; wider images take several rounds. */
 #define CYC_PLANE_STRIPS 8
@@ -63,8 +64,8 @@ CYC_INLINE int CYC_NAME(plane_mask)(const CYC_NAME(shape) shape, const int kw, c
     if (!shape.masked) return -1;
     if (CYC_CLEARS_LANES) {
         const int last = kw + shape.stride > shape.size ? kw : kw + shape.stride - 1;
-        const int reaches_left = j < shape.stride && kw < shape.size / 2, reaches_right = last > shape.size / 2;
-        return reaches_left || reaches_right ? j : -1;
+        const int half = shape.size / 2;
+        return (j < shape.stride && kw < half) || last > half ? j : -1;
     }
     if (shape.vectors <= 2 || j < shape.stride) return j;
     return j < shape.stride + middle ? -1 : j - middle;
