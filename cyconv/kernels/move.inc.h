@@ -174,6 +174,8 @@ CYC_INLINE CYC_VECTOR CYC_NAME(load_row_end)(const CYC_ELEMENT *p, const CYC_NAM
                                              const int step) {
 #if CYC_CLEARS_LANES
     if (around) return CYC_OP(keep_lanes)(CYC_NAME(load_spread)(p, NULL, step), end->picked);
+#else
+    (void)around;
 #endif
     return CYC_NAME(load_spread)(p, end->parts, step);
 }
