@@ -185,9 +185,10 @@ typedef struct {
  *     out[p][r][x] = clamp(bias[p] + sum over (kh, kw) of weight[p][kh][kw] *
  *                    input[p][top + r * stride + kh][left + x * stride + kw])
  *
- * for `planes` planes of input_rows by input_columns, beyond which the input counts as zero and is not
- * read. Planes lie input_step and out_step apart, rows input_pitch and out_pitch; weights and bias are
- * contiguous, `clamp` may be NULL. The kernel's size and the stride are those of the function.
+ * for `planes` planes of input_rows by input_columns, beyond which the input counts as zero. What lies between
+ * the first element of all and the last may be read, whatever it is; nothing else. Planes lie input_step and
+ * out_step apart, rows input_pitch and out_pitch; weights and bias are contiguous, `clamp` may be NULL. The
+ * kernel's size and the stride are those of the function.
  */
 typedef struct {
     const void *input;
@@ -204,7 +205,8 @@ typedef struct {
 
 /* Copy a rectangle of each channel into a window, converted to the compute dtype. In each channel
  * (channel_pitch apart in dst) each row (row_pitch apart) gets `before` zeros, `columns` values,
- * `after` zeros. Source steps are in bytes and may be zero or negative; the source may be unaligned.
+ * `after` zeros. Source steps are in bytes and may be zero or negative; the source may be unaligned. What lies
+ * between its first element and its last may be read.
  * With `alone`, rows have no other values than these, so that what lies between them, and the beginning of the
  * next one, may be written on the way. */
 typedef struct {
