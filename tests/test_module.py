@@ -344,7 +344,7 @@ def test_plans_of_other_calls_do_not_fit(algorithm: str, isas, rng):
             expected[isa, index] = cyconv.conv2d(
                 x, layer.weight, layer.bias, padding=1, algorithm=algorithm
             )
-    calls = [(isa, n, kind) for isa in isas for n in (1, 2) for kind in ("split", "none")]
+    calls = [(isa, n, kind) for isa in isas for n in (1, 2) for kind in ("split", "late", "none")]
     for isa, threads, kind in calls * 2:
         _engine.use_isa(isa)
         cyconv.set_num_threads(threads)

@@ -57,8 +57,8 @@ copy_tree() { # the project's sources to $folder/src, without what other builds 
 # An arm64 Python with its headers in $folder/root. APT works in folders of its own, with arm64 as
 # its only architecture, so that the system's package database never hears of it.
 fetch_arm64_python() {
-    [ -x "$folder/root/usr/bin/python3" ] && return
-    local apt=$folder/apt deb
+    local root=$folder/root apt=$folder/apt deb
+    [ -x "$root/usr/bin/python3" ] && return
     mkdir -p "$apt/lists/partial" "$apt/archives/partial"
     : > "$apt/status"
     local options=(
@@ -70,9 +70,9 @@ fetch_arm64_python() {
     apt-get "${options[@]}" update -qq
     apt-get "${options[@]}" install -y -qq --download-only \
         python3-minimal libpython3-stdlib libpython3-dev libstdc++6 libgomp1 > /dev/null
-    mkdir -p "$folder/root"
+    mkdir -p "$root"
     for deb in "$apt"/archives/*.deb; do
-        dpkg -x "$deb" "$folder/root"
+        dpkg -x "$deb" "$root"
     done
 }
 

@@ -198,7 +198,8 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
     /* what lies between these bytes may be read */
     const int forward = CYC_CLEARS_LANES && args->channel_bytes >= 0 && args->row_bytes >= 0;
     const char *const low = args->src;
-    const char *const high = low + (args->channels - 1) * args->channel_bytes + (args->rows - 1) * args->row_bytes + row_size;
+    const char *const last_row = low + (args->channels - 1) * args->channel_bytes + (args->rows - 1) * args->row_bytes;
+    const char *const high = last_row + row_size;
     const ptrdiff_t fetched = row_size < CYC_FAR_ROW_BYTES ? 0 : row_size;
     const ptrdiff_t ahead = (CYC_ROWS_AHEAD_BYTES + row_size - 1) / row_size * args->row_bytes;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
