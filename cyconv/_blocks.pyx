@@ -22,6 +22,7 @@ from cyconv._plan cimport (
     HELD_FACTORS_BUDGET,
     MIN_BLOCK_COLUMNS,
     ROWS,
+    TILE,
     TURNED_TILE,
     WINOGRAD,
     Plan,
@@ -363,6 +364,8 @@ cdef void choose_panel_block(Plan *plan) noexcept nogil:
     """Panels of a task: those that a thread is to take, unless their running totals are too large."""
     cdef Py_ssize_t totals
     plan.spots = count_spots(plan, plan.rows.block, plan.columns.block)
+    if plan.one_tap and plan.algorithm == TILE and not plan.gathers:  # in place a block may begin with a smaller one
+        plan.spots += 1
     if plan.term_blocks > 1:
         totals = plan.spots * plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * plan.kernels.item
         plan.panel_block = max(1, min(plan.panel_block, TOTALS_BUDGET // totals))

@@ -48,6 +48,7 @@ from cyconv._slots cimport (
     TILE_START_SLOTS,
     Terms,
     candidate_rows,
+    has_late_lines,
     has_whole_lines,
     kept_rows,
     scalars_slots,
@@ -99,6 +100,12 @@ cdef double GATHER_VECTOR_SLOTS = 2.5
 cdef double WHOLE_GATHER_SLOTS = 6
 cdef double WHOLE_GATHER_VECTOR_SLOTS = 3.5
 cdef double FAR_PIXELS_FACTOR = 1.06
+# Of a term of a tile whose pixels are read in place: it fetches those of the next tile.
+cdef double IN_PLACE_TERM_SLOTS = 2
+# Of a term of a turned tile in place, if the input does not fit the second level, 2 MiB, with what else is there: a few
+# pixels from each of its channels, which nothing fetches in time. Measured on Granite Rapids, whose lines come late.
+cdef double FAR_IN_PLACE_TERM_SLOTS = 6
+cdef double NEAR_INPUT_BYTES = 1024 * 1024
 cdef Py_ssize_t MIN_GATHERED_OUTPUTS = 32
 # To find the taps of a tile, against the products that it leaves out: of full tiles with so many sums.
 cdef double SKIP_SLOTS = 200
@@ -245,7 +252,7 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
         plan.one_tap and ceil_div(problem.out_channels, plan.tile_rows) <= MAX_PANELS_IN_PLACE
         and row_count * columns % lanes == 0  # else the last vector would end beyond the input
     ):
-        return cost
+        return cost + IN_PLACE_TERM_SLOTS * tiles * plan.terms
     return cost + window_slots(plan)
 
 
@@ -344,6 +351,11 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
     if not plan.flat:
         best *= problem.out_size[0]
         tiles *= problem.out_size[0]
+    if (
+        plan.one_tap and not gathers and has_late_lines(plan.kernels)
+        and <double>plan.terms * problem.in_size[0] * problem.in_size[1] * plan.kernels.item > NEAR_INPUT_BYTES
+    ):
+        best += FAR_IN_PLACE_TERM_SLOTS * tiles
     return (
         start_slots(plan, TURNED_TERM_SLOTS) + TURNED_SPOT_SLOTS * tiles
         + (gather_slots(plan, plan.pixel_tile) if gathers else 0)

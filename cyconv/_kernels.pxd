@@ -80,6 +80,7 @@ cdef extern from "kernels/kernels.h" nogil:
         const cyc_tap *taps
         Py_ssize_t broadcast_step
         Py_ssize_t vector_step
+        Py_ssize_t next_vector
         const cyc_edge *edges
         cyc_ahead *ahead
         const cyc_span *spans

@@ -19,7 +19,7 @@ cdef enum:
     INAPPLICABLE = -2  # what make_plan answers where the wanted algorithm does not apply
     ALIGNMENT = 64  # of each part of the scratch, a cache line
     MIN_BLOCK_COLUMNS = 32
-    MAX_PANELS_IN_PLACE = 2  # that read a plain tile's input where it lies, unaligned
+    MAX_PANELS_IN_PLACE = 6  # that read a plain tile's input where it lies
     MAX_SPAN_LISTS = 32  # lists of the terms that different tiles take
     # Factors of more weights than this would come from memory, which takes longer than making them
     # again from weights a quarter of their size.

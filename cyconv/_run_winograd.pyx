@@ -195,6 +195,7 @@ cdef void sum_directly(
     cdef Py_ssize_t group, first, rows, step
     cdef cyc_tile_args args
     args.taps = scratch.taps
+    args.next_vector = 0
     args.edges = NULL
     args.ahead = NULL
     args.spans = scratch.spans
@@ -306,6 +307,7 @@ cdef void multiply_pass(
     cdef cyc_ahead ahead
     cdef cyc_tile_args args
     args.taps = NULL
+    args.next_vector = 0
     args.broadcast_step = plan.positions if plan.turned else plan.panel_width
     args.vector_step = plan.panel_width if plan.turned else plan.pixel_tile if plan.gathers else plan.positions
     args.edges = NULL

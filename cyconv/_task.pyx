@@ -55,8 +55,8 @@ cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task
     """Whether the input is laid out as the window of a tile algorithm would be, which reads nothing beyond it.
 
     That is a kernel of one tap over rows without gaps between them. A turned tile reads its pixels only, others
-    whole vectors, which may end in rows after those of the task, and which lie across cache lines, as arrays are
-    not aligned to them: where many panels read the input, a copy costs less.
+    whole vectors, which may end in rows after those of the task. The lines of a term lie far from those of the
+    next: where many panels read the input, a copy costs less.
     """
     cdef const Source *source = &operands.source
     cdef Py_ssize_t item = plan.kernels.item, columns = plan.problem.in_size[1], vectors, pitch

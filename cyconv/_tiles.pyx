@@ -10,7 +10,7 @@ its bits.
 from libc.stdint cimport int32_t
 from libc.string cimport memset
 
-from cyconv._integers cimport balanced, ceil_div
+from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport CYC_CHUNK, CYC_EDGE_ROWS, cyc_edge, cyc_piece, cyc_span, cyc_tap
 from cyconv._plan cimport TURNED_TILE, Plan, tile_pitch
 from cyconv._window cimport Axis, reading_outputs, reading_taps
@@ -97,10 +97,13 @@ cdef Py_ssize_t list_for(
 
 
 cdef Py_ssize_t place_spots(
-    const Plan *plan, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t column, Py_ssize_t columns,
+    const Plan *plan, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t column, Py_ssize_t columns, Py_ssize_t lead,
     Spot *spots, SpanList *lists, Py_ssize_t *list_count, cyc_edge *edges
 ) noexcept nogil:
     """Place the tiles of the block at (row, column), rows by columns; how many.
+
+    With a `lead`, of flat tiles, the first one has so many pixels, and the last one ends with the block in a whole
+    vector, the first pixels of which are those of the tile before, too.
 
     The first list is that of all taps; lists get their taps here and their spans by ``fill_spans``. The
     first table of edges has none; each tile of a row may get one of its own, which other rows share.
@@ -117,6 +120,12 @@ cdef Py_ssize_t place_spots(
         position = 0
         while position < end:
             size = min(plan.pixel_tile, end - position)
+            if lead > 0:
+                if position == 0:
+                    size = lead
+                elif position + size == end:
+                    size = round_up(size, plan.kernels.lanes)
+                    position = end - size
             y = position // pitch
             x = position % pitch
             last_row = (position + size - 1) // pitch

@@ -98,3 +98,24 @@ def test_one_tap_reads_the_input_where_it_lies(
     }
     for name, layout in layouts.items():
         assert_same_bits(convolve(layout, w, Geometry(), algorithm), expected, name)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [(4, 8), (3, 16), (8, 12), (40, 40), (70, 32)])
+@pytest.mark.parametrize("outputs", [5, 35])
+def test_one_tap_begins_at_any_address(isa: str, outputs: int, size, dtype: str, rng):
+    """Tiles begin at whole vectors of the input, wherever it lies; the last one may end with it."""
+    x, w = integers(rng, (1, 70, *size), dtype), integers(rng, (outputs, 70, 1, 1), dtype)
+    expected = exactly(x, w, Geometry())
+    line = 64 // x.itemsize
+    for first in range(line):
+        around = np.zeros(x.size + 2 * line, dtype)
+        placed = around[first : first + x.size].reshape(x.shape)
+        placed[:] = x
+        results = poisoned((expected.size + 2 * line,), dtype)
+        untouched = results.copy()
+        out = results[first : first + expected.size].reshape(expected.shape)
+        _engine.convolve(placed, w, None, out, (1, 1), (0,) * 4, (1, 1), 1, "zeros", None, "tile")
+        assert_same_bits(out, expected, first)
+        assert_same_bits(results[:first], untouched[:first], first)
+        assert_same_bits(results[first + out.size :], untouched[first + out.size :], first)

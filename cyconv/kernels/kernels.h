@@ -133,13 +133,15 @@ typedef struct {
  * integers. With `pieces`, only those lanes of each vector that its pieces name, of which it has at least
  * one, of no lanes maybe.
  * Reads V * L elements of `vector` at each tap, and R of `broadcast`. Fetches what lies `ahead`, and
- * changes that. `out` and totals alias nothing.
+ * changes that. With `taps` and no edges each term fetches the same vectors of the next tile, which lie `next_vector`
+ * elements on; 0: they are not fetched. `out` and totals alias nothing.
  */
 typedef struct {
     const void *broadcast;
     const void *vector;
     const cyc_tap *taps;
     ptrdiff_t broadcast_step, vector_step;
+    ptrdiff_t next_vector;
     const cyc_edge *edges;
     cyc_ahead *ahead;
     const cyc_span *spans;

@@ -46,6 +46,7 @@
         CYC_PREFETCH_FAR(fetch); \
         fetch += fetch_step;     \
     }
+#define CYC_VECTORS_OF_LINE (64 / (CYC_LANES * (int)sizeof(CYC_ELEMENT)))
 #if CYC_FLOATING
 #define CYC_TILE_KEEP(vector) CYC_KEEP(vector)
 #else
@@ -57,6 +58,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const CYC_ELEMENT *vector = (const CYC_ELEMENT *)args->vector;
     const cyc_tap *const taps = args->taps;
     const ptrdiff_t b_step = args->broadcast_step, v_step = args->vector_step;
+    const CYC_ELEMENT *const next = args->next_vector ? vector + args->next_vector : NULL;
     const int turn = vectors > 2 ? 1 : 2; /* terms of a turn of the loop, if operands are tight */
     const int kept = CYC_KEPT_COLUMNS(CYC_REGISTERS, rows, vectors);
     const int edge_rows = CYC_EDGE_ROWS(rows);
@@ -93,6 +95,12 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
                     CYC_TILE_ROW(i)
                 }
                 CYC_TILE_FETCH
+            }
+        } else if (next) {
+            for (const cyc_tap *tap = taps + span->begin; tap < taps + span->end; tap++) {
+                CYC_UNROLL for (int j = 0; j < vectors; j += CYC_VECTORS_OF_LINE)
+                    CYC_PREFETCH(next + tap->vector + j * CYC_LANES);
+                CYC_TILE_TERM(broadcast + tap->broadcast, vector + tap->vector)
             }
         } else if (taps || !CYC_FLOATING) {
             const cyc_tap *const end = taps + span->end;
@@ -188,4 +196,5 @@ CYC_TILE_SHAPES(CYC_TILE_FUNCTION)
 #undef CYC_TILE_LOADS
 #undef CYC_TILE_TERM
 #undef CYC_TILE_FETCH
+#undef CYC_VECTORS_OF_LINE
 #undef CYC_TILE_KEEP

@@ -1,0 +1,347 @@
+"""A task by tiles, plain or turned: blocks of terms, panels, and the tiles of each.
+
+A kernel stores by itself where the columns of the result are contiguous and of the compute dtype;
+everywhere else its sums go through scratch, from where the epilogue writes them.
+"""
+
+from libc.stdint cimport int32_t
+
+from cyconv._gather cimport gather_block
+from cyconv._integers cimport ceil_div, round_up
+from cyconv._kernels cimport (
+    CYC_CHUNK,
+    CYC_F32,
+    CYC_F64,
+    cyc_ahead,
+    cyc_edge,
+    cyc_piece,
+    cyc_span,
+    cyc_store_args,
+    cyc_tap,
+    cyc_tile_args,
+    cyc_turned_args,
+)
+from cyconv._panels cimport finite_flags, look_ahead, pack_panel
+from cyconv._plan cimport ALIGNMENT, TILE, TURNED_TILE, Plan, tile_pitch
+from cyconv._task cimport (
+    Destination,
+    Operands,
+    Task,
+    channel_address,
+    clamp_bounds,
+    output_address,
+    prepare_window,
+    window_in_input,
+)
+from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_spans, fill_taps, place_pieces, place_spots
+
+
+cdef struct Placed:
+    # The block that the spots and pieces in a scratch belong to: other groups and images have the same.
+    Py_ssize_t row
+    Py_ssize_t rows  # 0: none yet
+    Py_ssize_t column
+    Py_ssize_t columns
+    Py_ssize_t lead
+    Py_ssize_t spots
+    Py_ssize_t lists
+
+
+cdef struct Scratch:
+    Placed *placed
+    char *window
+    bint in_place  # the window is the input itself
+    char *totals
+    char *turned  # the totals of one turned tile, transposed
+    char *panel  # packed weights of one panel, where the task packs them
+    char *pixels  # of a block of terms, gathered: [tile][term][pixel]
+    cyc_tap *taps
+    int32_t *offsets  # of the terms in the window, where pixels are gathered from it
+    Spot *spots
+    cyc_edge *edges
+    cyc_piece *pieces
+    SpanList *lists
+
+
+cdef void store_tile(
+    const Plan *plan, const Operands *operands, const Task *task, const char *totals, Py_ssize_t output,
+    Py_ssize_t outputs, const Spot *spot, Py_ssize_t output_pitch
+) noexcept nogil:
+    """The epilogue of one tile: write the pixels that are valid columns of a row, row by row.
+
+    `totals` has a row of pixels for each output, `output_pitch` elements apart. Columns beyond the
+    block's are gaps between window rows.
+    """
+    cdef const Destination *to = &operands.destination
+    cdef cyc_store_args args
+    cdef Py_ssize_t pitch = tile_pitch(plan, task.column_count), item = plan.kernels.item
+    cdef Py_ssize_t row = spot.row, column = spot.column, done = 0, run
+    cdef Py_ssize_t part, parts = to.parts
+    args.activation = to.activation
+    args.bias_step = parts
+    args.row_step = output_pitch * parts
+    args.row_bytes = to.channel_bytes
+    args.column_bytes = to.column_bytes
+    # rows without gaps, in the window and in the result, are one long row
+    cdef bint gapless = pitch == task.column_count and to.row_bytes == task.column_count * to.column_bytes
+    while done < spot.pixels and row < task.row_count:
+        run = spot.pixels - done
+        if not gapless:
+            run = min(run, task.column_count - column)
+        if run > 0:
+            args.columns = run
+            # an output is a row of the store; of a complex result, every other one
+            for part in range(min(parts, outputs)):
+                args.src = totals + (done + part * output_pitch) * item
+                args.bias = operands.bias + (task.group * plan.problem.out_channels + output + part) * item
+                args.rows = ceil_div(outputs - part, parts)
+                args.dst = (
+                    output_address(plan, to, task, output + part) + row * to.row_bytes + column * to.column_bytes
+                )
+                to.store(&args)
+        if gapless:
+            return
+        done += pitch - column
+        column = 0
+        row += 1
+
+
+cdef inline bint takes_vectors(const Plan *plan, const Destination *to) noexcept nogil:
+    """Whether kernels may write vectors of pixels to the result."""
+    return to.direct and to.row_bytes % plan.kernels.item == 0
+
+
+cdef void run_panel(
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, Py_ssize_t panel,
+    const char *packed, bint finite, Py_ssize_t term_count, bint first, bint last, cyc_ahead *ahead
+) noexcept nogil:
+    """All tiles of a block for one panel and one block of terms."""
+    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, index, vectors, rows
+    cdef Py_ssize_t output = panel * plan.panel_width
+    cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - output)
+    cdef Py_ssize_t out_vectors = ceil_div(outputs, lanes)
+    cdef Py_ssize_t tile_bytes = plan.tile_rows * plan.tile_vectors * lanes * item
+    cdef bint turned = plan.algorithm == TURNED_TILE
+    cdef const Destination *to = &operands.destination
+    cdef const Spot *spot
+    cdef const SpanList *terms
+    cdef const char *pixels
+    cdef const char *totals
+    cdef Py_ssize_t pitch
+    cdef double clamps[2]
+    cdef cyc_tile_args args
+    cdef cyc_turned_args finish
+    # gathered, both operands of all terms lie one after the other, which kernels of floats make use of
+    cdef int dtype = plan.problem.dtype
+    cdef bint in_line = plan.gathers and (dtype == CYC_F32 or dtype == CYC_F64)
+    args.broadcast_step = plan.pixel_tile if turned else plan.panel_width
+    args.vector_step = plan.panel_width if turned else plan.pixel_tile
+    args.ahead = ahead
+    args.carry = not first
+    args.bias = operands.bias + (task.group * plan.problem.out_channels + output) * item
+    args.clamp = clamp_bounds(plan, to.activation, clamps)
+    args.out_pitch = to.out_pitch
+    args.totals = scratch.totals
+    cdef bint direct = last and takes_vectors(plan, to)
+    cdef char *out = output_address(plan, to, task, output)
+    args.out = NULL
+    finish.pitch = out_vectors * lanes
+    finish.channels = outputs
+    finish.bias = args.bias
+    finish.clamp = args.clamp
+    finish.out_pitch = to.out_pitch
+    for index in range(scratch.placed.spots):
+        spot = scratch.spots + index
+        terms = scratch.lists + (spot.list if finite else 0)
+        args.edges = scratch.edges + spot.edges * plan.columns.taps if spot.edges and finite else NULL
+        args.next_vector = 0
+        args.taps = terms.taps
+        if in_line and terms.taps == scratch.taps and args.edges == NULL:
+            args.taps = NULL
+        args.spans = terms.spans
+        args.span_count = terms.count
+        if plan.term_blocks > 1:
+            args.totals = scratch.totals + ((panel - task.panel) * scratch.placed.spots + index) * tile_bytes
+        pixels = scratch.window + spot.position * item
+        if plan.gathers:
+            pixels = scratch.pixels + index * term_count * plan.pixel_tile * item
+        if turned:
+            args.broadcast = pixels
+            args.vector = packed
+            rows = spot.pixels
+            vectors = out_vectors
+        else:
+            args.broadcast = packed
+            args.vector = pixels
+            rows = outputs
+            vectors = spot.vectors
+            if scratch.in_place and not plan.gathers and index + 1 < scratch.placed.spots:
+                args.next_vector = (spot + 1).position - spot.position
+        if direct and not turned:
+            args.out = out
+            args.pieces = scratch.pieces + spot.piece
+            if spot.in_line and spot.pixels == vectors * lanes:
+                args.out = out + spot.row * to.row_bytes + spot.column * to.column_bytes
+                args.pieces = NULL
+        plan.kernels.tile[vectors - 1][rows - 1](&args)
+        if direct and turned and spot.in_line:
+            finish.totals = args.totals
+            finish.pixels = spot.pixels
+            finish.out = out + spot.row * to.row_bytes + spot.column * item
+            plan.kernels.store_turned(&finish)
+        elif last and args.out == NULL:
+            totals = <const char *>args.totals
+            pitch = vectors * lanes
+            if turned:  # to rows of pixels; packing weights is the same transposition
+                pitch = round_up(spot.pixels, 4)
+                plan.kernels.pack(totals, vectors * lanes, pitch, pitch, outputs, scratch.turned)
+                totals = scratch.turned
+            store_tile(plan, operands, task, totals, output, outputs, spot, pitch)
+
+
+cdef Py_ssize_t pixels_to_line(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil:
+    """The pixels of the first tile of a plain block in place for others to begin at whole vectors; 0: no such tile.
+
+    Arrays begin anywhere, and every vector of a line would be loaded from two.
+    """
+    cdef Py_ssize_t item = plan.kernels.item, vector = plan.kernels.lanes * item, beyond
+    cdef size_t address
+    if not plan.flat or operands.source.channel_bytes % vector or task.row_count * task.column_count <= plan.pixel_tile:
+        return 0
+    address = <size_t>channel_address(plan, operands, task, 0) + task.row * operands.source.row_bytes
+    beyond = address % vector // item
+    return plan.pixel_tile - beyond if beyond > 0 else 0
+
+
+cdef void place_block(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t lead, const Scratch *scratch
+) noexcept nogil:
+    """The spots of a task's block, and the pieces that the tile kernel stores, unless they are there already."""
+    cdef Placed *placed = scratch.placed
+    cdef Py_ssize_t index, lanes = plan.kernels.lanes
+    cdef Spot *spot
+    cdef bint gapless = (
+        tile_pitch(plan, task.column_count) == task.column_count
+        and operands.destination.row_bytes == task.column_count * plan.kernels.item
+    )
+    if (
+        placed.rows == task.row_count and placed.row == task.row
+        and placed.columns == task.column_count and placed.column == task.column and placed.lead == lead
+    ):
+        return
+    placed.row = task.row
+    placed.rows = task.row_count
+    placed.column = task.column
+    placed.columns = task.column_count
+    placed.lead = lead
+    placed.spots = place_spots(
+        plan, task.row, task.row_count, task.column, task.column_count, lead, scratch.spots, scratch.lists,
+        &placed.lists, scratch.edges,
+    )
+    for index in range(placed.spots):
+        spot = scratch.spots + index
+        spot.vectors = ceil_div(spot.pixels, lanes)
+        spot.in_line = gapless or spot.column + spot.pixels <= task.column_count
+    if plan.algorithm != TURNED_TILE and takes_vectors(plan, &operands.destination):
+        place_pieces(
+            plan, task.row_count, task.column_count, operands.destination.row_bytes // plan.kernels.item,
+            scratch.spots, placed.spots, scratch.pieces,
+        )
+
+
+cdef void run_tiles(
+    const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch
+) noexcept nogil:
+    cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps
+    cdef Py_ssize_t block, term, terms, channel, panel, index, panel_index, panel_elements, bursts
+    cdef Py_ssize_t channel_pitch = plan.window.channel_pitch
+    cdef bint in_place = window_in_input(plan, operands, task)
+    cdef bint plain_in_place = in_place and plan.algorithm == TILE and not plan.gathers
+    cdef const char *packed
+    cdef cyc_ahead ahead
+    cdef bint finite
+    if in_place:
+        channel_pitch = operands.source.channel_bytes // item
+    if plan.term_blocks == 1 and channel_pitch == plan.window.channel_pitch and not plan.gathers:
+        scratch.taps = plan.taps
+    scratch.in_place = in_place
+    place_block(plan, operands, task, pixels_to_line(plan, operands, task) if plain_in_place else 0, scratch)
+    for block in range(plan.term_blocks):
+        term = block * plan.term_block
+        terms = min(plan.term_block, plan.terms - term)
+        panel_elements = terms * plan.panel_width
+        bursts = scratch.placed.spots * ceil_div(terms, CYC_CHUNK)
+        channel = term // taps
+        if in_place:
+            scratch.window = (
+                channel_address(plan, operands, task, channel) + task.row * operands.source.row_bytes
+            )
+        else:
+            prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
+        if plan.gathers:
+            fill_offsets(plan, term, terms, channel_pitch, scratch.offsets, 1)
+        # gathered, the operands of all blocks lie alike, and only edges differ
+        if scratch.taps != plan.taps and (block == 0 or not plan.gathers or plan.edge_tables > 1):
+            fill_taps(plan, term, terms, channel_pitch, scratch.taps)
+        for index in range(scratch.placed.lists):
+            fill_spans(plan, term, terms, scratch.taps, scratch.lists + index)
+        if plan.gathers:
+            gather_block(
+                plan, task, scratch.spots, scratch.placed.spots, scratch.window, in_place, scratch.offsets, terms,
+                scratch.pixels,
+            )
+        for panel in range(task.panel, task.panel + task.panel_count):
+            panel_index = task.group * plan.panels + panel
+            if plan.packs_in_task:
+                pack_panel(plan, operands.weight, panel_index, term, terms, scratch.panel)
+                packed = scratch.panel
+                finite = not plan.skips or plan.kernels.finite(packed, panel_elements)
+            else:
+                packed = operands.panels + (panel_index * plan.terms + term) * plan.panel_width * item
+                finite = not plan.skips or finite_flags(plan, operands.panels)[panel_index]
+            if panel + 1 < task.panel + task.panel_count:
+                look_ahead(plan, operands, panel_index + 1, term, terms, bursts, &ahead)
+            elif block + 1 < plan.term_blocks:
+                look_ahead(
+                    plan, operands, panel_index + 1 - task.panel_count, term + terms,
+                    min(plan.term_block, plan.terms - term - terms), bursts, &ahead
+                )
+            else:
+                ahead.rows = 0
+            run_panel(
+                plan, operands, task, scratch, panel, packed, finite, terms,
+                block == 0, block == plan.term_blocks - 1, &ahead
+            )
+
+
+cdef void run_tile_task(const Plan *plan, const Operands *operands, const Task *task, char *memory) noexcept nogil:
+    """A task by tiles, in a scratch of the plan's bytes."""
+    cdef Scratch scratch
+    cdef Py_ssize_t list_index
+    cdef cyc_span *spans
+    scratch.placed = <Placed *>memory
+    scratch.window = memory + ALIGNMENT
+    scratch.totals = scratch.window + plan.window_bytes
+    scratch.turned = scratch.totals + plan.totals_bytes
+    scratch.panel = scratch.turned + plan.turned_bytes
+    scratch.pixels = scratch.panel + plan.panel_bytes
+    memory = scratch.pixels + plan.pixels_bytes
+    scratch.taps = <cyc_tap *>memory
+    memory += plan.taps_bytes
+    scratch.offsets = <int32_t *>memory
+    memory += plan.offsets_bytes
+    scratch.spots = <Spot *>memory
+    memory += plan.spots_bytes
+    scratch.edges = <cyc_edge *>memory
+    memory += plan.edges_bytes
+    scratch.pieces = <cyc_piece *>memory
+    scratch.lists = <SpanList *>(memory + plan.pieces_bytes)
+    spans = <cyc_span *>(scratch.lists + plan.span_lists)
+    for list_index in range(plan.span_lists):
+        scratch.lists[list_index].spans = spans + list_index * plan.spans
+        scratch.lists[list_index].own_taps = NULL
+        if plan.lists_have_taps:
+            scratch.lists[list_index].own_taps = (
+                <cyc_tap *>(spans + plan.span_lists * plan.spans) + list_index * plan.term_block
+            )
+    run_tiles(plan, operands, task, &scratch)
