@@ -60,6 +60,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t bursts
         Py_ssize_t row_bursts
         Py_ssize_t lines
+        Py_ssize_t pitch
         Py_ssize_t gap
         Py_ssize_t step
 

@@ -16,7 +16,7 @@ cdef void pack_panel(
 ) noexcept nogil
 cdef void look_ahead(
     const Plan *plan, const Operands *operands, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, Py_ssize_t bursts,
-    cyc_ahead *ahead
+    Py_ssize_t chunk, cyc_ahead *ahead
 ) noexcept nogil
 cdef void look_ahead_at(
     const char *memory, Py_ssize_t size, Py_ssize_t bursts, Py_ssize_t chunk, cyc_ahead *ahead

@@ -7,7 +7,7 @@ either way round. Behind all panels there is a byte for each: its weights are fi
 from cython.parallel cimport prange
 
 from cyconv._integers cimport ceil_div
-from cyconv._kernels cimport CYC_CHUNK, CYC_WINOGRAD_PRODUCTS, cyc_ahead
+from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS, cyc_ahead
 from cyconv._plan cimport FFT, ROWS, WINOGRAD, Plan
 from cyconv._task cimport Operands
 
@@ -33,27 +33,31 @@ cdef void pack_panel(
 
 cdef void look_ahead(
     const Plan *plan, const Operands *operands, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, Py_ssize_t bursts,
-    cyc_ahead *ahead
+    Py_ssize_t chunk, cyc_ahead *ahead
 ) noexcept nogil:
-    """Let tiles fetch some terms of panel number `index` of all groups, in about as many bursts."""
+    """Let tiles fetch some terms of panel number `index` of all groups, in about as many bursts, one for each chunk.
+
+    Weights that are yet to be packed are fetched across their rows: a line of each, then the next line of each. That
+    is as many lines for every burst as there are outputs, and a row's own few would be too few.
+    """
     cdef Py_ssize_t item = plan.kernels.item, output = index % plan.panels * plan.panel_width
-    cdef Py_ssize_t row_bytes, lines, pitch = plan.terms * item
-    if plan.packs_in_task:
-        row_bytes = terms * item
-        ahead.rows = min(plan.panel_width, plan.problem.out_channels - output)
-        ahead.next = operands.weight + (
-            (index // plan.panels * plan.problem.out_channels + output) * plan.terms + term
-        ) * item
-    else:
-        row_bytes = terms * plan.panel_width * item
-        ahead.rows = 1
-        ahead.next = operands.panels + (index * plan.terms + term) * plan.panel_width * item
-    lines = max(<Py_ssize_t>1, ceil_div(row_bytes, LINE_BYTES))  # without input channels there are no terms
-    ahead.row_bursts = min(lines, max(<Py_ssize_t>1, bursts // ahead.rows))
-    ahead.lines = ceil_div(lines, ahead.row_bursts)
+    cdef Py_ssize_t rows, row = index // plan.panels * plan.problem.out_channels + output
+    if not plan.packs_in_task:
+        look_ahead_at(
+            operands.panels + (index * plan.terms + term) * plan.panel_width * item,
+            max(<Py_ssize_t>1, terms * plan.panel_width * item),  # without input channels there are no terms
+            bursts, chunk, ahead,
+        )
+        return
+    rows = min(plan.panel_width, plan.problem.out_channels - output)
+    ahead.next = operands.weight + (row * plan.terms + term) * item
+    ahead.rows = max(<Py_ssize_t>1, ceil_div(<Py_ssize_t>(<size_t>ahead.next % LINE_BYTES) + terms * item, LINE_BYTES))
+    ahead.pitch = plan.terms * item
+    ahead.row_bursts = min(rows, max(<Py_ssize_t>1, bursts // ahead.rows))
+    ahead.lines = ceil_div(rows, ahead.row_bursts)
     ahead.bursts = ahead.row_bursts
-    ahead.gap = pitch - ahead.row_bursts * ahead.lines * LINE_BYTES
-    ahead.step = ahead.lines * LINE_BYTES // CYC_CHUNK
+    ahead.gap = LINE_BYTES - ahead.row_bursts * ahead.lines * ahead.pitch
+    ahead.step = ahead.lines // chunk * ahead.pitch
 
 
 cdef void look_ahead_at(
@@ -62,6 +66,7 @@ cdef void look_ahead_at(
     """Let tiles fetch `size` bytes, in at most so many bursts, for chunks of so many terms."""
     ahead.next = memory
     ahead.rows = 1
+    ahead.pitch = LINE_BYTES
     ahead.lines = ceil_div(ceil_div(size, LINE_BYTES), max(<Py_ssize_t>1, bursts))
     ahead.row_bursts = ahead.bursts = ceil_div(size, max(<Py_ssize_t>1, ahead.lines) * LINE_BYTES)
     ahead.gap = 0

@@ -300,11 +300,11 @@ cdef void run_tiles(
                 packed = operands.panels + (panel_index * plan.terms + term) * plan.panel_width * item
                 finite = not plan.skips or finite_flags(plan, operands.panels)[panel_index]
             if panel + 1 < task.panel + task.panel_count:
-                look_ahead(plan, operands, panel_index + 1, term, terms, bursts, &ahead)
+                look_ahead(plan, operands, panel_index + 1, term, terms, bursts, CYC_CHUNK, &ahead)
             elif block + 1 < plan.term_blocks:
                 look_ahead(
                     plan, operands, panel_index + 1 - task.panel_count, term + terms,
-                    min(plan.term_block, plan.terms - term - terms), bursts, &ahead
+                    min(plan.term_block, plan.terms - term - terms), bursts, CYC_CHUNK, &ahead
                 )
             else:
                 ahead.rows = 0

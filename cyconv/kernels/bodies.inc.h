@@ -16,8 +16,8 @@ static inline ptrdiff_t cyc_fetch_step(const cyc_ahead *ahead) { return ahead &&
 /* Ends a chunk whose terms have fetched the lines of its burst up to `done`. */
 static inline void cyc_fetch_rest(cyc_ahead *ahead, const char *done) {
     if (ahead->rows == 0) return;
-    const char *const end = ahead->next + ahead->lines * 64;
-    for (; done < end; done += 64) CYC_PREFETCH_FAR(done);
+    const char *const end = ahead->next + ahead->lines * ahead->pitch;
+    for (; done < end; done += ahead->pitch) CYC_PREFETCH_FAR(done);
     ahead->next = end;
     if (--ahead->bursts == 0) {
         ahead->bursts = ahead->row_bursts;
