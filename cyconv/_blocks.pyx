@@ -71,8 +71,8 @@ cdef enum:
     # In place, and of planes, a few rows of a block stay in the first level, and its columns make whole tiles.
     IN_PLACE_ROWS = 64
     IN_PLACE_COLUMNS = 512
-    # Planes that are copied, of float16 or with the channels last, and their results stay in the second level.
-    PLANES_BUDGET = 64 * 1024
+    # Planes that are copied, of float16 or with the channels last, and their results stay in the first level.
+    PLANES_BUDGET = 16 * 1024
     # Tasks for each thread, so that none waits long for another.
     TASKS_PER_THREAD = 8
 
