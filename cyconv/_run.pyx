@@ -18,14 +18,14 @@ from libc.string cimport memset
 from cyconv._plan cimport ALIGNMENT, ROWS, TILE, TURNED_TILE, WINOGRAD, Plan, aligned
 from cyconv._run_rows cimport run_row_task
 from cyconv._run_tiles cimport run_tile_task
-from cyconv._run_winograd cimport run_winograd
+from cyconv._run_winograd cimport run_winograd_task
 from cyconv._task cimport Operands, Task, find_task, window_in_input
 from cyconv._winograd_factors cimport transform_share
 
 
 cdef void run_task(const Plan *plan, const Operands *operands, const Task *task, char *memory) noexcept nogil:
     if plan.algorithm == WINOGRAD:
-        run_winograd(plan, operands, task, memory)
+        run_winograd_task(plan, operands, task, memory)
     elif plan.algorithm == ROWS:
         run_row_task(plan, operands, task, memory)
     else:

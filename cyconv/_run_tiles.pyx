@@ -42,7 +42,7 @@ cdef struct Placed:
     Py_ssize_t rows  # 0: none yet
     Py_ssize_t column
     Py_ssize_t columns
-    Py_ssize_t lead
+    Py_ssize_t lead  # pixels of the first tile, if it differs
     Py_ssize_t spots
     Py_ssize_t lists
 
@@ -199,10 +199,11 @@ cdef void run_panel(
             store_tile(plan, operands, task, totals, output, outputs, spot, pitch)
 
 
-cdef Py_ssize_t pixels_to_line(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil:
-    """The pixels of the first tile of a plain block in place for others to begin at whole vectors; 0: no such tile.
+cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil:
+    """The pixels of the first tile of a block in place, for the others to begin at whole vectors of the input.
 
-    Arrays begin anywhere, and every vector of a line would be loaded from two.
+    Arrays begin anywhere, and vectors of a line would be loaded from two. 0: all tiles are alike, as the block begins
+    at a whole vector, or channels begin at different places in one.
     """
     cdef Py_ssize_t item = plan.kernels.item, vector = plan.kernels.lanes * item, beyond
     cdef size_t address
@@ -265,7 +266,7 @@ cdef void run_tiles(
     if plan.term_blocks == 1 and channel_pitch == plan.window.channel_pitch and not plan.gathers:
         scratch.taps = plan.taps
     scratch.in_place = in_place
-    place_block(plan, operands, task, pixels_to_line(plan, operands, task) if plain_in_place else 0, scratch)
+    place_block(plan, operands, task, lead_pixels(plan, operands, task) if plain_in_place else 0, scratch)
     for block in range(plan.term_blocks):
         term = block * plan.term_block
         terms = min(plan.term_block, plan.terms - term)

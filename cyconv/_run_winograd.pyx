@@ -2,72 +2,33 @@
 
     window             a few channels at a time, in the first-level cache
       input transform  36 factors [factor][channel][tile], or from these
-        gather         [factor][tile of the kernel][channel][tile]
+        gather         [factor][tile of the kernel][channel][tile]       (_winograd_factors)
         for a few panels of outputs
           tile kernel  36 products, each a sum over the channels: [factor][output][tile], or turned
                        [factor][tile][output]
-          output transform to rows of pixels, epilogue
-
-Winograd's sums mix the inputs of a tile, so that a NaN or an infinity reaches outputs which do not see
-it. A tile whose 16 results are not all finite before the epilogue is therefore computed again
-directly, in the order of the direct algorithms.
+          output transform to rows of pixels, epilogue                    (_winograd_outputs)
 """
 
 from libc.stdint cimport int32_t
-from libc.string cimport memchr, memcpy, memset
+from libc.string cimport memset
 
-from cyconv._integers cimport ceil_div, round_up
+from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport (
-    CYC_CHUNK,
     CYC_WINOGRAD_IN,
-    CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
     cyc_ahead,
     cyc_span,
-    cyc_store_args,
     cyc_tap,
     cyc_tile_args,
-    cyc_winograd_output_args,
-    most_rows,
 )
 from cyconv._panels cimport look_ahead, look_ahead_at, pack_factors
 from cyconv._plan cimport Plan
 from cyconv._slots cimport MANY_REGISTERS
-from cyconv._task cimport Operands, Task, output_address, prepare_window
+from cyconv._task cimport Operands, Task
 from cyconv._tile_block cimport TileBlock, tiles_of_factor
 from cyconv._winograd_factors cimport gather_factors, kernel_tile, tile_block, transform_input
-
-
-cdef struct Scratch:
-    char *window  # of a few channels
-    # Of the tiles; one plane further on until they are gathered. The window of all channels where tiles are computed
-    # again.
-    char *factors
-    const char *inputs  # the factors, or those that threads have made together
-    char *products  # of the panels of a pass; direct sums where tiles are computed again
-    char *pixels  # [output][four rows for each row of tiles]: of one output channel, turned of a panel
-    char *sums  # of the pixels of each tile: [tile], turned [tile][output]
-    char *panel  # factors of a panel's weights, where the task makes them; its direct weights
-    char *doubtful  # [output][tile]: not finite, to be computed again
-    cyc_tap *taps
-    cyc_span *spans
-    int32_t *offsets  # of the channels of a plane, where factors are gathered from it
-
-
-cdef Py_ssize_t fill_chunks(cyc_span *spans, Py_ssize_t terms, Py_ssize_t chunk) noexcept nogil:
-    """Spans of all terms in chunks; how many."""
-    cdef Py_ssize_t index, count = ceil_div(terms, chunk)
-    for index in range(count):
-        spans[index].begin = <int>(index * chunk)
-        spans[index].end = <int>min(terms, (index + 1) * chunk)
-        spans[index].ends_chunk = True
-    return count
-
-
-cdef inline Py_ssize_t padded_outputs(const Plan *plan, Py_ssize_t outputs) noexcept nogil:
-    """Outputs of a panel as its products have them: turned, whole vectors."""
-    return round_up(outputs, plan.kernels.lanes) if plan.turned else outputs
+from cyconv._winograd_outputs cimport Scratch, compute_again, fill_chunks, padded_outputs, store_panel
 
 
 cdef void multiply(
@@ -93,185 +54,6 @@ cdef void multiply(
             args.vector = factors + first * pitch * item
             vectors = ceil_div(count, lanes)
             plan.kernels.tile[vectors - 1][outputs - 1](args)
-
-
-cdef void store_tiles(
-    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t output, Py_ssize_t row,
-    Py_ssize_t column, Py_ssize_t columns, const char *pixels, Py_ssize_t pitch
-) noexcept nogil:
-    """The epilogue of `columns` tiles side by side, the first at (row, column) of the task."""
-    cdef cyc_store_args args
-    cdef Task pixel = task[0]
-    pixel.row += row * CYC_WINOGRAD_OUT
-    pixel.column += column * CYC_WINOGRAD_OUT
-    args.src = pixels
-    args.row_step = pitch
-    args.bias = operands.bias + (task.group * plan.problem.out_channels + output) * plan.kernels.item
-    args.bias_step = 0
-    args.activation = operands.destination.activation
-    args.dst = output_address(plan, &operands.destination, &pixel, output)
-    args.row_bytes = operands.destination.row_bytes
-    args.column_bytes = operands.destination.column_bytes
-    args.rows = min(<Py_ssize_t>CYC_WINOGRAD_OUT, plan.problem.out_size[0] - pixel.row)
-    args.columns = min(columns * CYC_WINOGRAD_OUT, plan.problem.out_size[1] - pixel.column)
-    operands.destination.store(&args)
-
-
-cdef bint find_doubtful(
-    const Plan *plan, const char *sums, Py_ssize_t tiles, Py_ssize_t step, char *doubtful
-) noexcept nogil:
-    """Mark the tiles of an output channel whose sums, `step` apart, are not finite; whether there are any."""
-    cdef Py_ssize_t tile
-    cdef bint found = False
-    for tile in range(tiles):
-        doubtful[tile] = not plan.kernels.finite(sums + tile * step * plan.kernels.item, 1)
-        found = found or doubtful[tile]
-    return found
-
-
-cdef bint store_panel(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const TileBlock *block,
-    Py_ssize_t panel, const char *products
-) noexcept nogil:
-    """Output transform and epilogue of a panel's products; whether tiles turned out doubtful."""
-    cdef Py_ssize_t item = plan.kernels.item, width = plan.pixel_tile, index, row, step, first
-    cdef Py_ssize_t tiles = block.rows * block.columns
-    cdef Py_ssize_t output = panel * plan.panel_width
-    cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - output)
-    cdef char *doubtful = scratch.doubtful + (panel - task.panel) * plan.panel_width * plan.positions
-    cdef const char *pixels = scratch.pixels
-    cdef bint finite = True, found = False
-    cdef cyc_winograd_output_args args
-    args.plane_pitch = plan.product_pitch
-    args.row_pitch = CYC_WINOGRAD_OUT * plan.positions
-    args.out_pitch = plan.pixel_pitch
-    args.channels = padded_outputs(plan, outputs)
-    if plan.turned:
-        args.products = products
-        args.rows = block.rows
-        args.tiles = block.columns
-        args.last_rows = block.last_rows
-        args.last_columns = block.last_columns
-        args.out = scratch.pixels
-        args.sums = scratch.sums
-        plan.kernels.winograd_output_turned(&args)
-        finite = plan.kernels.finite(scratch.sums, tiles * args.channels)
-    for index in range(outputs):
-        if plan.turned:
-            pixels = scratch.pixels + index * args.out_pitch * item
-            if not finite:
-                found = find_doubtful(
-                    plan, scratch.sums + index * item, tiles, args.channels, doubtful + index * plan.positions
-                ) or found
-        else:
-            for step in range(ceil_div(tiles, width)):
-                first = step * width
-                args.tiles = round_up(min(width, tiles - first), plan.kernels.lanes)
-                args.products = products + (first * outputs + index * args.tiles) * item
-                args.out = scratch.pixels + CYC_WINOGRAD_OUT * first * item
-                args.sums = scratch.sums + first * item
-                plan.kernels.winograd_output(&args)
-            if not plan.kernels.finite(scratch.sums, tiles):
-                found = find_doubtful(
-                    plan, scratch.sums, tiles, 1, doubtful + index * plan.positions
-                ) or found
-        for row in range(block.rows):
-            store_tiles(
-                plan, operands, task, output + index, row, 0, block.columns,
-                pixels + CYC_WINOGRAD_OUT * row * block.columns * item, args.row_pitch,
-            )
-    return found
-
-
-cdef void sum_directly(
-    const Plan *plan, const Operands *operands, const Scratch *scratch, Py_ssize_t output, Py_ssize_t outputs,
-    Py_ssize_t pixels
-) noexcept nogil:
-    """Direct sums of a panel for a flat run of window pixels: [output group][vector][output][lane].
-
-    `output` is the panel's first among all groups' outputs, `pixels` counts whole vectors. A group of
-    outputs is the most that a tile one vector wide can have.
-    """
-    cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.kernels.item, most = most_rows(plan.kernels, 1)
-    cdef Py_ssize_t group, first, rows, step
-    cdef cyc_tile_args args
-    args.taps = scratch.taps
-    args.next_vector = 0
-    args.edges = NULL
-    args.ahead = NULL
-    args.spans = scratch.spans
-    args.span_count = fill_chunks(scratch.spans, plan.terms, CYC_CHUNK)
-    args.carry = False
-    args.out = NULL
-    args.broadcast = scratch.panel
-    for group in range(ceil_div(outputs, most)):
-        first = group * most
-        rows = min(most, outputs - first)
-        plan.kernels.pack(
-            operands.weight + (output + first) * plan.terms * item, plan.terms, rows, most, plan.terms, scratch.panel
-        )
-        for step in range(pixels // lanes):
-            args.vector = scratch.factors + step * lanes * item
-            args.totals = scratch.products + (first * pixels + step * lanes * rows) * item
-            plan.kernels.tile[0][rows - 1](&args)
-
-
-cdef void store_again(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const TileBlock *block,
-    Py_ssize_t output, Py_ssize_t index, Py_ssize_t outputs, Py_ssize_t pixels, const char *doubtful
-) noexcept nogil:
-    """Replace the doubtful tiles of output `index` of a panel by direct sums."""
-    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, most = most_rows(plan.kernels, 1)
-    cdef Py_ssize_t first = index - index % most, tile, pixel, at
-    cdef Py_ssize_t rows = min(most, outputs - first)
-    for tile in range(block.rows * block.columns):
-        if not doubtful[tile]:
-            continue
-        for pixel in range(CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT):
-            at = (
-                (tile // block.columns * CYC_WINOGRAD_OUT + pixel // CYC_WINOGRAD_OUT) * plan.window.row_pitch
-                + tile % block.columns * CYC_WINOGRAD_OUT + pixel % CYC_WINOGRAD_OUT
-            )
-            at = first * pixels + (at // lanes * rows + index - first) * lanes + at % lanes
-            memcpy(scratch.pixels + pixel * item, scratch.products + at * item, item)
-        store_tiles(
-            plan, operands, task, output, tile // block.columns, tile % block.columns, 1, scratch.pixels,
-            CYC_WINOGRAD_OUT,
-        )
-
-
-cdef void compute_again(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const TileBlock *block
-) noexcept nogil:
-    """Compute the doubtful tiles of a task directly, panel by panel."""
-    cdef Py_ssize_t panel, output, outputs, index, channel, kh, kw, flags = plan.panel_width * plan.positions
-    cdef Py_ssize_t pixels = round_up(
-        (task.row_count - 1) * plan.window.row_pitch + task.column_count, plan.kernels.lanes
-    )
-    cdef char *doubtful
-    cdef cyc_tap *tap = scratch.taps
-    for channel in range(plan.problem.in_channels):
-        for kh in range(CYC_WINOGRAD_TAPS):
-            for kw in range(CYC_WINOGRAD_TAPS):
-                tap.broadcast = <int>((tap - scratch.taps) * most_rows(plan.kernels, 1))
-                tap.vector = <int>(channel * plan.window.channel_pitch + kh * plan.window.row_pitch + kw)
-                tap.edge = 0
-                tap += 1
-    prepare_window(plan, operands, task, 0, plan.problem.in_channels, scratch.factors)
-    for panel in range(task.panel, task.panel + task.panel_count):
-        doubtful = scratch.doubtful + (panel - task.panel) * flags
-        if memchr(doubtful, True, flags) == NULL:
-            continue
-        output = panel * plan.panel_width
-        outputs = min(plan.panel_width, plan.problem.out_channels - output)
-        sum_directly(
-            plan, operands, scratch, task.group * plan.problem.out_channels + output, outputs, pixels
-        )
-        for index in range(outputs):
-            store_again(
-                plan, operands, task, scratch, block, output + index, index, outputs, pixels,
-                doubtful + index * plan.positions,
-            )
 
 
 cdef const char *weight_factors(
@@ -370,7 +152,7 @@ cdef void multiply_pass(
                 )
 
 
-cdef void run_winograd(const Plan *plan, const Operands *operands, const Task *task, char *memory) noexcept nogil:
+cdef void run_winograd_task(const Plan *plan, const Operands *operands, const Task *task, char *memory) noexcept nogil:
     """Compute one task; `memory` is the thread's scratch, aligned."""
     cdef Py_ssize_t step, first, last, panel
     cdef Py_ssize_t panel_bytes = plan.panel_width * plan.positions * plan.kernels.item
