@@ -61,7 +61,7 @@ cdef inline Py_ssize_t row_table_bytes(const Plan *plan) noexcept nogil:
 
 cdef void size_scratch(Plan *plan) noexcept nogil:
     """Bytes of each part of a thread's scratch."""
-    cdef Py_ssize_t item = plan.kernels.item, list_bytes, totals
+    cdef Py_ssize_t item = plan.kernels.item, list_bytes, totals, pieces
     cdef Py_ssize_t slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # read past the last pixel
     plan.window_bytes = round_up(
         plan.group_block * plan.channel_block * plan.window.channel_pitch * item + slack, ALIGNMENT
@@ -98,9 +98,10 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
         plan.edge_tables += ceil_div(plan.columns.block, plan.pixel_tile)
     plan.edges_bytes = round_up(plan.edge_tables * plan.columns.taps * sizeof(cyc_edge), ALIGNMENT)
     if plan.algorithm != TURNED_TILE:
-        plan.pieces_bytes = round_up(
-            (plan.spots * plan.tile_vectors + plan.rows.block) * sizeof(cyc_piece), ALIGNMENT
-        )
+        pieces = plan.spots * plan.tile_vectors + plan.rows.block
+        if plan.one_tap:  # in place the last tile may repeat pixels of the one before, each of them a row
+            pieces += plan.kernels.lanes
+        plan.pieces_bytes = round_up(pieces * sizeof(cyc_piece), ALIGNMENT)
 
     # the list of all terms has a span for each chunk, the others one for each kernel row as well
     plan.span_lists = 1

@@ -101,7 +101,9 @@ def test_one_tap_reads_the_input_where_it_lies(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("size", [(4, 8), (3, 16), (8, 12), (40, 40), (70, 32)])
+@pytest.mark.parametrize(
+    "size", [(4, 8), (3, 16), (8, 12), (40, 40), (70, 32), (64, 1), (80, 1), (96, 1), (56, 2)]
+)
 @pytest.mark.parametrize("outputs", [5, 35])
 def test_one_tap_begins_at_any_address(isa: str, outputs: int, size, dtype: str, rng):
     """Tiles begin at whole vectors of the input, wherever it lies; the last one may end with it."""
@@ -112,10 +114,14 @@ def test_one_tap_begins_at_any_address(isa: str, outputs: int, size, dtype: str,
         around = np.zeros(x.size + 2 * line, dtype)
         placed = around[first : first + x.size].reshape(x.shape)
         placed[:] = x
-        results = poisoned((expected.size + 2 * line,), dtype)
-        untouched = results.copy()
-        out = results[first : first + expected.size].reshape(expected.shape)
-        _engine.convolve(placed, w, None, out, (1, 1), (0,) * 4, (1, 1), 1, "zeros", None, "tile")
-        assert_same_bits(out, expected, first)
-        assert_same_bits(results[:first], untouched[:first], first)
-        assert_same_bits(results[first + out.size :], untouched[first + out.size :], first)
+        for gap in (0, 1):  # behind each row of the result
+            rows = (*expected.shape[:-1], size[1] + gap)
+            results = poisoned((int(np.prod(rows)) + 2 * line,), dtype)
+            wanted = results.copy()
+            inside = slice(first, len(results) - 2 * line + first)
+            out = results[inside].reshape(rows)[..., : size[1]]
+            wanted[inside].reshape(rows)[..., : size[1]] = expected
+            _engine.convolve(
+                placed, w, None, out, (1, 1), (0,) * 4, (1, 1), 1, "zeros", None, "tile"
+            )
+            assert_same_bits(results, wanted, (first, gap))
