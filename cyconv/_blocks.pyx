@@ -349,7 +349,8 @@ cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogi
         ))
     if window_bytes(plan, channels) > WINDOW_BUDGET:
         channels = max(least_channels, WINDOW_BUDGET // window_bytes(plan, 1))
-        most = max(CYC_CHUNK, (channels - 1) * taps)
+        if channels < plan.problem.in_channels:  # blocks begin anywhere in a channel
+            most = max(CYC_CHUNK, (channels - 1) * taps)
     elif plan.terms <= panel_chunks * CYC_CHUNK * 5 // 4:
         return
     plan.term_block = max(CYC_CHUNK, min(panel_chunks, most // CYC_CHUNK) * CYC_CHUNK)

@@ -254,7 +254,8 @@ cdef void run_tiles(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch
 ) noexcept nogil:
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps
-    cdef Py_ssize_t block, term, terms, channel, panel, index, panel_index, panel_elements, bursts
+    cdef Py_ssize_t block, term, terms, channel, channels, panel, index, panel_index, panel_elements, bursts
+    cdef Py_ssize_t loaded = -1, loaded_channels = 0
     cdef Py_ssize_t channel_pitch = plan.window.channel_pitch
     cdef bint in_place = window_in_input(plan, operands, task)
     cdef bint plain_in_place = in_place and plan.algorithm == TILE and not plan.gathers
@@ -273,12 +274,15 @@ cdef void run_tiles(
         panel_elements = terms * plan.panel_width
         bursts = scratch.placed.spots * ceil_div(terms, CYC_CHUNK)
         channel = term // taps
+        channels = ceil_div(term + terms, taps) - channel
         if in_place:
             scratch.window = (
                 channel_address(plan, operands, task, channel) + task.row * operands.source.row_bytes
             )
-        else:
-            prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
+        elif channel != loaded or channels != loaded_channels:  # large kernels have many blocks of terms in a channel
+            prepare_window(plan, operands, task, channel, channels, scratch.window)
+            loaded = channel
+            loaded_channels = channels
         if plan.gathers:
             fill_offsets(plan, term, terms, channel_pitch, scratch.offsets, 1)
         # gathered, the operands of all blocks lie alike, and only edges differ
