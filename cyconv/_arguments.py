@@ -85,9 +85,6 @@ def pair(value: Any, name: str, lowest: int) -> Pair:
 def padding_form(value: Any) -> str | Sides:
     """Return "same", "valid" or (top, bottom, left, right)."""
     allowed = "an int, a pair of ints, ((top, bottom), (left, right)), 'same' or 'valid'"
-    if type(value) is int:
-        side = integer(value, "padding", 0)
-        return side, side, side, side
     if isinstance(value, str):
         if value not in ("same", "valid"):
             raise ValueError(f"padding must be {allowed}, got {value!r}")
@@ -171,9 +168,12 @@ def check_algorithm(value: Any) -> str:
     return one_of(value, "algorithm", ALGORITHMS)
 
 
-def check_algorithm_applies(name: str, kernel: Pair, stride: Pair, dilation: Pair) -> None:
-    """Refuse an algorithm that is made for other kernels."""
-    if name == "winograd" and (kernel != (3, 3) or stride != (1, 1) or dilation != (1, 1)):
+def check_algorithm_applies(name: str, kernel: Pair, stride: Any, dilation: Any) -> None:
+    """Refuse an algorithm that is made for other kernels; stride and dilation are as passed."""
+    if name != "winograd":
+        return
+    stride, dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
+    if kernel != (3, 3) or stride != (1, 1) or dilation != (1, 1):
         raise ValueError(
             "algorithm='winograd' needs a kernel of 3 x 3, stride 1 and dilation 1, got "
             f"kernel {kernel}, stride {stride} and dilation {dilation}"

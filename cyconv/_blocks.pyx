@@ -60,13 +60,13 @@ cdef enum:
     # The row kernel uses each row a few times only: its window stays in the first level.
     ROWS_WINDOW_BUDGET = 32 * 1024
     MIN_ROWS_BLOCK = 8
-    # Those of a panel that a task makes stay in the second-level cache while they are in use.
+    # Winograd's factors of a panel's weights, where a task makes them, stay in the second-level cache while in use.
     PART_FACTORS_BUDGET = 512 * 1024
     # A few channels of a Winograd block, read back at once.
     WINOGRAD_WINDOW_BUDGET = 16 * 1024
     # With fewer channels starting the threads twice takes longer than making all factors in each of them.
     MIN_SHARED_CHANNELS = 64
-    # Beside the scratch of each thread, which has room for as many.
+    # Winograd's factors of the inputs that threads share, beside the scratch of each, which has room for as many.
     SHARED_FACTORS_BUDGET = 3 * 1024 * 1024
     # In place, and of planes, a few rows of a block stay in the first level, and its columns make whole tiles.
     IN_PLACE_ROWS = 64

@@ -374,6 +374,9 @@ def plan(
         raise inapplicable(algorithm)
     if status != 0:
         raise MemoryError("cannot allocate the tables of a plan")
+    if plan.algorithm != FFT:
+        threads = <int>min(<Py_ssize_t>threads, max(<Py_ssize_t>1, plan.tasks))
+    reason = REASONS[plan.algorithm] if wanted == AUTO or wanted == DIRECT else "asked for by name"
     lanes = plan.kernels.lanes
     names = {
         FFT: f"2 blocks of {plan.fft.block[0]} x {plan.fft.block[1]} in {plan.fft.points[0]} x {plan.fft.points[1]}",
@@ -388,13 +391,15 @@ def plan(
     try:
         return {
             "algorithm": ALGORITHM_NAMES[plan.algorithm],
-            "reason": WIDE_REASON.format(images) if images else REASONS[plan.algorithm],
+            "reason": WIDE_REASON.format(images) if images else reason,
             "isa": isa_name(),
             "tile": names[plan.algorithm] + (
                 "" if not plan.gathers else ", factors gathered" if plan.algorithm == WINOGRAD else ", pixels gathered"
             ),
             "threads": threads,
-            "scratch_bytes": plan.scratch_bytes + plan.shared_bytes // threads + (wide_bytes(&plan) if images else 0),
+            "scratch_bytes": (
+                plan.scratch_bytes + (plan.shared_bytes + (wide_bytes(&plan) if images else 0)) // threads
+            ),
             "flops": int(2 * plan.multiply_adds),
         }
     finally:

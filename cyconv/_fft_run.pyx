@@ -198,8 +198,7 @@ cdef bint run_pair(
                 transform_line(plan, scratch.planes, index, line, False)
     for part in range(2 if masked else 0):
         spread_mask(
-            scratch.masks[part], fft.points[1], task.blocks[part].window[0], fft.points[1], plan.problem.kernel,
-            plan.problem.dilation,
+            scratch.masks[part], fft.points[1], task.blocks[part].window[0], plan.problem.kernel, plan.problem.dilation,
         )
     for output in range(plan.problem.out_channels):
         kernels = spectra + output * inputs * fft.spectrum_bytes

@@ -251,7 +251,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t registers
         cyc_tile_fn tile[4][14]
         cyc_rows_fn rows
-        cyc_planes_fn planes[2][7]
+        cyc_planes_fn planes[2][13]
         Py_ssize_t row_vectors
         Py_ssize_t winograd_chunk
         cyc_load_fn load[12]

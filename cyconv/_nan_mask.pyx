@@ -44,8 +44,7 @@ cdef bint take_nans(
 
 
 cdef void spread_mask(
-    unsigned char *mask, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t columns, const Py_ssize_t *taps,
-    const Py_ssize_t *dilation
+    unsigned char *mask, Py_ssize_t pitch, Py_ssize_t rows, const Py_ssize_t *taps, const Py_ssize_t *dilation
 ) noexcept nogil:
     """From marked inputs to marked outputs: those with a marked input under one of their taps.
 

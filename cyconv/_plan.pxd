@@ -122,7 +122,7 @@ cdef struct Plan:
 
     Py_ssize_t tasks
     Py_ssize_t shared_bytes  # scratch of all threads together: Winograd's factors, if they share them
-    # Scratch of one thread, in bytes and in this order.
+    # Parts of the scratch of one thread, in bytes; each algorithm lays out its own.
     Py_ssize_t window_bytes
     Py_ssize_t factor_bytes
     Py_ssize_t totals_bytes
@@ -136,7 +136,7 @@ cdef struct Plan:
     Py_ssize_t edges_bytes
     Py_ssize_t pieces_bytes
     Py_ssize_t spans_bytes
-    Py_ssize_t scratch_bytes  # their sum
+    Py_ssize_t scratch_bytes  # of all parts
 
     void *memory  # of the tables
     cyc_tap *taps  # [terms] where there is one term block

@@ -40,7 +40,7 @@ class Explanation:
     isa : str
         The instruction set in use.
     tile : str
-        Sums that the kernel holds in registers.
+        Sums that the kernel holds in registers, or the blocks of a transform.
     threads : int
         Threads that would take part.
     scratch_bytes : int
@@ -149,7 +149,7 @@ def explain(
     input_shape = shape_of(input_shape, "input_shape")
     weight_shape = shape_of(weight_shape, "weight_shape")
     shapes = geometry(input_shape, weight_shape, stride, padding, dilation, groups, padding_mode)
-    check_algorithm_applies(algorithm, shapes.weight_shape[2:], shapes.stride, shapes.dilation)
+    check_algorithm_applies(algorithm, shapes.weight_shape[2:], stride, dilation)
     check_bytes(input_shape, result.itemsize, "the input")
     check_bytes(weight_shape, result.itemsize, "the weight")
     check_bytes(shapes.output_shape, result.itemsize, "the output")

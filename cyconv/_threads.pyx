@@ -1,7 +1,7 @@
 """How many threads a call may use.
 
-The smaller of ``set_num_threads`` and what OpenMP allows the calling thread (``OMP_NUM_THREADS``,
-threadpoolctl). Where neither was said, the CPUs that the process may run on and its cgroup's quota.
+The smallest of ``set_num_threads``, what OpenMP allows the calling thread (``OMP_NUM_THREADS``, threadpoolctl), and,
+unless ``OMP_NUM_THREADS`` is set, the CPUs that the process may run on and its cgroup's quota.
 One in a forked child, whose OpenMP threads are gone, and inside another parallel region.
 """
 

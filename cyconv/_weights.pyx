@@ -38,9 +38,6 @@ def widen_halves(np.ndarray halves not None):
     return out
 
 
-@cython.boundscheck(False)
-@cython.wraparound(False)
-@cython.initializedcheck(False)
 def expand_complex(const cython.floating[:, :, :, ::1] weight not None, cython.floating[:, :, ::1] real not None):
     """Write complex weights as the real ones of two channels for each.
 

@@ -79,8 +79,9 @@ def conv2d(
     algorithm : {"auto", "direct", "winograd", "fft"}, default "auto"
         How to compute; `cyconv.explain` tells what "auto" chooses. "direct" sums the products one
         by one. "winograd", for kernels of 3 x 3 with stride 1 and dilation 1, makes a quarter of
-        them and errs up to four times as much. "fft" is for large kernels, up to some 500 rows and
-        columns. These two are for floating point and complex numbers.
+        them and errs up to four times as much from six input channels on. "fft" is for large
+        kernels, up to some 500 rows and columns in float32, 250 in float64 or complex64, fewer with
+        several channels. These two are for floating point and complex numbers.
     out : ndarray, optional
         Where to put the result: of its exact shape and dtype, in native byte order, with any
         strides. It may overlap the other arguments.
@@ -179,7 +180,8 @@ def pad(
     input : array_like
         Any shape with as many axes as `pad` speaks of.
     pad : sequence of int
-        (left, right) or (left, right, top, bottom): the last axis comes first. None is negative.
+        (left, right) or (left, right, top, bottom): the last axis comes first. A tuple or a list;
+        negative entries are refused.
     mode : {"constant", "reflect", "replicate", "circular"}, default "constant"
         What the padding holds. "reflect" takes less than the size of the axis on each side,
         "circular" at most that size.

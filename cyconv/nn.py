@@ -170,6 +170,8 @@ class Conv2d:
         check_bytes(weight_shape, kind.itemsize, "the weight")
         self._weight = HeldArray(np.zeros(weight_shape, kind))
         self._bias: NDArray[Any] | None = None
+        if bias is not None and not isinstance(bias, (bool, np.bool_)):
+            raise TypeError(f"bias must be a bool, got {shown(bias)}")
         if bias:
             self._bias = np.zeros(self.out_channels, kind)
         self.reset_parameters(rng)
@@ -343,7 +345,7 @@ class Conv2d:
         Raises
         ------
         TypeError
-            If `state_dict` is not a mapping, or a value cannot be cast.
+            If `state_dict` is not a mapping, `strict` not a bool, or a value cannot be cast.
         ValueError
             If a shape does not fit, or with `strict` if a key is missing or unexpected.
 
@@ -356,6 +358,8 @@ class Conv2d:
         """
         if not hasattr(state_dict, "keys") or not hasattr(state_dict, "__getitem__"):
             raise TypeError(f"state_dict must be a mapping, got {shown(state_dict)}")
+        if not isinstance(strict, (bool, np.bool_)):
+            raise TypeError(f"strict must be a bool, got {shown(strict)}")
         own = {"weight": self._weight.array.shape}
         if self._bias is not None:
             own["bias"] = self._bias.shape

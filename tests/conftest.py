@@ -58,7 +58,10 @@ def share(pytestconfig: pytest.Config) -> float:
 def _engine_state() -> Iterator[None]:
     """Undo whatever a test does to the instruction set and the thread count."""
     isa, threads = _engine.isa_name(), cyconv.get_num_threads()
+    kind = _engine.suppose_lines("whole")
+    _engine.suppose_lines(kind)
     yield
+    _engine.suppose_lines(kind)
     _engine.use_isa(isa)
     cyconv.set_num_threads(threads)
 
@@ -79,7 +82,10 @@ def isas() -> list[str]:
 
 @pytest.fixture(params=["split", "whole", "late"])
 def lines(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The tiles of each kind of core, by how it fares with vectors of 64 bytes."""
+    """The tiles of each kind of core, by how it fares with vectors of 64 bytes.
+
+    Cores without them have the same tiles, and panels of another size alone.
+    """
     before = _engine.suppose_lines(request.param)
     yield request.param
     _engine.suppose_lines(before)

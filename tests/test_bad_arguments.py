@@ -269,6 +269,23 @@ def test_an_empty_batch_is_still_checked(dtype: str, isa: str):
 
 @pytest.mark.parametrize("algorithm", ["winograd", "fft"])
 def test_an_algorithm_that_cannot_apply_says_so(algorithm: str):
-    with pytest.raises((ValueError, NotImplementedError), match=algorithm):
-        # Neither fits integers, whatever else a version may offer.
+    with pytest.raises(ValueError, match=algorithm):  # neither fits integers
         call(input=X.astype(int), weight=W.astype(int), bias=None, algorithm=algorithm)
+
+
+@pytest.mark.parametrize("value", ["no", 3, 1.0, np.ones(2)])
+def test_flags_are_bools(value: object):
+    with pytest.raises(TypeError, match="bias must be a bool"):
+        cyconv.Conv2d(3, 4, 3, bias=value)
+    layer = cyconv.Conv2d(3, 4, 3)
+    with pytest.raises(TypeError, match="strict must be a bool"):
+        layer.load_state_dict(layer.state_dict(), strict=value)
+
+
+@pytest.mark.parametrize("wrong", [{"stride": 2}, {"stride": 100}, {"dilation": 2}])
+def test_winograd_looks_at_what_was_passed(wrong: dict[str, int]):
+    """Even where the image has no room for a second window, or for none."""
+    (name, value), x = next(iter(wrong.items())), np.ones((1, 1, 5, 5), "f4")
+    for call in (cyconv.conv2d, lambda x, w, **k: cyconv.explain(x.shape, w.shape, **k)):
+        with pytest.raises(ValueError, match=rf"{name} \({value}, {value}\)"):
+            call(x, np.ones((1, 1, 3, 3), "f4"), **wrong, algorithm="winograd")

@@ -7,7 +7,6 @@ import importlib
 import inspect
 import pkgutil
 
-import numpy as np
 import pytest
 
 import cyconv
@@ -24,8 +23,7 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", sorted({*MODULES, *modules()}))
 def test_examples(name: str):
-    with np.printoptions():
-        failed, _ = doctest.testmod(importlib.import_module(name), optionflags=OPTIONS)
+    failed, _ = doctest.testmod(importlib.import_module(name), optionflags=OPTIONS)
     assert failed == 0, "see the captured output"
 
 

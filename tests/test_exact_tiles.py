@@ -142,3 +142,11 @@ IMAGES = {
 def test_images_larger_than_a_strip(layer: str, name: str, rng, isas, tally: Counter):
     cases = check(rng, isas, *IMAGES[layer], name)
     tally["exact integer-valued results, images"] += cases
+
+
+@pytest.mark.parametrize("name", COMPUTE)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_kernels_whose_window_of_a_channel_is_large(channels: int, name: str, isas, rng):
+    """Many blocks of terms take their pixels from one channel, whose window is made once."""
+    x_shape, w_shape = (1, channels, 262, 263), (1, channels, 257, 258)
+    assert check(rng, isas, x_shape, w_shape, Geometry(padding=(1, 0, 0, 1)), name) == len(isas)

@@ -122,7 +122,7 @@ def test_explain(layer: str, dtype: object, isa: str):
         assert told.algorithm in str(told)
         assert isa in str(told)
         assert told.reason
-        with pytest.raises((AttributeError, dataclasses.FrozenInstanceError)):
+        with pytest.raises(dataclasses.FrozenInstanceError):
             told.algorithm = "other"
     batch = cyconv.explain((7, *x_shape[1:]), w_shape, **arguments, dtype=dtype)
     one = cyconv.explain(x_shape, w_shape, **arguments, dtype=dtype)

@@ -218,7 +218,7 @@ def test_state_dicts(rng):
         ({"weight": np.ones((3, 2, 3, 3)), "bias": np.ones(4)}, "bias"),
         ({}, "weight"),
     ):
-        with pytest.raises((ValueError, KeyError), match=named):
+        with pytest.raises(ValueError, match=named):
             other.load_state_dict(bad)
         assert_same_bits(other.weight, kept, "a failed load must change nothing")
 

@@ -273,7 +273,6 @@ import cyconv
 cyconv.set_num_threads(2)
 cyconv.conv2d(numpy.ones((1, 32, 100, 100), "f4"), numpy.ones((32, 32, 3, 3), "f4"))
 assert dict(os.environ) == before
-assert open("/proc/self/environ", "rb").read() if os.path.exists("/proc/self/environ") else True
 """
     run_python(script)
 

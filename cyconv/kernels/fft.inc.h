@@ -1,4 +1,4 @@
-/* Fourier transforms, for one compute dtype of one instruction set (see kernels.h).
+/* Fourier transforms, for one compute dtype of one instruction set (see transforms.h).
  *
  * Forward by decimation in frequency, inverse by decimation in time: the first leaves frequencies in
  * the order in which the second takes them, so nothing is ever permuted. Passes have radix 4, and one

@@ -1,5 +1,5 @@
 /* The transforms of Winograd's F(4x4, 3x3), for one floating compute dtype of one instruction set
- * (see kernels.h): six by six inputs of a tile give four by four outputs by 36 products instead of 144.
+ * (see transforms.h): six by six inputs of a tile give four by four outputs by 36 products instead of 144.
  *
  * A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; the matrices are
  * those of the Toom-Cook construction for the points 0, +-A, +-B and infinity. A = 11/16 and B = 3/2
