@@ -23,7 +23,8 @@ from .test_nonfinite import FINITE, classes, expected_classes, sprinkle_operands
 
 pytestmark = pytest.mark.core
 
-# The published constants, from the fewest input channels on: more sums average their errors, those of one sign less.
+# The published constants, from the fewest input channels on: more sums average their errors,
+# those of one sign less so.
 CONSTANTS = {
     "normal": {1: 40.0, 8: 20.0, 64: 10.0},
     "same-signed": {1: 40.0, 8: 20.0},
