@@ -30,7 +30,7 @@ from cyconv._kernels cimport (
     CYC_MAX_TILE_VECTORS,
 )
 from cyconv._plan cimport (
-    ALGORITHMS,
+    ALGORITHMS_END,
     AUTO,
     DIRECT,
     FFT,
@@ -391,7 +391,7 @@ cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
     plan.slots = -1
     if wanted == AUTO or wanted == DIRECT:
         chosen = plan[0]
-        for algorithm in range(<int>FFT if wanted == AUTO else <int>ROWS, <int>ALGORITHMS):
+        for algorithm in range(<int>FFT if wanted == AUTO else <int>ROWS, <int>ALGORITHMS_END):
             if algorithm == FFT and plan.problem.kernel[0] * plan.problem.kernel[1] < MIN_FFT_TAPS:
                 continue
             if algorithm == WINOGRAD and plan.problem.in_channels < MIN_WINOGRAD_CHANNELS:

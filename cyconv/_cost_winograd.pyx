@@ -1,6 +1,6 @@
 """The cost of Winograd's F(4x4, 3x3), and the block and the tile that go with it."""
 
-from cyconv._integers cimport balanced, ceil_div, round_up
+from cyconv._integers cimport CACHE_LINE, balanced, ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_MAX_TILE_VECTORS,
     CYC_WINOGRAD_IN,
@@ -10,7 +10,6 @@ from cyconv._kernels cimport (
 )
 from cyconv._plan cimport HELD_FACTORS_BUDGET, PRODUCTS_BUDGET, Plan, Problem
 from cyconv._slots cimport (
-    CACHE_LINE,
     MANY_REGISTERS,
     TILE_START_SLOTS,
     Terms,
@@ -34,8 +33,8 @@ cdef enum:
     BLOCK_START_SLOTS = 2000
     # Tiles of few registers: the factors of so many channels, a line of each, and those of a panel fill the first
     # level, unless they are gathered, which many outputs pay for; not where the factors of all tiles are in two lines.
-    MIN_GATHERED_CHANNELS = 192
-    MIN_GATHERED_OUTPUTS = 64
+    MIN_GATHERED_FACTOR_CHANNELS = 192
+    MIN_GATHERED_FACTOR_OUTPUTS = 64
     # The second level of cores with whole vectors of 64 bytes.
     SECOND_LEVEL = 2 * 1024 * 1024
 
@@ -278,8 +277,8 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     block.columns = plan.block_columns
     set_winograd_tile(plan, &block)
     plan.gathers = (
-        plan.kernels.registers < MANY_REGISTERS and channels >= MIN_GATHERED_CHANNELS
-        and outputs >= MIN_GATHERED_OUTPUTS and block.rows * block.columns * plan.kernels.item > 2 * CACHE_LINE
+        plan.kernels.registers < MANY_REGISTERS and channels >= MIN_GATHERED_FACTOR_CHANNELS
+        and outputs >= MIN_GATHERED_FACTOR_OUTPUTS and block.rows * block.columns * plan.kernels.item > 2 * CACHE_LINE
     )
     for which in range(2):
         plan.last_outputs[which] = last_outputs(plan, which) if plan.turned else CYC_WINOGRAD_OUT

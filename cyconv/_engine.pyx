@@ -66,7 +66,7 @@ ALGORITHM_NAMES = {
     FFT: "fft", WINOGRAD: "winograd", ROWS: "rows", TURNED_TILE: "turned tile", TILE: "tile",
 }
 # "direct" leaves the choice among the direct ones; their own names are for tests and benchmarks.
-ALGORITHMS = {"auto": AUTO, "direct": DIRECT, **{name: number for number, name in ALGORITHM_NAMES.items()}}
+ALGORITHM_CODES = {"auto": AUTO, "direct": DIRECT, **{name: number for number, name in ALGORITHM_NAMES.items()}}
 REASONS = {
     FFT: "the kernel is so large that products of spectra take less time than products of pixels",
     ROWS: "each input row, once loaded, serves every output row whose kernel covers it",
@@ -117,7 +117,7 @@ def _choose_automatic():
     wish = os.environ.get("CYCONV_ALGORITHM") or "auto"
     if wish not in ("auto", "direct"):
         raise ImportError(f"CYCONV_ALGORITHM: must be 'auto' or 'direct', got {wish!r}")
-    automatic = ALGORITHMS[wish]
+    automatic = ALGORITHM_CODES[wish]
 
 
 _choose_automatic()
@@ -338,7 +338,7 @@ def convolve(
         input_dtype = result_dtype
     execute(
         &problem, input, array, held, bias, out, 0, input_dtype, result_dtype, parts, ACTIVATIONS[activation],
-        ALGORITHMS[algorithm],
+        ALGORITHM_CODES[algorithm],
     )
 
 
@@ -366,7 +366,7 @@ def plan(
     problem.held = held
     problem.readable = problem.contiguous = parts == 1 and stored == MEMORY_DTYPES[compute]
     threads = useful_threads(&problem)
-    wanted = ALGORITHMS[algorithm]
+    wanted = ALGORITHM_CODES[algorithm]
     status = plan_batch(
         &plan, &problem, current_isa(), automatic if wanted == AUTO else wanted, threads, &images
     )

@@ -1,6 +1,10 @@
 """Integer arithmetic that the planning needs, inlined where it is used."""
 
 
+cdef enum:
+    CACHE_LINE = 64  # bytes
+
+
 cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return (a + b - 1) // b
 
@@ -25,4 +29,4 @@ cdef inline Py_ssize_t odd_lines(Py_ssize_t elements, Py_ssize_t item) noexcept 
 
     Planes as far apart do not share their places in a cache when many are read or written together.
     """
-    return (ceil_div(elements * item, 64) | 1) * 64 // item
+    return (ceil_div(elements * item, CACHE_LINE) | 1) * CACHE_LINE // item

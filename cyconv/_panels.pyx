@@ -6,7 +6,7 @@ either way round. Behind all panels there is a byte for each: its weights are fi
 
 from cython.parallel cimport prange
 
-from cyconv._integers cimport ceil_div
+from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS, cyc_ahead
 from cyconv._plan cimport FFT, ROWS, WINOGRAD, Plan
 from cyconv._task cimport Operands
@@ -15,7 +15,6 @@ from cyconv._task cimport Operands
 cdef enum:
     # A part of a panel that stays in the first-level cache while its factors are made.
     PART_BYTES = 24 * 1024
-    LINE_BYTES = 64
     SLACK_BYTES = 64  # a vector is read past the end
 
 
@@ -51,12 +50,12 @@ cdef void look_ahead(
         return
     rows = min(plan.panel_width, plan.problem.out_channels - output)
     ahead.next = operands.weight + (row * plan.terms + term) * item
-    ahead.rows = max(<Py_ssize_t>1, ceil_div(<Py_ssize_t>(<size_t>ahead.next % LINE_BYTES) + terms * item, LINE_BYTES))
+    ahead.rows = max(<Py_ssize_t>1, ceil_div(<Py_ssize_t>(<size_t>ahead.next % CACHE_LINE) + terms * item, CACHE_LINE))
     ahead.pitch = plan.terms * item
     ahead.row_bursts = min(rows, max(<Py_ssize_t>1, bursts // ahead.rows))
     ahead.lines = ceil_div(rows, ahead.row_bursts)
     ahead.bursts = ahead.row_bursts
-    ahead.gap = LINE_BYTES - ahead.row_bursts * ahead.lines * ahead.pitch
+    ahead.gap = CACHE_LINE - ahead.row_bursts * ahead.lines * ahead.pitch
     ahead.step = ahead.lines // chunk * ahead.pitch
 
 
@@ -66,11 +65,11 @@ cdef void look_ahead_at(
     """Let tiles fetch `size` bytes, in at most so many bursts, for chunks of so many terms."""
     ahead.next = memory
     ahead.rows = 1
-    ahead.pitch = LINE_BYTES
-    ahead.lines = ceil_div(ceil_div(size, LINE_BYTES), max(<Py_ssize_t>1, bursts))
-    ahead.row_bursts = ahead.bursts = ceil_div(size, max(<Py_ssize_t>1, ahead.lines) * LINE_BYTES)
+    ahead.pitch = CACHE_LINE
+    ahead.lines = ceil_div(ceil_div(size, CACHE_LINE), max(<Py_ssize_t>1, bursts))
+    ahead.row_bursts = ahead.bursts = ceil_div(size, max(<Py_ssize_t>1, ahead.lines) * CACHE_LINE)
     ahead.gap = 0
-    ahead.step = ahead.lines * LINE_BYTES // chunk
+    ahead.step = ahead.lines * CACHE_LINE // chunk
 
 
 cdef inline Py_ssize_t panel_count(const Plan *plan) noexcept nogil:
@@ -103,8 +102,8 @@ cdef void pack_factors(
     cdef char part[PART_BYTES + SLACK_BYTES]
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.terms // plan.problem.in_channels, step, done, count
     cdef Py_ssize_t most = max(1, PART_BYTES // (taps * plan.panel_width * item))
-    if most > LINE_BYTES // item:  # terms in whole lines
-        most -= most % (LINE_BYTES // item)
+    if most > CACHE_LINE // item:  # terms in whole lines
+        most -= most % (CACHE_LINE // item)
     for step in range(ceil_div(channels, most)):
         done = step * most
         count = min(most, channels - done)

@@ -12,7 +12,7 @@ cdef enum Algorithm:
     ROWS
     TURNED_TILE
     TILE
-    ALGORITHMS
+    ALGORITHMS_END
 
 
 cdef enum:

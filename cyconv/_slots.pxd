@@ -5,7 +5,7 @@ vectors a cycle. Cores that do one of each have the same ratios; one that splits
 one multiply-add a cycle, or loads two scalars or two halves of a vector.
 """
 
-from cyconv._integers cimport balanced
+from cyconv._integers cimport CACHE_LINE, balanced
 from cyconv._isa cimport line_kind
 from cyconv._kernels cimport (
     CYC_KEEPS_TOTALS,
@@ -20,7 +20,6 @@ from cyconv._kernels cimport (
 
 
 cdef enum:
-    CACHE_LINE = 64
     NO_LINES = -1  # of the kinds of kernels.h
     # Instruction sets with fewer have tiles of twelve sums at most.
     MANY_REGISTERS = 32
