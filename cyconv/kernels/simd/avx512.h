@@ -169,7 +169,9 @@ CYC_INLINE void vec_store_bfloats(uint16_t *p, vec_f32 v) {
     const __m512i bits = _mm512_castps_si512(v),
                   odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
     const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
-    const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000)); /* NaN must not round to infinity */
-    const __m512i upper = _mm512_mask_blend_epi32(_mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), rounded, quiet);
-    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(upper, 16)));
+    const __m512i upper = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), bits,
+                                               _mm512_set1_epi32(0x400000)); /* NaN must not round to infinity */
+    const __m512i odd_words = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 31, 29, 27, 25, 23, 21,
+                                               19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    _mm256_storeu_si256((__m256i *)p, _mm512_castsi512_si256(_mm512_permutexvar_epi16(odd_words, upper)));
 }
