@@ -1,0 +1,344 @@
+"""The cost of the tiles, plain and turned: of each shape of them, and of each way to read their pixels."""
+
+from cyconv._cost_rows cimport window_slots
+from cyconv._integers cimport balanced, ceil_div
+from cyconv._kernels cimport (
+    CYC_CHUNK,
+    CYC_EDGE_ROWS,
+    CYC_MAX_TILE_ROWS,
+    CYC_MAX_TILE_VECTORS,
+)
+from cyconv._plan cimport (
+    MAX_PANELS_IN_PLACE,
+    MAX_SPAN_LISTS,
+    TILE,
+    TURNED_TILE,
+    Plan,
+    Problem,
+)
+from cyconv._slots cimport (
+    MANY_REGISTERS,
+    TILE_START_SLOTS,
+    Terms,
+    candidate_rows,
+    has_late_lines,
+    has_whole_lines,
+    kept_rows,
+    scalars_slots,
+    vectors_slots,
+)
+from cyconv._tiles cimport piece_end
+from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps
+
+
+cdef enum Reading:
+    # Where tiles read their pixels: from the window; gathered, across the ends of rows; gathered, in tiles that end
+    # with their row, so that they leave out the taps that it does.
+    FROM_WINDOW
+    GATHERED
+    GATHERED_IN_ROWS
+    READINGS
+
+
+# The least that a term takes which leaves out pixels: they have to be found. What that takes beside the products of
+# few registers: measured on Zen 3.
+cdef double EDGE_SLOTS = 10.0
+cdef double FEW_SUMS_EDGE_SLOTS = 2.5
+cdef double GROUP_START_SLOTS = 250.0  # of a tile algorithm, beside what it takes once
+# Of a term in the table of all, turned with its edges; of a kernel row in a list for rows that leave out some terms.
+cdef double TERM_SLOTS = 4.0
+cdef double TURNED_TERM_SLOTS = 8.0
+cdef double SPAN_SLOTS = 8.0
+cdef double PACK_SLOTS = 1.0  # of an element of the weight
+# Of a row of the result, which cuts flat tiles in pieces, and of its store for each output channel.
+cdef double PIECES_SLOTS = 10.0
+cdef double PIECE_STORE_SLOTS = 5.0
+cdef double SPOT_SLOTS = 30.0  # of a tile beside its call: its address, terms and pieces
+cdef double TURNED_SPOT_SLOTS = 15.0  # without pieces
+# Of an element of the result of a turned tile: of whole vectors of outputs, and of those that are left.
+cdef double TRANSPOSED_STORE_SLOTS = 1.2
+cdef double SINGLE_STORE_SLOTS = 2.5
+# To gather a term of a tile, and each vector of it, of few registers and of whole lines; how much longer products of
+# few registers take whose pixels are not gathered. With fewer outputs than this a pixel, once gathered, is not used
+# often enough.
+cdef double GATHER_SLOTS = 2
+cdef double GATHER_VECTOR_SLOTS = 2.5
+cdef double WHOLE_GATHER_SLOTS = 6
+cdef double WHOLE_GATHER_VECTOR_SLOTS = 3.5
+cdef double FAR_PIXELS_FACTOR = 1.06
+# Of a term of a tile whose pixels are read in place: it fetches those of the next tile.
+cdef double IN_PLACE_TERM_SLOTS = 2
+# Of a term of a turned tile in place, if the input does not fit the second level, 2 MiB, with what else is there: a few
+# pixels from each of its channels, which nothing fetches in time. Measured on Granite Rapids, whose lines come late.
+cdef double FAR_IN_PLACE_TERM_SLOTS = 6
+cdef double NEAR_INPUT_BYTES = 1024 * 1024
+cdef Py_ssize_t MIN_GATHERED_OUTPUTS = 32
+# To find the taps of a tile, against the products that it leaves out: of full tiles with so many sums.
+cdef double SKIP_SLOTS = 200
+cdef double FULL_TILE = 24
+
+
+cdef Py_ssize_t count_pieces(const Axis *axis) noexcept nogil:
+    """Pieces of an axis with different taps in the padding, as far as there are lists for."""
+    cdef Py_ssize_t output = 0, count = 0
+    while output < axis.out and count <= MAX_SPAN_LISTS:
+        output = piece_end(axis, output)
+        count += 1
+    return count
+
+
+cdef double least_tile_slots(const Plan *plan) noexcept nogil:
+    """What a tile algorithm takes whatever its tiles."""
+    return GROUP_START_SLOTS + <double>TILE_START_SLOTS / plan.problem.groups
+
+
+cdef inline double start_slots(const Plan *plan, double term_slots) noexcept nogil:
+    """Of a tile algorithm whose tiles are chosen: its tables, and the weights if it has to pack them."""
+    cdef double slots = least_tile_slots(plan)
+    slots += term_slots * plan.terms / plan.problem.groups
+    if plan.skips:
+        slots += SPAN_SLOTS * count_pieces(&plan.rows) * plan.problem.in_channels * plan.problem.kernel[0]
+    if plan.problem.held:
+        return slots
+    return slots + PACK_SLOTS * plan.terms * plan.problem.out_channels
+
+
+cdef double read_share(const Axis *axis) noexcept nogil:
+    """The share of taps that read the input, not zero padding, over all outputs of an axis."""
+    cdef Py_ssize_t tap, first, last, reads = 0
+    if axis.mode != ZEROS:
+        return 1.0
+    for tap in range(axis.taps):
+        reading_outputs(axis, tap, &first, &last)
+        reads += max(0, last - first)
+    return <double>reads / axis.taps / axis.out
+
+
+cdef double skipping_share(const Plan *plan, const Axis *axis) noexcept nogil:
+    """The share of taps that remain when those over padding are left out; 1 where that does not pay."""
+    cdef double share = read_share(axis)
+    return share if (1 - share) * plan.terms * FULL_TILE > SKIP_SLOTS else 1.0
+
+
+cdef inline bint may_gather(const Plan *plan) noexcept nogil:
+    """Whether tiles make so few products of what they load that the pixels of each are better gathered."""
+    return (
+        (plan.kernels.registers < MANY_REGISTERS or has_whole_lines(plan.kernels))
+        and plan.problem.out_channels >= MIN_GATHERED_OUTPUTS
+    )
+
+
+cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil:
+    """To gather all terms of all pixels of an image, in tiles of so many."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t tiles, vectors
+    if plan.flat:
+        tiles = ceil_div(problem.out_size[0] * problem.out_size[1], pixels)
+    else:
+        tiles = problem.out_size[0] * ceil_div(problem.out_size[1], pixels)
+    vectors = tiles * ceil_div(pixels, plan.kernels.lanes)
+    if plan.flat and plan.window.row_pitch > problem.out_size[1]:  # and one where a tile goes on in another row
+        vectors += problem.out_size[0]
+    if has_whole_lines(plan.kernels):
+        return plan.terms * (WHOLE_GATHER_SLOTS * tiles + WHOLE_GATHER_VECTOR_SLOTS * vectors)
+    return plan.terms * (GATHER_SLOTS * tiles + GATHER_VECTOR_SLOTS * vectors)
+
+
+cdef double best_reading(Plan *plan, double (*cost_of_reading)(Plan *, Reading) noexcept nogil) noexcept nogil:
+    """The cost of a tile algorithm, whichever way of reading takes least; the plan then has its tile."""
+    cdef double cost, best = cost_of_reading(plan, FROM_WINDOW)
+    cdef Plan chosen
+    cdef int reading
+    if not may_gather(plan):
+        return best
+    chosen = plan[0]
+    for reading in range(<int>GATHERED, <int>READINGS):
+        cost = cost_of_reading(plan, <Reading>reading)
+        if 0 <= cost < best:
+            best = cost
+            chosen = plan[0]
+    plan[0] = chosen
+    return best
+
+
+cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
+    """With vectors over pixels; negative: does not read them so."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, pixel_vectors
+    cdef Py_ssize_t columns = problem.out_size[1], row_count = problem.out_size[0]
+    cdef Py_ssize_t first_column, last_column, tiles
+    cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
+    cdef int keeps
+    cdef bint gathers = reading != FROM_WINDOW
+    cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows), column_share
+    if reading == GATHERED_IN_ROWS:  # vectors leave lanes empty at the end of each row
+        return -1
+    # taps that no column of a whole row reads
+    reading_taps(&plan.columns, 0, columns, &first_column, &last_column)
+    column_share = <double>(last_column - first_column) / plan.columns.taps if plan.columns.mode == ZEROS else 1.0
+    pixel_vectors = ceil_div((row_count - 1) * plan.window.row_pitch + columns, lanes)
+    plan.cut = False
+    # rows without gaps are one long row, unless they leave out different taps
+    plan.flat = pixel_vectors < row_count * ceil_div(columns, lanes) or (
+        plan.window.row_pitch == columns and row_share == 1
+    )
+    plan.gathers = gathers
+    if gathers:
+        plan.flat = True
+        pixel_vectors = ceil_div(row_count * columns, lanes)
+    if not plan.flat:
+        pixel_vectors = ceil_div(columns, lanes)
+    for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
+        for keeps in range(2):
+            rows = kept_rows(plan.kernels, vectors, keeps)
+            if rows == 0:
+                continue
+            cost = scalars_slots(plan.kernels, problem.out_channels, rows, pixel_vectors, vectors, &terms)
+            if not plan.flat:
+                cost *= row_count * row_share
+            if best < 0 or cost < best:
+                best = cost
+                plan.tile_rows = balanced(problem.out_channels, rows)
+                plan.tile_vectors = vectors
+    plan.pixel_tile = plan.tile_vectors * lanes
+    plan.panel_width = plan.tile_rows
+    plan.skips = row_share < 1 or column_share < 1
+    tiles = ceil_div(pixel_vectors, plan.tile_vectors) * ceil_div(problem.out_channels, plan.tile_rows)
+    if not plan.flat:
+        tiles *= row_count
+    if plan.kernels.registers < MANY_REGISTERS and not gathers:
+        best *= FAR_PIXELS_FACTOR
+    cost = best * plan.terms * column_share + start_slots(plan, TERM_SLOTS)
+    cost += PIECES_SLOTS * row_count + SPOT_SLOTS * tiles
+    if gathers:
+        return cost + gather_slots(plan, plan.pixel_tile) + (0 if plan.one_tap else window_slots(plan))
+    if plan.flat and plan.window.row_pitch > columns:
+        cost += PIECE_STORE_SLOTS * row_count * problem.out_channels
+    if (
+        plan.one_tap and ceil_div(problem.out_channels, plan.tile_rows) <= MAX_PANELS_IN_PLACE
+        and row_count * columns % lanes == 0  # else the last vector would end beyond the input
+    ):
+        return cost + IN_PLACE_TERM_SLOTS * tiles * plan.terms
+    return cost + window_slots(plan)
+
+
+cdef double turned_edge_slots(
+    const Plan *plan, Py_ssize_t column, Py_ssize_t pixels, Py_ssize_t out_vectors, Py_ssize_t vectors,
+    const Terms *terms, bint all_taps
+) noexcept nogil:
+    """One channel and kernel row of a tile of pixels some of which read padding, all of them with `all_taps` too."""
+    cdef Py_ssize_t tap, first, last, end = column + pixels, most = CYC_EDGE_ROWS(pixels)
+    cdef double sum = 0
+    for tap in range(plan.columns.taps):
+        reading_outputs(&plan.columns, tap, &first, &last)
+        if all_taps or first < end and last > column:
+            first = min(most, max(<Py_ssize_t>0, first - column))
+            last = min(most, max(<Py_ssize_t>0, end - last))
+            sum += max(
+                vectors_slots(plan.kernels, pixels - first - last, out_vectors, vectors, terms),
+                EDGE_SLOTS * ceil_div(out_vectors, vectors),
+            )
+            if plan.kernels.registers < MANY_REGISTERS:
+                sum += FEW_SUMS_EDGE_SLOTS * ceil_div(out_vectors, vectors)
+    return sum
+
+
+cdef double turned_columns_slots(
+    const Plan *plan, Py_ssize_t columns, Py_ssize_t most, Py_ssize_t vectors, bint cut, bint all_taps
+) noexcept nogil:
+    """One channel and kernel row of a row of pixels, in tiles of up to `most` pixels."""
+    cdef Py_ssize_t out_vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
+    cdef Py_ssize_t column = 0, end, pixels, inside, inner = 0, inner_end = columns, unused
+    cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
+    cdef double sum = 0
+    if plan.skips and plan.columns.mode == ZEROS and not plan.flat:  # the columns for which no tap reads padding
+        reading_outputs(&plan.columns, 0, &inner, &unused)
+        reading_outputs(&plan.columns, plan.columns.taps - 1, &unused, &inner_end)
+    while column < columns:
+        end = piece_end(&plan.columns, column) if cut else columns
+        pixels = balanced(end - column, most)
+        while column < end:
+            pixels = min(pixels, end - column)
+            inside = (min(end, inner_end) - column) // pixels if column >= inner else 0
+            if inside > 0:  # tiles that take all taps
+                sum += inside * plan.columns.taps * vectors_slots(plan.kernels, pixels, out_vectors, vectors, &terms)
+                column += inside * pixels
+            else:
+                sum += turned_edge_slots(plan, column, pixels, out_vectors, vectors, &terms, all_taps)
+                column += pixels
+    return sum
+
+
+cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
+    """With vectors over output channels; negative: does not read pixels so."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, tiles
+    cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes), columns = problem.out_size[1]
+    cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows)
+    cdef bint gathers = reading != FROM_WINDOW
+    cdef bint edges = reading != GATHERED and skipping_share(plan, &plan.columns) < 1, can_cut = edges
+    cdef bint all_taps = False
+    cdef int cut, keeps
+    if reading == GATHERED_IN_ROWS and not edges and row_share == 1:
+        return -1
+    # tiles beyond the last list take all taps
+    if count_pieces(&plan.rows) * (count_pieces(&plan.columns) if can_cut else 1) > MAX_SPAN_LISTS:
+        can_cut = False
+        all_taps = True
+        row_share = 1.0
+    # rows without gaps between them are one long row; where they leave out different taps a tile leaves out those
+    # that all of its rows do, which few do of rows shorter than a tile
+    plan.gathers = gathers
+    plan.flat = reading == GATHERED or reading == FROM_WINDOW and (
+        plan.window.row_pitch == columns and not edges and (row_share == 1 or columns >= CYC_MAX_TILE_ROWS)
+    )
+    if plan.flat:
+        columns *= problem.out_size[0]
+    plan.skips = edges or row_share < 1
+    for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
+        for keeps in range(2):
+            rows = candidate_rows(plan.kernels, vectors, keeps)
+            if rows == 0 or vectors > out_vectors:
+                continue
+            for cut in range(1 if can_cut else 0, -1, -1):
+                cost = turned_columns_slots(plan, columns, rows, vectors, cut, all_taps)
+                if best < 0 or cost < best:
+                    best = cost
+                    plan.cut = cut
+                    plan.pixel_tile = rows
+                    plan.tile_vectors = vectors
+    if plan.kernels.registers < MANY_REGISTERS and not gathers:
+        best *= FAR_PIXELS_FACTOR
+    if not plan.cut:
+        plan.pixel_tile = balanced(columns, plan.pixel_tile)
+    plan.tile_rows = plan.pixel_tile
+    plan.panel_width = plan.tile_vectors * lanes
+    tiles = ceil_div(columns, plan.pixel_tile) * ceil_div(out_vectors, plan.tile_vectors)
+    if not plan.flat:
+        best *= problem.out_size[0]
+        tiles *= problem.out_size[0]
+    if (
+        plan.one_tap and not gathers and has_late_lines(plan.kernels)
+        and <double>plan.terms * problem.in_size[0] * problem.in_size[1] * plan.kernels.item > NEAR_INPUT_BYTES
+    ):
+        best += FAR_IN_PLACE_TERM_SLOTS * tiles
+    return (
+        start_slots(plan, TURNED_TERM_SLOTS) + TURNED_SPOT_SLOTS * tiles
+        + (gather_slots(plan, plan.pixel_tile) if gathers else 0)
+        + (0 if plan.one_tap else window_slots(plan))
+        + best * row_share * problem.in_channels * problem.kernel[0]
+        + problem.out_size[0] * problem.out_size[1] * (
+            TRANSPOSED_STORE_SLOTS * (problem.out_channels - problem.out_channels % lanes)
+            + SINGLE_STORE_SLOTS * (problem.out_channels % lanes)
+        )
+    )
+
+
+cdef double tiles_cost(Plan *plan, int algorithm) noexcept nogil:
+    """The cost of TILE or of TURNED_TILE, whose tile the plan then has."""
+    return best_reading(plan, turned_tile_cost if algorithm == TURNED_TILE else tile_cost)
+
+
+cdef double tiles_start_slots(const Plan *plan) noexcept nogil:
+    """What the images of a batch take once, in tiles that are chosen."""
+    return start_slots(plan, TERM_SLOTS if plan.algorithm == TILE else TURNED_TERM_SLOTS)
