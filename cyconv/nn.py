@@ -170,7 +170,7 @@ class Conv2d:
         check_bytes(weight_shape, kind.itemsize, "the weight")
         self._weight = HeldArray(np.zeros(weight_shape, kind))
         self._bias: NDArray[Any] | None = None
-        if bias is not None and not isinstance(bias, (bool, np.bool_)):
+        if bias is not None and not isinstance(bias, (int, np.bool_)):  # torch takes 0 and 1, too
             raise TypeError(f"bias must be a bool, got {shown(bias)}")
         if bias:
             self._bias = np.zeros(self.out_channels, kind)
