@@ -64,6 +64,10 @@ cdef enum:
     PART_FACTORS_BUDGET = 512 * 1024
     # A few channels of a Winograd block, read back at once.
     WINOGRAD_WINDOW_BUDGET = 16 * 1024
+    # More bytes than glibc allocates without asking the system for fresh pages at each call, which take 0.4 ms a
+    # megabyte: up to so many blocks make the factors of the weights again sooner.
+    REUSED_MEMORY = 32 * 1024 * 1024
+    MAX_TRANSFORMS = 4
     # With fewer channels starting the threads twice takes longer than making all factors in each of them.
     MIN_SHARED_CHANNELS = 64
     # Winograd's factors of the inputs that threads share, beside the scratch of each, which has room for as many.
@@ -238,7 +242,7 @@ cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     """The block that the cost model found; its outputs are shared where there are few blocks."""
     cdef Py_ssize_t parts, chunk = plan.kernels.winograd_chunk
     cdef Py_ssize_t factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item  # bytes, of a channel and an output or a tile
-    cdef Py_ssize_t most, tiles
+    cdef Py_ssize_t most, tiles, blocks, all_factors
     layout_window(plan, plan.block_rows * CYC_WINOGRAD_OUT, plan.block_columns * CYC_WINOGRAD_OUT)
     parts = plan.problem.batch * plan.problem.groups * plan.rows.blocks * plan.columns.blocks
     if parts % threads and parts < TASKS_PER_THREAD * threads:
@@ -251,11 +255,15 @@ cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         and factors * plan.problem.in_channels * round_up(tiles, plan.kernels.lanes) <= SHARED_FACTORS_BUDGET
     )
     plan.part_channels = plan.problem.in_channels
-    if plan.problem.batch * plan.rows.blocks * plan.columns.blocks == 1:
-        plan.packs_in_task = not plan.problem.held
-        plan.transforms_in_task = not plan.problem.held or (
-            factors * plan.problem.in_channels * plan.problem.groups * plan.problem.out_channels > HELD_FACTORS_BUDGET
+    all_factors = factors * plan.problem.in_channels * plan.problem.groups * plan.problem.out_channels
+    blocks = plan.problem.batch * plan.rows.blocks * plan.columns.blocks
+    if blocks == 1:
+        plan.transforms_in_task = not plan.problem.held or all_factors > HELD_FACTORS_BUDGET
+    else:
+        plan.transforms_in_task = (
+            not plan.problem.held and all_factors > REUSED_MEMORY and blocks <= MAX_TRANSFORMS
         )
+    plan.packs_in_task = plan.transforms_in_task and not plan.problem.held
     if plan.transforms_in_task:
         most = max(1, PART_FACTORS_BUDGET // (factors * plan.panel_width * chunk)) * chunk
         most = round_up(balanced(plan.part_channels, most), chunk)
