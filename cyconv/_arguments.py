@@ -168,15 +168,15 @@ def check_algorithm(value: Any) -> str:
     return one_of(value, "algorithm", ALGORITHMS)
 
 
-def check_algorithm_applies(name: str, kernel: Pair, stride: Any, dilation: Any) -> None:
-    """Refuse an algorithm that is made for other kernels; stride and dilation are as passed."""
+def check_algorithm_applies(name: str, kernel: Pair, stride: Any) -> None:
+    """Refuse an algorithm that is made for other kernels; the stride is as passed."""
     if name != "winograd":
         return
-    stride, dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
-    if kernel != (3, 3) or stride != (1, 1) or dilation != (1, 1):
+    stride = pair(stride, "stride", 1)
+    if kernel != (3, 3) or stride != (1, 1):
         raise ValueError(
-            "algorithm='winograd' needs a kernel of 3 x 3, stride 1 and dilation 1, got "
-            f"kernel {kernel}, stride {stride} and dilation {dilation}"
+            "algorithm='winograd' needs a kernel of 3 x 3 and stride 1, got "
+            f"kernel {kernel} and stride {stride}"
         )
 
 

@@ -61,7 +61,7 @@ def convolve(
         )
 
     shapes = geometry(x.shape, w.shape, stride, padding, dilation, groups, padding_mode)
-    check_algorithm_applies(algorithm, shapes.weight_shape[2:], stride, dilation)
+    check_algorithm_applies(algorithm, shapes.weight_shape[2:], stride)
     b = None
     if bias is not None:
         b = bias_array(bias, result)

@@ -4,6 +4,7 @@ from cyconv._integers cimport CACHE_LINE, balanced, ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_MAX_TILE_VECTORS,
     CYC_WINOGRAD_IN,
+    CYC_WINOGRAD_MAX_TILES,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
@@ -18,7 +19,7 @@ from cyconv._slots cimport (
     has_late_lines,
     scalars_slots,
 )
-from cyconv._tile_block cimport TileBlock
+from cyconv._tile_block cimport TileBlock, last_tiles, outputs_of_last, tiles_over
 from cyconv._window cimport CIRCULAR, REFLECT, Axis
 
 
@@ -28,7 +29,6 @@ cdef enum:
     FACTORS_BUDGET = 4 * 1024 * 1024
     MAX_WINOGRAD_CHANNELS = 1820  # of which a vector of 64 bytes fits the budget
     MAX_BLOCK_VECTORS = 8
-    MAX_BLOCK_TILES = 128  # that many vectors, of the most lanes
     MIN_BLOCK_TILES = 8  # columns of tiles of the narrowest blocks, about
     BLOCK_START_SLOTS = 2000
     # Tiles of few registers: the factors of so many channels, a line of each, and those of a panel fill the first
@@ -38,11 +38,14 @@ cdef enum:
     # The second level of cores with whole vectors of 64 bytes.
     SECOND_LEVEL = 2 * 1024 * 1024
 
-# A vector of tiles of one input channel, window and phases included, and of one output
-# channel, store included; the nine weights of an input and an output; a factor read from afar.
+# A vector of tiles of one input channel, window included, plain and dilated; of one output channel, store included,
+# plain and turned, and putting dilated ones in order; the nine weights of an input and an output; a factor read from
+# afar.
 cdef double INPUT_TRANSFORM_SLOTS = 300
+cdef double DILATED_TRANSFORM_SLOTS = 400
 cdef double OUTPUT_TRANSFORM_SLOTS = 360
 cdef double TURNED_OUTPUT_SLOTS = 420
+cdef double ORDER_SLOTS = 65
 cdef double WEIGHT_TRANSFORM_SLOTS = 24
 cdef double FACTOR_READ_SLOTS = 0.1
 # How much longer transforms take whose thirty-six values do not stay in the registers: measured on AVX2.
@@ -57,21 +60,38 @@ cdef double KEPT_SHARE = 0.25
 cdef bint reads_inside(const Axis *axis) noexcept nogil:
     """Whether whole tiles, which may reach beyond the padding, still find their inputs."""
     cdef Py_ssize_t last = (
-        ceil_div(axis.out, CYC_WINOGRAD_OUT) * CYC_WINOGRAD_OUT + CYC_WINOGRAD_TAPS - 2 - axis.before
+        round_up(axis.out, CYC_WINOGRAD_OUT * axis.dilation) - 1 + (CYC_WINOGRAD_TAPS - 1) * axis.dilation - axis.before
     )
     if axis.mode == REFLECT:
         return last <= 2 * (axis.size - 1)
     return axis.mode != CIRCULAR or last < 2 * axis.size
 
 
+cdef inline Py_ssize_t dilated_tiles(const Plan *plan) noexcept nogil:
+    """The tiles of a period of rows and one of columns, the least that a block can have, or too many for one."""
+    cdef Py_ssize_t most = CYC_WINOGRAD_MAX_TILES + 1
+    return min(plan.rows.dilation, most) * min(plan.columns.dilation, most)
+
+
+cdef Py_ssize_t most_tiles(const Plan *plan) noexcept nogil:
+    """The tiles of a block, at most, but for blocks of a single row."""
+    cdef Py_ssize_t lanes = plan.kernels.lanes
+    cdef Py_ssize_t most = FACTORS_BUDGET // (CYC_WINOGRAD_PRODUCTS * plan.problem.in_channels * plan.kernels.item)
+    most = min(most // lanes * lanes, <Py_ssize_t>CYC_WINOGRAD_MAX_TILES)
+    if dilated_tiles(plan) <= most:
+        return max(dilated_tiles(plan), min(most, MAX_BLOCK_VECTORS * lanes))
+    return most
+
+
 cdef bint suits_winograd(const Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef int which
     for which in range(2):
-        if problem.kernel[which] != CYC_WINOGRAD_TAPS or problem.stride[which] != 1 or problem.dilation[which] != 1:
+        if problem.kernel[which] != CYC_WINOGRAD_TAPS or problem.stride[which] != 1:
             return False
     return (
         plan.kernels.winograd_input != NULL and 0 < problem.in_channels <= MAX_WINOGRAD_CHANNELS
+        and dilated_tiles(plan) <= most_tiles(plan)
         and reads_inside(&plan.rows) and reads_inside(&plan.columns)
     )
 
@@ -83,8 +103,8 @@ cdef inline double transform_factor(const Plan *plan) noexcept nogil:
 cdef struct Products:
     # What one term of all products takes, by the size of a block and the vectors of a tile; negative: not
     # known yet. Sizes come again in many blocks.
-    double plain[MAX_BLOCK_VECTORS + 1][CYC_MAX_TILE_VECTORS]  # vectors of tiles
-    double turned[MAX_BLOCK_TILES + 1][CYC_MAX_TILE_VECTORS]  # tiles, of one product
+    double plain[CYC_WINOGRAD_MAX_TILES + 1][CYC_MAX_TILE_VECTORS]  # vectors of tiles
+    double turned[CYC_WINOGRAD_MAX_TILES + 1][CYC_MAX_TILE_VECTORS]  # tiles, of one product
 
 
 cdef double best_scalars_slots(
@@ -109,7 +129,7 @@ cdef double best_scalars_slots(
 cdef double turned_slots(
     const Plan *plan, const TileBlock *block, Py_ssize_t vectors, Py_ssize_t most, Products *known
 ) noexcept nogil:
-    """One term of all products, of which the last row and column of tiles may leave some out."""
+    """One term of all products, of which the last rows and columns of tiles may leave some out."""
     cdef Py_ssize_t rows_left = CYC_WINOGRAD_OUT - block.last_rows, columns_left = CYC_WINOGRAD_OUT - block.last_columns
     cdef Py_ssize_t without_row, without_column, products, tiles, unused
     cdef double *slots
@@ -118,7 +138,9 @@ cdef double turned_slots(
         for without_column in range(2):
             products = rows_left if without_row else CYC_WINOGRAD_IN - rows_left
             products *= columns_left if without_column else CYC_WINOGRAD_IN - columns_left
-            tiles = (block.rows - without_row) * (block.columns - without_column)
+            tiles = (
+                (block.rows - without_row * block.short_rows) * (block.columns - without_column * block.short_columns)
+            )
             if products * tiles == 0:
                 continue
             slots = &known.turned[tiles][most - 1]
@@ -126,11 +148,6 @@ cdef double turned_slots(
                 slots[0] = best_scalars_slots(plan, tiles, vectors, most, &unused)
             sum += products * slots[0]
     return sum
-
-
-cdef inline Py_ssize_t last_outputs(const Plan *plan, int which) noexcept nogil:
-    """Outputs of the last row or column of tiles."""
-    return (plan.problem.out_size[which] - 1) % CYC_WINOGRAD_OUT + 1
 
 
 cdef double winograd_tile_slots(
@@ -194,44 +211,71 @@ cdef double far_slots(const Plan *plan, const TileBlock *block) noexcept nogil:
     ) / CACHE_LINE
 
 
+cdef double row_slots(const Plan *plan, Py_ssize_t columns) noexcept nogil:
+    """The input transform of a row of tiles and, if they are dilated, putting the pixels of all outputs in order.
+
+    Of dilated tiles, a vector is filled from one period.
+    """
+    cdef Py_ssize_t dilation = plan.columns.dilation, lanes = plan.kernels.lanes, vectors
+    if dilation == 1:
+        return plan.problem.in_channels * INPUT_TRANSFORM_SLOTS * ceil_div(columns, lanes)
+    vectors = columns // dilation * ceil_div(dilation, lanes) + ceil_div(columns % dilation, lanes)
+    return vectors * (
+        plan.problem.in_channels * DILATED_TRANSFORM_SLOTS + plan.problem.out_channels * ORDER_SLOTS
+    )
+
+
 cdef double winograd_block_slots(
     Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
 ) noexcept nogil:
     cdef Py_ssize_t channels = plan.problem.in_channels
     return (
         BLOCK_START_SLOTS
-        + channels * (
-            transform_factor(plan) * INPUT_TRANSFORM_SLOTS * block.rows * ceil_div(block.columns, plan.kernels.lanes)
-        )
+        + transform_factor(plan) * block.rows * row_slots(plan, block.columns)
         + channels * winograd_tile_slots(plan, block, turned, known, tile_vectors)
         + CYC_WINOGRAD_PRODUCTS * channels * FACTOR_READ_SLOTS * plan.problem.out_channels + far_slots(plan, block)
     )
 
 
+cdef inline Py_ssize_t periods(const Plan *plan, int which) noexcept nogil:
+    """Periods of tiles along an axis: without dilation, tiles."""
+    return ceil_div(plan.problem.out_size[which], CYC_WINOGRAD_OUT * plan.problem.dilation[which])
+
+
+cdef Py_ssize_t set_block_axis(
+    const Plan *plan, int which, Py_ssize_t block_periods, bint is_last, Py_ssize_t *tiles, Py_ssize_t *short_tiles,
+    Py_ssize_t *outputs
+) noexcept nogil:
+    """The tiles along an axis of the last block or of the others, which have `block_periods`; how many such blocks."""
+    cdef Py_ssize_t dilation = plan.problem.dilation[which], size = block_periods * CYC_WINOGRAD_OUT * dilation
+    cdef Py_ssize_t others = ceil_div(periods(plan, which), block_periods) - 1
+    if is_last:
+        size = plan.problem.out_size[which] - others * size
+    tiles[0] = tiles_over(size, dilation)
+    short_tiles[0] = last_tiles(size, dilation)
+    outputs[0] = outputs_of_last(size, dilation)
+    return 1 if is_last else others
+
+
 cdef double winograd_blocks_slots(
     Plan *plan, Py_ssize_t rows, Py_ssize_t columns, bint turned, Products *known, Py_ssize_t *tile_vectors
 ) noexcept nogil:
-    """All blocks of an image, of `rows` by `columns` tiles but for the last ones.
+    """All blocks of an image, of `rows` by `columns` periods but for the last ones.
 
     `tile_vectors` become those of the tile that suits the first block best.
     """
-    cdef Py_ssize_t tile_rows = ceil_div(plan.problem.out_size[0], CYC_WINOGRAD_OUT)
-    cdef Py_ssize_t tile_columns = ceil_div(plan.problem.out_size[1], CYC_WINOGRAD_OUT)
-    cdef Py_ssize_t row_blocks = ceil_div(tile_rows, rows), column_blocks = ceil_div(tile_columns, columns)
     cdef Py_ssize_t row_count, column_count
     cdef bint last_row, last_column
     cdef double slots = 0
     cdef TileBlock block
     for last_row in (True, False):
-        row_count = 1 if last_row else row_blocks - 1
-        block.rows = tile_rows - (row_blocks - 1) * rows if last_row else rows
-        block.last_rows = last_outputs(plan, 0) if last_row else CYC_WINOGRAD_OUT
+        row_count = set_block_axis(plan, 0, rows, last_row, &block.rows, &block.short_rows, &block.last_rows)
         for last_column in (True, False):
-            column_count = 1 if last_column else column_blocks - 1
+            column_count = set_block_axis(
+                plan, 1, columns, last_column, &block.columns, &block.short_columns, &block.last_columns
+            )
             if row_count * column_count == 0:
                 continue
-            block.columns = tile_columns - (column_blocks - 1) * columns if last_column else columns
-            block.last_columns = last_outputs(plan, 1) if last_column else CYC_WINOGRAD_OUT
             slots += row_count * column_count * winograd_block_slots(plan, &block, turned, known, tile_vectors)
     return slots
 
@@ -240,9 +284,8 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     """-1 where the algorithm does not apply; sets the block as well, whose waste it counts."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, channels = problem.in_channels, outputs = problem.out_channels
-    cdef Py_ssize_t tile_rows = ceil_div(problem.out_size[0], CYC_WINOGRAD_OUT)
-    cdef Py_ssize_t tile_columns = ceil_div(problem.out_size[1], CYC_WINOGRAD_OUT)
-    cdef Py_ssize_t most, rows, columns, blocks, factors, tile_vectors = 1
+    cdef Py_ssize_t row_periods = periods(plan, 0), column_periods = periods(plan, 1)
+    cdef Py_ssize_t most, rows, columns, tiles, blocks, narrowest, factors, tile_vectors = 1
     cdef double cost, best = -1
     cdef int which, turned
     cdef Products known
@@ -251,28 +294,35 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
         return -1
     plan.flat = True
     plan.cut = plan.skips = False
-    for most in range(CYC_MAX_TILE_VECTORS):
-        for rows in range(MAX_BLOCK_VECTORS + 1):
-            known.plain[rows][most] = -1
-        for rows in range(min(<Py_ssize_t>MAX_BLOCK_TILES, tile_rows * tile_columns) + 1):
-            known.turned[rows][most] = -1
-    most = FACTORS_BUDGET // (CYC_WINOGRAD_PRODUCTS * channels * plan.kernels.item) // lanes * lanes
-    most = min(most, MAX_BLOCK_VECTORS * lanes)
-    for blocks in range(1, ceil_div(tile_columns, <Py_ssize_t>MIN_BLOCK_TILES) + 1):
-        columns = ceil_div(tile_columns, blocks)
-        if columns > most and columns > MIN_BLOCK_TILES:
+    most = most_tiles(plan)
+    tiles = (
+        tiles_over(problem.out_size[0], plan.rows.dilation) * tiles_over(problem.out_size[1], plan.columns.dilation)
+    )
+    tiles = min(tiles, max(most, <Py_ssize_t>MIN_BLOCK_TILES))  # of the largest block
+    for which in range(CYC_MAX_TILE_VECTORS):
+        for blocks in range(tiles + 1):
+            known.turned[blocks][which] = -1
+        for blocks in range(ceil_div(tiles, lanes) + 1):
+            known.plain[blocks][which] = -1
+    narrowest = 1 if dilated_tiles(plan) > 1 else <int>MIN_BLOCK_TILES
+    for blocks in range(1, ceil_div(column_periods, narrowest) + 1):
+        columns = ceil_div(column_periods, blocks)
+        tiles = columns * dilated_tiles(plan)  # of a period of rows
+        if tiles > most and columns > narrowest:
             continue
-        for rows in range(1, min(tile_rows, max(<Py_ssize_t>1, most // columns)) + 1):
-            if rows != balanced(tile_rows, rows):  # fewer make as many blocks
+        for rows in range(1, min(row_periods, max(<Py_ssize_t>1, most // tiles)) + 1):
+            if rows != balanced(row_periods, rows):  # fewer make as many blocks
                 continue
             for turned in range(2):
                 cost = winograd_blocks_slots(plan, rows, columns, turned, &known, &tile_vectors)
                 if best < 0 or cost < best:
                     best = cost
-                    plan.block_rows = rows
-                    plan.block_columns = columns
+                    plan.block_rows = rows * plan.rows.dilation
+                    plan.block_columns = columns * plan.columns.dilation
                     plan.turned = turned
                     plan.tile_vectors = tile_vectors
+    if best < 0:
+        return -1
     block.rows = plan.block_rows
     block.columns = plan.block_columns
     set_winograd_tile(plan, &block)
@@ -281,7 +331,9 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
         and outputs >= MIN_GATHERED_FACTOR_OUTPUTS and block.rows * block.columns * plan.kernels.item > 2 * CACHE_LINE
     )
     for which in range(2):
-        plan.last_outputs[which] = last_outputs(plan, which) if plan.turned else CYC_WINOGRAD_OUT
+        plan.last_outputs[which] = CYC_WINOGRAD_OUT
+        if plan.turned:
+            plan.last_outputs[which] = outputs_of_last(problem.out_size[which], problem.dilation[which])
     factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item * channels * problem.groups * outputs
     if not problem.held or factors > HELD_FACTORS_BUDGET:
         best += WEIGHT_TRANSFORM_SLOTS * channels * outputs

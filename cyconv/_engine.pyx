@@ -81,8 +81,9 @@ NEEDS = {
         "a floating-point or complex dtype, and a kernel and channels whose transforms take at most 8 MiB"
     ),
     "winograd": (
-        "a kernel of 3 x 3, stride 1, dilation 1, a floating-point or complex dtype, 1 to 1820 channels in a "
-        "group, and with reflect or circular padding an input that whole tiles of 4 x 4 do not wrap around"
+        "a kernel of 3 x 3, stride 1, a floating-point or complex dtype, 1 to 1820 channels in a group, dilations "
+        "whose product is at most 128, or what many channels leave room for, and with reflect or circular padding an "
+        "input that whole tiles do not wrap around"
     ),
     "rows": "a stride within the kernel, and channels that fit one window",
 }

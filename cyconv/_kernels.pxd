@@ -16,6 +16,7 @@ cdef extern from "kernels/kernels.h" nogil:
     enum: CYC_WINOGRAD_TAPS
     enum: CYC_WINOGRAD_IN
     enum: CYC_WINOGRAD_PRODUCTS
+    enum: CYC_WINOGRAD_MAX_TILES
     bint CYC_WINOGRAD_USES(Py_ssize_t index, Py_ssize_t outputs) noexcept nogil
     const Py_ssize_t CYC_FFT_LINE_BYTES
     Py_ssize_t CYC_EDGE_ROWS(Py_ssize_t rows)
@@ -186,9 +187,13 @@ cdef extern from "kernels/kernels.h" nogil:
         const void *window
         Py_ssize_t window_pitch
         Py_ssize_t row_pitch
+        Py_ssize_t row_dilation
+        Py_ssize_t column_dilation
         Py_ssize_t channels
         Py_ssize_t rows
         Py_ssize_t tiles
+        Py_ssize_t short_rows
+        Py_ssize_t short_tiles
         Py_ssize_t last_rows
         Py_ssize_t last_columns
         void *out
@@ -200,6 +205,8 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t plane_pitch
         Py_ssize_t rows
         Py_ssize_t tiles
+        Py_ssize_t short_rows
+        Py_ssize_t short_tiles
         Py_ssize_t last_rows
         Py_ssize_t last_columns
         Py_ssize_t channels
@@ -235,6 +242,9 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef void (*cyc_winograd_shorten_fn)(const cyc_winograd_input_args *, void *windows) noexcept
     ctypedef void (*cyc_winograd_input_fn)(const cyc_winograd_input_args *) noexcept
     ctypedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *) noexcept
+    ctypedef void (*cyc_winograd_order_fn)(
+        const void *pixels, Py_ssize_t row_pitch, Py_ssize_t tiles, Py_ssize_t dilation, void *out, Py_ssize_t out_pitch
+    ) noexcept
     ctypedef void (*cyc_fft_fn)(const cyc_fft_args *) noexcept
     ctypedef void (*cyc_fft_multiply_fn)(
         void *product, const void *a, const void *b, Py_ssize_t count, int add
@@ -266,6 +276,7 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_winograd_weight_fn winograd_weight
         cyc_winograd_output_fn winograd_output
         cyc_winograd_output_fn winograd_output_turned
+        cyc_winograd_order_fn winograd_order
         cyc_fft_fn fft_columns
         cyc_fft_fn fft_rows
         cyc_fft_multiply_fn fft_multiply

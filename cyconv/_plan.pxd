@@ -1,5 +1,6 @@
 """The plan of a convolution: its geometry, algorithm, blocks and tables, and no Python object."""
 
+from cyconv._integers cimport round_up
 from cyconv._kernels cimport cyc_isa, cyc_kernels, cyc_planes_fn, cyc_tap
 from cyconv._window cimport Axis, Window
 
@@ -117,6 +118,7 @@ cdef struct Plan:
     Py_ssize_t weight_pitch  # elements from one factor of a panel's weights to the next
     Py_ssize_t product_pitch  # elements from one product to the next
     Py_ssize_t pixel_pitch  # elements from the pixels of one output to the next
+    Py_ssize_t line_pitch  # elements from row to row of the pixels of dilated tiles, once in order
     Py_ssize_t part_channels  # channels whose factors of weights are in use at a time
     Py_ssize_t pass_panels  # panels whose products are made before any of them is transformed
 
@@ -127,6 +129,7 @@ cdef struct Plan:
     Py_ssize_t factor_bytes
     Py_ssize_t totals_bytes
     Py_ssize_t turned_bytes
+    Py_ssize_t lines_bytes
     Py_ssize_t sums_bytes
     Py_ssize_t panel_bytes
     Py_ssize_t pixels_bytes
@@ -167,6 +170,11 @@ cdef inline Py_ssize_t plane_elements(const Plan *plan) noexcept nogil:
     cdef Py_ssize_t rows = (plan.rows.block - 1) * plan.rows.stride + plan.rows.taps
     cdef Py_ssize_t columns = (plan.columns.block - 1) * plan.columns.stride + plan.columns.taps
     return min(rows, plan.rows.size) * min(columns, plan.columns.size)
+
+
+cdef inline Py_ssize_t block_pixels(const Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+    """Window pixels from the first output to the last, in whole vectors."""
+    return round_up((rows - 1) * plan.window.row_pitch + columns, plan.kernels.lanes)
 
 
 cdef inline char *aligned(char *memory) noexcept nogil:

@@ -24,7 +24,7 @@ from cyconv._kernels cimport (
     cyc_tap,
     most_rows,
 )
-from cyconv._plan cimport plane_elements
+from cyconv._plan cimport block_pixels, plane_elements
 from cyconv._tiles cimport Spot, SpanList, fill_taps
 from cyconv._window cimport Axis, Run, layout_axis, shared_row_step, shared_row_stride, shared_row_pitch
 
@@ -149,8 +149,8 @@ cdef void set_axis(Axis *axis, const Problem *problem, int which) noexcept nogil
 
 
 cdef void round_to_tiles(Axis *axis) noexcept nogil:
-    """Let the outputs of an axis be those of whole tiles."""
-    axis.out = axis.inner_end = round_up(axis.out, CYC_WINOGRAD_OUT)
+    """Let the outputs of an axis be those of whole periods of whole tiles."""
+    axis.out = axis.inner_end = round_up(axis.out, CYC_WINOGRAD_OUT * axis.dilation)
 
 
 cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
@@ -181,9 +181,16 @@ cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
         max((CYC_WINOGRAD_PRODUCTS + plan.gathers) * plan.factor_pitch * item, channels * channel_bytes + slack),
         ALIGNMENT
     )
-    plan.totals_bytes = CYC_WINOGRAD_PRODUCTS * plan.product_pitch * item
+    # likewise the direct sums of a panel that of the products
+    plan.totals_bytes = max(
+        CYC_WINOGRAD_PRODUCTS * plan.product_pitch * item,
+        round_up(plan.panel_width * block_pixels(plan, plan.rows.block, plan.columns.block) * item, ALIGNMENT),
+    )
     plan.pixel_pitch = odd_lines(CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT * plan.positions, item)
     plan.turned_bytes = round_up(outputs * plan.pixel_pitch * item + slack, ALIGNMENT)
+    if plan.columns.dilation > 1:
+        plan.line_pitch = odd_lines(CYC_WINOGRAD_OUT * plan.block_columns + plan.kernels.lanes, item)
+        plan.lines_bytes = CYC_WINOGRAD_OUT * plan.line_pitch * item
     plan.sums_bytes = round_up(outputs * plan.positions * item, ALIGNMENT)
     # the direct weights of a few outputs, where tiles are computed again
     plan.panel_bytes = round_up(plan.terms * most_rows(plan.kernels, 1) * item + slack, ALIGNMENT)
@@ -196,8 +203,9 @@ cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
         * sizeof(cyc_span), ALIGNMENT
     )
     plan.scratch_bytes = (
-        plan.window_bytes + plan.factor_bytes + plan.totals_bytes + plan.turned_bytes + plan.sums_bytes
-        + plan.panel_bytes + plan.taps_bytes + plan.spots_bytes + plan.spans_bytes + plan.offsets_bytes
+        plan.window_bytes + plan.factor_bytes + plan.totals_bytes + plan.turned_bytes + plan.lines_bytes
+        + plan.sums_bytes + plan.panel_bytes + plan.taps_bytes + plan.spots_bytes + plan.spans_bytes
+        + plan.offsets_bytes
     )
     plan.shared_bytes = plan.factor_bytes if plan.shares_factors else 0
 

@@ -149,7 +149,7 @@ def explain(
     input_shape = shape_of(input_shape, "input_shape")
     weight_shape = shape_of(weight_shape, "weight_shape")
     shapes = geometry(input_shape, weight_shape, stride, padding, dilation, groups, padding_mode)
-    check_algorithm_applies(algorithm, shapes.weight_shape[2:], stride, dilation)
+    check_algorithm_applies(algorithm, shapes.weight_shape[2:], stride)
     check_bytes(input_shape, result.itemsize, "the input")
     check_bytes(weight_shape, result.itemsize, "the weight")
     check_bytes(shapes.output_shape, result.itemsize, "the output")

@@ -163,7 +163,8 @@ cdef void run_winograd_task(const Plan *plan, const Operands *operands, const Ta
     scratch.factors = scratch.window + plan.window_bytes
     scratch.products = scratch.factors + plan.factor_bytes
     scratch.pixels = scratch.products + plan.totals_bytes
-    scratch.sums = scratch.pixels + plan.turned_bytes
+    scratch.lines = scratch.pixels + plan.turned_bytes
+    scratch.sums = scratch.lines + plan.lines_bytes
     scratch.panel = scratch.sums + plan.sums_bytes
     scratch.taps = <cyc_tap *>(scratch.panel + plan.panel_bytes)
     scratch.doubtful = <char *>scratch.taps + plan.taps_bytes

@@ -6,7 +6,7 @@ from cyconv._integers cimport balanced
 from cyconv._kernels cimport CYC_WINOGRAD_OUT
 from cyconv._plan cimport Plan
 from cyconv._task cimport Operands, Task
-from cyconv._tile_block cimport TileBlock
+from cyconv._tile_block cimport TileBlock, last_tiles, tiles_over
 
 
 cdef inline Py_ssize_t kernel_tile(const Plan *plan, Py_ssize_t tiles) noexcept nogil:
@@ -17,8 +17,12 @@ cdef inline Py_ssize_t kernel_tile(const Plan *plan, Py_ssize_t tiles) noexcept 
 cdef inline TileBlock tile_block(const Plan *plan, const Task *task) noexcept nogil:
     """The tiles of a task."""
     cdef TileBlock block
-    block.rows = task.row_count // CYC_WINOGRAD_OUT
-    block.columns = task.column_count // CYC_WINOGRAD_OUT
+    cdef Py_ssize_t rows = min(task.row_count, plan.problem.out_size[0] - task.row)
+    cdef Py_ssize_t columns = min(task.column_count, plan.problem.out_size[1] - task.column)
+    block.rows = tiles_over(rows, plan.rows.dilation)
+    block.columns = tiles_over(columns, plan.columns.dilation)
+    block.short_rows = last_tiles(rows, plan.rows.dilation)
+    block.short_columns = last_tiles(columns, plan.columns.dilation)
     block.last_rows = block.last_columns = CYC_WINOGRAD_OUT
     if task.row + task.row_count == plan.rows.out:
         block.last_rows = plan.last_outputs[0]

@@ -36,8 +36,12 @@ cdef void transform_channels(
     args.window = window
     args.window_pitch = plan.window.channel_pitch
     args.row_pitch = plan.window.row_pitch
+    args.row_dilation = plan.rows.dilation
+    args.column_dilation = plan.columns.dilation
     args.rows = block.rows
     args.tiles = block.columns
+    args.short_rows = block.short_rows
+    args.short_tiles = block.short_columns
     args.last_rows = block.last_rows
     args.last_columns = block.last_columns
     args.out_pitch = plan.positions
@@ -46,7 +50,7 @@ cdef void transform_channels(
         args.channels = min(plan.channel_block, last - channel)
         args.out = out + (channel - first) * plan.positions * plan.kernels.item
         prepare_window(plan, operands, task, channel, args.channels, window)
-        if block.last_rows < CYC_WINOGRAD_OUT or block.last_columns < CYC_WINOGRAD_OUT:
+        if block.last_columns < CYC_WINOGRAD_OUT and plan.columns.dilation == 1:
             plan.kernels.winograd_shorten(&args, window)
         plan.kernels.winograd_input(&args)
         channel += args.channels

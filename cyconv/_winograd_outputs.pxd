@@ -17,6 +17,7 @@ cdef struct Scratch:
     const char *inputs  # the factors, or those that threads have made together
     char *products  # of the panels of a pass; direct sums where tiles are computed again
     char *pixels  # [output][four rows for each row of tiles]: of one output channel, turned of a panel
+    char *lines  # [row of a tile]: a row of dilated tiles, its pixels in order
     char *sums  # of the pixels of each tile: [tile], turned [tile][output]
     char *panel  # factors of a panel's weights, where the task makes them; its direct weights
     char *doubtful  # [output][tile]: not finite, to be computed again

@@ -18,31 +18,49 @@ from cyconv._kernels cimport (
     cyc_winograd_output_args,
     most_rows,
 )
-from cyconv._plan cimport Plan
+from cyconv._plan cimport Plan, block_pixels
 from cyconv._task cimport Operands, Task, output_address, prepare_window
-from cyconv._tile_block cimport TileBlock
+from cyconv._tile_block cimport TileBlock, first_of_tile
 
 
 cdef void store_tiles(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t output, Py_ssize_t row,
-    Py_ssize_t column, Py_ssize_t columns, const char *pixels, Py_ssize_t pitch
+    Py_ssize_t column, Py_ssize_t columns, Py_ssize_t step, const char *pixels, Py_ssize_t pitch
 ) noexcept nogil:
-    """The epilogue of `columns` tiles side by side, the first at (row, column) of the task."""
+    """The epilogue of pixels of a row of tiles: `columns` of them, `step` apart, from `column` of the task on."""
     cdef cyc_store_args args
     cdef Task pixel = task[0]
-    pixel.row += row * CYC_WINOGRAD_OUT
-    pixel.column += column * CYC_WINOGRAD_OUT
+    pixel.row += first_of_tile(row, plan.rows.dilation)
+    pixel.column += column
     args.src = pixels
     args.row_step = pitch
     args.bias = operands.bias + (task.group * plan.problem.out_channels + output) * plan.kernels.item
     args.bias_step = 0
     args.activation = operands.destination.activation
     args.dst = output_address(plan, &operands.destination, &pixel, output)
-    args.row_bytes = operands.destination.row_bytes
-    args.column_bytes = operands.destination.column_bytes
-    args.rows = min(<Py_ssize_t>CYC_WINOGRAD_OUT, plan.problem.out_size[0] - pixel.row)
-    args.columns = min(columns * CYC_WINOGRAD_OUT, plan.problem.out_size[1] - pixel.column)
+    args.row_bytes = operands.destination.row_bytes * plan.rows.dilation
+    args.column_bytes = operands.destination.column_bytes * step
+    args.rows = min(
+        <Py_ssize_t>CYC_WINOGRAD_OUT, ceil_div(plan.problem.out_size[0] - pixel.row, plan.rows.dilation)
+    )
+    args.columns = min(columns, ceil_div(plan.problem.out_size[1] - pixel.column, step))
     operands.destination.store(&args)
+
+
+cdef void store_row(
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const TileBlock *block,
+    Py_ssize_t output, Py_ssize_t row, const char *pixels
+) noexcept nogil:
+    """The epilogue of a row of tiles of an output channel, whose pixels begin at `pixels`."""
+    cdef Py_ssize_t pitch = CYC_WINOGRAD_OUT * plan.positions
+    pixels += row * CYC_WINOGRAD_OUT * block.columns * plan.kernels.item
+    if plan.columns.dilation > 1:
+        plan.kernels.winograd_order(
+            pixels, pitch, block.columns, plan.columns.dilation, scratch.lines, plan.line_pitch
+        )
+        pixels = scratch.lines
+        pitch = plan.line_pitch
+    store_tiles(plan, operands, task, output, row, 0, task.column_count, 1, pixels, pitch)
 
 
 cdef bint find_doubtful(
@@ -78,6 +96,8 @@ cdef bint store_panel(
         args.products = products
         args.rows = block.rows
         args.tiles = block.columns
+        args.short_rows = block.short_rows
+        args.short_tiles = block.short_columns
         args.last_rows = block.last_rows
         args.last_columns = block.last_columns
         args.out = scratch.pixels
@@ -104,10 +124,7 @@ cdef bint store_panel(
                     plan, scratch.sums, tiles, 1, doubtful + index * plan.positions
                 ) or found
         for row in range(block.rows):
-            store_tiles(
-                plan, operands, task, output + index, row, 0, block.columns,
-                pixels + CYC_WINOGRAD_OUT * row * block.columns * item, args.row_pitch,
-            )
+            store_row(plan, operands, task, scratch, block, output + index, row, pixels)
     return found
 
 
@@ -150,21 +167,23 @@ cdef void store_again(
 ) noexcept nogil:
     """Replace the doubtful tiles of output `index` of a panel by direct sums."""
     cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, most = most_rows(plan.kernels, 1)
-    cdef Py_ssize_t first = index - index % most, tile, pixel, at
+    cdef Py_ssize_t first = index - index % most, tile, row, column, pixel, at
     cdef Py_ssize_t rows = min(most, outputs - first)
     for tile in range(block.rows * block.columns):
         if not doubtful[tile]:
             continue
+        row = first_of_tile(tile // block.columns, plan.rows.dilation)
+        column = first_of_tile(tile % block.columns, plan.columns.dilation)
         for pixel in range(CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT):
             at = (
-                (tile // block.columns * CYC_WINOGRAD_OUT + pixel // CYC_WINOGRAD_OUT) * plan.window.row_pitch
-                + tile % block.columns * CYC_WINOGRAD_OUT + pixel % CYC_WINOGRAD_OUT
+                (row + pixel // CYC_WINOGRAD_OUT * plan.rows.dilation) * plan.window.row_pitch
+                + column + pixel % CYC_WINOGRAD_OUT * plan.columns.dilation
             )
             at = first * pixels + (at // lanes * rows + index - first) * lanes + at % lanes
             memcpy(scratch.pixels + pixel * item, scratch.products + at * item, item)
         store_tiles(
-            plan, operands, task, output, tile // block.columns, tile % block.columns, 1, scratch.pixels,
-            CYC_WINOGRAD_OUT,
+            plan, operands, task, output, tile // block.columns, column, CYC_WINOGRAD_OUT, plan.columns.dilation,
+            scratch.pixels, CYC_WINOGRAD_OUT,
         )
 
 
@@ -173,16 +192,17 @@ cdef void compute_again(
 ) noexcept nogil:
     """Compute the doubtful tiles of a task directly, panel by panel."""
     cdef Py_ssize_t panel, output, outputs, index, channel, kh, kw, flags = plan.panel_width * plan.positions
-    cdef Py_ssize_t pixels = round_up(
-        (task.row_count - 1) * plan.window.row_pitch + task.column_count, plan.kernels.lanes
-    )
+    cdef Py_ssize_t pixels = block_pixels(plan, task.row_count, task.column_count)
     cdef char *doubtful
     cdef cyc_tap *tap = scratch.taps
     for channel in range(plan.problem.in_channels):
         for kh in range(CYC_WINOGRAD_TAPS):
             for kw in range(CYC_WINOGRAD_TAPS):
                 tap.broadcast = <int>((tap - scratch.taps) * most_rows(plan.kernels, 1))
-                tap.vector = <int>(channel * plan.window.channel_pitch + kh * plan.window.row_pitch + kw)
+                tap.vector = <int>(
+                    channel * plan.window.channel_pitch + kh * plan.rows.dilation * plan.window.row_pitch
+                    + kw * plan.columns.dilation
+                )
                 tap.edge = 0
                 tap += 1
     prepare_window(plan, operands, task, 0, plan.problem.in_channels, scratch.factors)

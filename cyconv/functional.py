@@ -78,7 +78,7 @@ def conv2d(
         Applied to the result: ``max(y, 0)`` or ``min(max(y, 0), 6)``. NaN stays NaN.
     algorithm : {"auto", "direct", "winograd", "fft"}, default "auto"
         How to compute; `cyconv.explain` tells what "auto" chooses. "direct" sums the products one
-        by one. "winograd", for kernels of 3 x 3 with stride 1 and dilation 1, makes a quarter of
+        by one. "winograd", for kernels of 3 x 3 with stride 1, makes a quarter of
         them and errs up to four times as much from six input channels on. "fft" is for large
         kernels, up to some 500 rows and columns in float32, 250 in float64 or complex64, fewer with
         several channels. These two are for floating point and complex numbers.

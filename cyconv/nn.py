@@ -184,7 +184,7 @@ class Conv2d:
             if channels % self.groups:
                 raise ValueError(f"groups={self.groups} must divide {name}, got {channels}")
         check_same_padding(form, self.stride)
-        check_algorithm_applies(self.algorithm, self.kernel_size, self.stride, self.dilation)
+        check_algorithm_applies(self.algorithm, self.kernel_size, self.stride)
         for axis in (0, 1):
             check_extent(axis, self.kernel_size[axis], self.dilation[axis])
 

@@ -17,13 +17,15 @@ pytestmark = [
     ),
 ]
 
-# input; weight; stride, padding: lanes past the last pixel in windows, gathered pixels and factors
+# input; weight; stride, padding, dilation: lanes past the last pixel in windows, gathered pixels
+# and factors
 LAYERS = {
-    "gathered": ((1, 7, 10, 10), (203, 7, 2, 2), 1, 0),
-    "window": ((1, 20, 17, 17), (40, 20, 3, 3), 2, 1),
-    "winograd": ((1, 12, 50, 50), (20, 12, 3, 3), 1, 1),
-    "winograd, a row": ((1, 16, 32, 32), (16, 16, 3, 3), 1, 1),
-    "few channels": ((1, 8, 60, 60), (8, 8, 3, 3), 1, 1),
+    "gathered": ((1, 7, 10, 10), (203, 7, 2, 2), 1, 0, 1),
+    "window": ((1, 20, 17, 17), (40, 20, 3, 3), 2, 1, 1),
+    "winograd": ((1, 12, 50, 50), (20, 12, 3, 3), 1, 1, 1),
+    "winograd, a row": ((1, 16, 32, 32), (16, 16, 3, 3), 1, 1, 1),
+    "winograd, dilated": ((1, 64, 53, 53), (96, 64, 3, 3), 1, 3, 3),
+    "few channels": ((1, 8, 60, 60), (8, 8, 3, 3), 1, 1, 1),
 }
 
 TIME = """
@@ -31,13 +33,13 @@ import sys, time
 import numpy as np
 import cyconv
 
-x_shape, w_shape, stride, padding = eval(sys.argv[1])
+x_shape, w_shape, stride, padding, dilation = eval(sys.argv[1])
 cyconv.set_num_threads(1)
 x, w = np.ones(x_shape, "f4"), np.ones(w_shape, "f4")
 best = 1.0
 for _ in range(200):
     start = time.perf_counter()
-    cyconv.conv2d(x, w, stride=stride, padding=padding)
+    cyconv.conv2d(x, w, None, stride, padding, dilation)
     best = min(best, time.perf_counter() - start)
 print(best)
 """

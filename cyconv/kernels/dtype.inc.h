@@ -170,6 +170,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .winograd_weight = CYC_FLOAT_ENTRY(winograd_weight),
     .winograd_output = CYC_FLOAT_ENTRY(winograd_output),
     .winograd_output_turned = CYC_FLOAT_ENTRY(winograd_output_turned),
+    .winograd_order = CYC_FLOAT_ENTRY(winograd_order),
     .fft_columns = CYC_FLOAT_ENTRY(fft_columns),
     .fft_rows = CYC_FLOAT_ENTRY(fft_rows),
     .fft_multiply = CYC_FLOAT_ENTRY(fft_multiply),

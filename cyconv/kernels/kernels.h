@@ -314,6 +314,7 @@ typedef struct {
     cyc_winograd_input_fn winograd_input;
     cyc_winograd_weight_fn winograd_weight;
     cyc_winograd_output_fn winograd_output, winograd_output_turned;
+    cyc_winograd_order_fn winograd_order;
     cyc_fft_fn fft_columns, fft_rows;
     cyc_fft_multiply_fn fft_multiply;
 } cyc_kernels;

@@ -12,26 +12,33 @@
 #define CYC_WINOGRAD_TAPS 3
 #define CYC_WINOGRAD_IN 6
 #define CYC_WINOGRAD_PRODUCTS 36
+#define CYC_WINOGRAD_MAX_TILES 128 /* of a block, and so of a period */
 
 /* Whether a tile with `outputs` outputs along an axis, 1 to CYC_WINOGRAD_OUT, has a use for factor `index` of
  * that axis: the last is the one at infinity, and the least construction F(1, 3) takes three points. */
 #define CYC_WINOGRAD_USES(index, outputs) \
     ((index) == CYC_WINOGRAD_IN - 1 ? (outputs) > 1 : (index) < CYC_WINOGRAD_TAPS || (index) <= (outputs))
 
-/* Input transform: of each channel, `rows` by `tiles` tiles of 6 x 6 inputs; input (i, j) of tile (r, t) is
- * window[c * window_pitch + (4 * r + i) * row_pitch + 4 * t + j]. They become 36 factors: factor (i, j) of
- * channel c goes to out[(6 * i + j) * plane_pitch + c * out_pitch + r * tiles + t].
- * The last row of tiles has `last_rows` outputs, the last column `last_columns`. Factors for which these
- * tiles have no use are not meant to be read; where the last column has no use for j, only tiles - 1
- * are in a row, which then lie as close: tiles - 1 takes the place of tiles in the address.
- * Where one of them has fewer than 4, winograd_shorten comes first, which changes the inputs of these
- * tiles at `windows`, the window of the arguments.
+/* The tiles of a kernel with dilation d along an axis take every d-th output: output i of tile x is output
+ * first(x) + d * i of the block, where first(x) = 4 * (x - x % d) + x % d. So d neighbours, and their inputs, lie side by
+ * side. They share 4 * d outputs, a period; at the end of an image there may be fewer.
+ *
+ * Input transform: of each channel, `rows` by `tiles` tiles of 6 x 6 inputs; input (i, j) of tile (r, t) is
+ * window[c * window_pitch + (first(r) + row_dilation * i) * row_pitch + first(t) + column_dilation * j]. They become 36
+ * factors: factor (i, j) of channel c goes to out[(6 * i + j) * plane_pitch + c * out_pitch + r * tiles + t].
+ * The tiles of the last period, `short_rows` rows and `short_tiles` columns, have `last_rows` and `last_columns` outputs at
+ * most. Factors for which these tiles have no use are not meant to be read; where the last columns have no use for j,
+ * only tiles - short_tiles are in a row, which then lie as close: that takes the place of tiles in the address.
+ * Where the last columns have fewer than 4 outputs and no dilation, winograd_shorten comes first, which changes the inputs
+ * of these tiles at `windows`, the window of the arguments.
  * Reads up to a vector past the end of a window row. Writes up to a vector past the last tile of a
  * channel, channels in ascending order. */
 typedef struct {
     const void *window;
     ptrdiff_t window_pitch, row_pitch;
+    ptrdiff_t row_dilation, column_dilation;
     ptrdiff_t channels, rows, tiles;
+    ptrdiff_t short_rows, short_tiles;
     ptrdiff_t last_rows, last_columns;
     void *out;
     ptrdiff_t out_pitch, plane_pitch;
@@ -43,7 +50,7 @@ typedef struct {
  * winograd_output: one output channel, tiles in the lanes: the plane holds `tiles` of them, a multiple of
  * the lanes. Output (i, j) of tile t goes to out[i * row_pitch + 4 * t + j], its sum to sums[t].
  * winograd_output_turned: output channels in the lanes, `channels` of them, a multiple of the lanes: a
- * plane holds [row][tile][channel], laid out as the factors are in respect of the last row and column.
+ * plane holds [row][tile][channel], laid out as the factors are in respect of the last rows and columns.
  * Output (i, j) of tile t of all and channel o goes to out[o * out_pitch + i * row_pitch + 4 * t + j],
  * its sum to sums[t * channels + o]; what a short tile has beyond its outputs is finite if these are. */
 typedef struct {
@@ -51,6 +58,7 @@ typedef struct {
     ptrdiff_t plane_pitch;
     ptrdiff_t rows; /* turned only */
     ptrdiff_t tiles; /* turned: of a row */
+    ptrdiff_t short_rows, short_tiles; /* turned only */
     ptrdiff_t last_rows, last_columns; /* turned only */
     ptrdiff_t channels; /* turned only */
     void *out;
@@ -66,6 +74,12 @@ typedef void (*cyc_winograd_weight_fn)(const void *panel, ptrdiff_t channels, pt
 typedef void (*cyc_winograd_shorten_fn)(const cyc_winograd_input_args *, void *windows);
 typedef void (*cyc_winograd_input_fn)(const cyc_winograd_input_args *);
 typedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *);
+
+/* Four rows of outputs of dilated tiles side by side, as the output transforms leave them, into their order in the image:
+ * out[i * out_pitch + 4 * (t - t % d) + d * j + t % d] = pixels[i * row_pitch + 4 * t + j] for t < tiles, where d is the
+ * dilation. Reads up to four vectors past the last tile; writes whole periods and up to a vector past the last one. */
+typedef void (*cyc_winograd_order_fn)(const void *pixels, ptrdiff_t row_pitch, ptrdiff_t tiles, ptrdiff_t dilation,
+                                      void *out, ptrdiff_t out_pitch);
 
 /* Rows that a transform takes together, and half of the columns: a cache line of elements. */
 #define CYC_FFT_LINE_BYTES 64

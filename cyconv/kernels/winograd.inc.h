@@ -111,35 +111,55 @@ CYC_INLINE void CYC_NAME(split_row)(const CYC_VECTOR row[CYC_WINOGRAD_IN], CYC_V
     column[5] = CYC_OP(shift)(column[1], CYC_LANES == 1 ? row[5] : CYC_OP(odd)(row[4], row[4]));
 }
 
-/* The six inputs from p on, `step` apart, of a tile with fewer than four outputs, which takes fewer points: 0 and
- * +-A, from two outputs on infinity, for three +B. The factors at these points are those of all six for other
- * inputs behind the first three: such that the factors at the points left out come to zero, and the one at
- * infinity to that of the fewer points. */
-CYC_INLINE void CYC_NAME(shorten_inputs)(CYC_ELEMENT *p, ptrdiff_t step, ptrdiff_t outputs) {
-    const CYC_ELEMENT in1 = p[step], in2 = p[2 * step], in3 = p[3 * step], in4 = p[4 * step];
-    const CYC_ELEMENT even = CYC_A2 * in2, odd = in3 - CYC_A2 * in1;
+/* The window row in which the first inputs of a row of tiles lie. */
+CYC_INLINE ptrdiff_t CYC_NAME(window_row)(const cyc_winograd_input_args *args, ptrdiff_t r) {
+    const ptrdiff_t phase = args->row_dilation == 1 ? 0 : r % args->row_dilation;
+    return CYC_WINOGRAD_OUT * (r - phase) + phase;
+}
+
+/* Whether the tiles of a row have fewer than four rows of outputs. */
+CYC_INLINE int CYC_NAME(has_few_rows)(const cyc_winograd_input_args *args, ptrdiff_t r) {
+    return args->last_rows < CYC_WINOGRAD_OUT && r >= args->rows - args->short_rows;
+}
+
+/* The six inputs of a tile with fewer than four outputs, which takes fewer points: 0 and +-A, from two outputs on
+ * infinity, for three +B. The factors at these points are those of all six for other inputs behind the first three:
+ * such that the factors at the points left out come to zero, and the one at infinity to that of the fewer points. */
+CYC_INLINE void CYC_NAME(shorten_inputs)(CYC_VECTOR in[CYC_WINOGRAD_IN], ptrdiff_t outputs) {
+    CYC_CONSTANT(a2, CYC_A2)
+    CYC_CONSTANT(minus_a2, -CYC_A2)
+    CYC_CONSTANT(a4, CYC_A2 * CYC_A2)
+    CYC_CONSTANT(b, CYC_B)
+    CYC_CONSTANT(sum, CYC_A2 + CYC_B2)
+    CYC_CONSTANT(minus_product, -CYC_A2 * CYC_B2)
+    const CYC_VECTOR even = CYC_OP(multiply)(a2, in[2]), odd = CYC_OP(multiply_add)(minus_a2, in[1], in[3]);
     if (outputs == CYC_WINOGRAD_OUT - 1) {
-        p[4 * step] = even + CYC_B * odd;
-        p[5 * step] = (in4 - even - CYC_B * odd) + ((CYC_A2 + CYC_B2) * in3 - CYC_A2 * CYC_B2 * in1);
+        const CYC_VECTOR rest = CYC_OP(multiply_add)(sum, in[3], CYC_OP(multiply)(minus_product, in[1]));
+        const CYC_VECTOR in4 = in[4];
+        in[4] = CYC_OP(multiply_add)(b, odd, even);
+        in[5] = CYC_OP(add)(CYC_OP(subtract)(in4, in[4]), rest);
     } else {
-        p[3 * step] = CYC_A2 * in1;
-        p[4 * step] = even;
-        p[5 * step] = odd + CYC_A2 * CYC_A2 * in1;
+        in[3] = CYC_OP(multiply)(a2, in[1]);
+        in[4] = even;
+        in[5] = CYC_OP(multiply_add)(a4, in[1], odd);
     }
 }
 
+/* The same for the last column of tiles, on the inputs of single tiles as they lie in the window. */
 static void CYC_NAME(winograd_shorten)(const cyc_winograd_input_args *args, void *windows) {
-    const ptrdiff_t pitch = args->row_pitch, last_row = (args->rows - 1) * CYC_WINOGRAD_OUT;
-    const ptrdiff_t last_column = (args->tiles - 1) * CYC_WINOGRAD_OUT;
+    const ptrdiff_t rows = CYC_NAME(window_row)(args, args->rows - 1) + (CYC_WINOGRAD_IN - 1) * args->row_dilation + 1;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
-        CYC_ELEMENT *const window = (CYC_ELEMENT *)windows + c * args->window_pitch;
-        if (args->last_columns < CYC_WINOGRAD_OUT) {
-            for (ptrdiff_t r = 0; r < last_row + CYC_WINOGRAD_IN; r++)
-                CYC_NAME(shorten_inputs)(window + r * pitch + last_column, 1, args->last_columns);
-        }
-        if (args->last_rows < CYC_WINOGRAD_OUT) {
-            for (ptrdiff_t x = 0; x < last_column + CYC_WINOGRAD_IN; x++)
-                CYC_NAME(shorten_inputs)(window + last_row * pitch + x, pitch, args->last_rows);
+        CYC_ELEMENT *p =
+            (CYC_ELEMENT *)windows + c * args->window_pitch + (args->tiles - 1) * CYC_WINOGRAD_OUT;
+        for (ptrdiff_t r = 0; r < rows; r++, p += args->row_pitch) {
+            CYC_VECTOR in[CYC_WINOGRAD_IN];
+            CYC_ELEMENT apart[CYC_LANES];
+            CYC_UNROLL for (int i = 1; i < CYC_WINOGRAD_IN; i++) in[i] = CYC_OP(broadcast)(p + i);
+            CYC_NAME(shorten_inputs)(in, args->last_columns);
+            CYC_UNROLL for (int i = CYC_WINOGRAD_TAPS; i < CYC_WINOGRAD_IN; i++) {
+                CYC_OP(store)(apart, in[i]);
+                p[i] = apart[0];
+            }
         }
     }
 }
@@ -162,8 +182,8 @@ CYC_INLINE void CYC_NAME(store_factors)(const cyc_winograd_input_args *args, con
         CYC_ELEMENT *p = out + j * plane_pitch;
         if (CYC_WINOGRAD_USES(j, last_columns)) {
             CYC_OP(store)(p + r * tiles, factor[j]);
-        } else if (MOST_TILES < 2 || rows == 1) { /* the next row overwrites the last tile */
-            CYC_OP(store)(p + r * (tiles - 1), factor[j]);
+        } else if (MOST_TILES < 2 || rows == 1) { /* the next row overwrites the last tiles */
+            CYC_OP(store)(p + r * (tiles - args->short_tiles), factor[j]);
         } else {
             CYC_ELEMENT apart[LANES + MOST_TILES];
             CYC_OP(store)(apart, factor[j]);
@@ -173,18 +193,21 @@ CYC_INLINE void CYC_NAME(store_factors)(const cyc_winograd_input_args *args, con
     }
 }
 
-/* Two rows of factors, those of a pair, of a vector of tiles of row r, the first of which is tile t: down the columns
- * first, on rows as they lie in the window. With all rows at once, the vectors would not stay in registers. */
-CYC_INLINE void CYC_NAME(transform_pair)(const cyc_winograd_input_args *args, const CYC_ELEMENT *window, ptrdiff_t r,
+/* Two rows of factors, those of a pair, of a vector of tiles of row r, the first of which is tile t, with its inputs
+ * from `row` on: down the columns first, on rows as they lie in the window. With all rows at once, the vectors would not
+ * stay in registers. */
+CYC_INLINE void CYC_NAME(transform_pair)(const cyc_winograd_input_args *args, const CYC_ELEMENT *row, ptrdiff_t r,
                                          ptrdiff_t t, CYC_ELEMENT *out, const int pair) {
-    const CYC_ELEMENT *row = window + CYC_WINOGRAD_OUT * (r * args->row_pitch + t);
+    const ptrdiff_t step = args->row_dilation * args->row_pitch;
+    const int few_rows = CYC_NAME(has_few_rows)(args, r);
     CYC_VECTOR half[2][CYC_WINOGRAD_IN], column[CYC_WINOGRAD_IN];
     CYC_UNROLL for (int s = 0; s < CYC_ROW_VECTORS_IN; s++) {
         CYC_VECTOR in[CYC_WINOGRAD_IN], two[2] = {CYC_OP(zero)(), CYC_OP(zero)()};
         /* only the last lane looks at the next tile */
         if (s < CYC_WINOGRAD_OUT || args->tiles - t >= CYC_LANES) {
             CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
-                in[i] = CYC_OP(load)(row + i * args->row_pitch + s * CYC_LANES);
+                in[i] = CYC_OP(load)(row + i * step + s * CYC_LANES);
+            if (few_rows) CYC_NAME(shorten_inputs)(in, args->last_rows);
             CYC_NAME(winograd_input_pair)(in, pair, two);
         }
         half[0][s] = two[0];
@@ -206,13 +229,16 @@ CYC_INLINE void CYC_NAME(transform_together)(const cyc_winograd_input_args *args
     _Alignas(64) CYC_ELEMENT lines[CYC_WINOGRAD_IN][LINE] = {{0}};
     _Alignas(64) CYC_ELEMENT columns[CYC_WINOGRAD_IN][CYC_WINOGRAD_IN][LANES];
     CYC_ELEMENT ends[LANES][CYC_WINOGRAD_IN][2];
-    const ptrdiff_t pitch = args->row_pitch, tiles = args->tiles, inputs = CYC_WINOGRAD_OUT * tiles;
+    const ptrdiff_t step = args->row_dilation * args->row_pitch;
+    const ptrdiff_t tiles = args->tiles, inputs = CYC_WINOGRAD_OUT * tiles;
     for (ptrdiff_t q = 0; q < rows; q++) {
-        const CYC_ELEMENT *row = window + (r + q) * CYC_WINOGRAD_OUT * pitch;
+        const CYC_ELEMENT *row = window + CYC_NAME(window_row)(args, r + q) * args->row_pitch;
+        const int few_rows = CYC_NAME(has_few_rows)(args, r + q);
         for (ptrdiff_t x = 0; x < inputs + 2; x += LANES) {
             CYC_VECTOR in[CYC_WINOGRAD_IN], half[CYC_WINOGRAD_IN];
             CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
-                in[i] = CYC_OP(load)(row + i * pitch + x);
+                in[i] = CYC_OP(load)(row + i * step + x);
+            if (few_rows) CYC_NAME(shorten_inputs)(in, args->last_rows);
             CYC_NAME(winograd_input_1d)(in, half);
             CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) CYC_OP(store)(lines[i] + q * inputs + x, half[i]);
         }
@@ -239,9 +265,45 @@ CYC_INLINE void CYC_NAME(transform_together)(const cyc_winograd_input_args *args
     }
 }
 
+/* A row of dilated tiles, a few periods at a time: down the columns on rows as they lie, into `lines`; then along these,
+ * where the inputs of the tiles of a period lie side by side. What lanes past a period hold, the next one overwrites. */
+CYC_INLINE void CYC_NAME(transform_dilated)(const cyc_winograd_input_args *args, const CYC_ELEMENT *row, ptrdiff_t r,
+                                            CYC_ELEMENT *out) {
+    enum { LANES = CYC_NAME(winograd_lanes), LINE = CYC_WINOGRAD_IN * CYC_WINOGRAD_MAX_TILES + LANES };
+    _Alignas(64) CYC_ELEMENT lines[CYC_WINOGRAD_IN][LINE];
+    const ptrdiff_t tiles = args->tiles, dilation = args->column_dilation, step = args->row_dilation * args->row_pitch;
+    const ptrdiff_t strip = dilation < 4 * LANES ? 4 * LANES / dilation * dilation : dilation;
+    const int few_rows = CYC_NAME(has_few_rows)(args, r);
+    for (ptrdiff_t begin = 0; begin < tiles; begin += strip) {
+        const ptrdiff_t end = tiles - begin < strip ? tiles : begin + strip;
+        const ptrdiff_t last = (end - 1 - begin) / dilation * dilation; /* the last period */
+        for (ptrdiff_t x = 0; x < CYC_WINOGRAD_OUT * last + CYC_WINOGRAD_IN * dilation; x += LANES) {
+            CYC_VECTOR in[CYC_WINOGRAD_IN], half[CYC_WINOGRAD_IN];
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
+                in[i] = CYC_OP(load)(row + CYC_WINOGRAD_OUT * begin + i * step + x);
+            if (few_rows) CYC_NAME(shorten_inputs)(in, args->last_rows);
+            CYC_NAME(winograd_input_1d)(in, half);
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) CYC_OP(store)(lines[i] + x, half[i]);
+        }
+        CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
+            for (ptrdiff_t first = begin; first < end; first += dilation) {
+                for (ptrdiff_t t = first; t < end && t < first + dilation; t += LANES) {
+                    const CYC_ELEMENT *p = lines[i] + CYC_WINOGRAD_OUT * (first - begin) + (t - first);
+                    CYC_VECTOR column[CYC_WINOGRAD_IN];
+                    CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) column[j] = CYC_OP(load)(p + j * dilation);
+                    if (args->last_columns < CYC_WINOGRAD_OUT && t >= tiles - args->short_tiles)
+                        CYC_NAME(shorten_inputs)(column, args->last_columns);
+                    CYC_NAME(store_factors)(args, column, r, 1, out + i * CYC_WINOGRAD_IN * args->plane_pitch + t);
+                }
+            }
+        }
+    }
+}
+
 static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
     enum { LANES = CYC_NAME(winograd_lanes) };
-    const ptrdiff_t tiles = args->tiles, together = CYC_NAME(min_together) * tiles <= LANES ? LANES / tiles : 1;
+    const ptrdiff_t tiles = args->tiles, fits = CYC_NAME(min_together) * tiles <= LANES;
+    const ptrdiff_t together = fits && args->column_dilation == 1 ? LANES / tiles : 1;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
         const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + c * args->window_pitch;
         CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch;
@@ -251,9 +313,14 @@ static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
                 CYC_NAME(transform_together)(args, window, r, rows, out);
                 continue;
             }
+            const CYC_ELEMENT *row = window + CYC_NAME(window_row)(args, r) * args->row_pitch;
+            if (args->column_dilation > 1) {
+                CYC_NAME(transform_dilated)(args, row, r, out);
+                continue;
+            }
             for (ptrdiff_t t = 0; t < tiles; t += LANES) {
                 CYC_UNROLL for (int pair = 0; pair < 3; pair++)
-                    CYC_NAME(transform_pair)(args, window, r, t, out, pair);
+                    CYC_NAME(transform_pair)(args, row + CYC_WINOGRAD_OUT * t, r, t, out, pair);
             }
         }
     }
@@ -363,14 +430,14 @@ static void CYC_NAME(winograd_output_turned)(const cyc_winograd_output_args *arg
     const ptrdiff_t tiles = args->tiles, row = CYC_WINOGRAD_IN * args->plane_pitch;
     for (ptrdiff_t t = 0; t < args->rows * tiles; t++) {
         const ptrdiff_t r = t / tiles, x = t % tiles;
-        const ptrdiff_t out_rows = r == args->rows - 1 ? args->last_rows : CYC_WINOGRAD_OUT;
-        const ptrdiff_t out_columns = x == tiles - 1 ? args->last_columns : CYC_WINOGRAD_OUT;
+        const ptrdiff_t out_rows = r >= args->rows - args->short_rows ? args->last_rows : CYC_WINOGRAD_OUT;
+        const ptrdiff_t out_columns = x >= tiles - args->short_tiles ? args->last_columns : CYC_WINOGRAD_OUT;
         for (ptrdiff_t o = 0; o < args->channels; o += LANES) {
             CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + o * args->out_pitch + CYC_WINOGRAD_OUT * t;
             CYC_VECTOR y[CYC_WINOGRAD_OUT][CYC_WINOGRAD_OUT], sum;
             const CYC_ELEMENT *columns[CYC_WINOGRAD_IN];
             CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) {
-                const ptrdiff_t in_row = CYC_WINOGRAD_USES(j, args->last_columns) ? tiles : tiles - 1;
+                const ptrdiff_t in_row = CYC_WINOGRAD_USES(j, args->last_columns) ? tiles : tiles - args->short_tiles;
                 columns[j] =
                     (const CYC_ELEMENT *)args->products + j * args->plane_pitch + (r * in_row + x) * args->channels + o;
             }
@@ -381,6 +448,27 @@ static void CYC_NAME(winograd_output_turned)(const cyc_winograd_output_args *arg
             CYC_OP(store)((CYC_ELEMENT *)args->sums + t * args->channels + o, sum);
             CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_OUT; i++)
                 CYC_NAME(store_quads)(out + i * args->row_pitch, args->out_pitch, y[i]);
+        }
+    }
+}
+
+static void CYC_NAME(winograd_order)(const void *pixels, ptrdiff_t row_pitch, ptrdiff_t tiles, ptrdiff_t dilation,
+                                     void *out, ptrdiff_t out_pitch) {
+    for (int i = 0; i < CYC_WINOGRAD_OUT; i++) {
+        const CYC_ELEMENT *src = (const CYC_ELEMENT *)pixels + i * row_pitch;
+        CYC_ELEMENT *dst = (CYC_ELEMENT *)out + i * out_pitch;
+        for (ptrdiff_t first = 0; first < tiles; first += dilation) {
+            const ptrdiff_t last = (tiles - first < dilation ? tiles - first : dilation) - 1;
+            /* what a vector writes past the end of a period's column, the first one of the next column overwrites */
+            for (ptrdiff_t t = last / CYC_LANES * CYC_LANES; t >= 0; t -= CYC_LANES) {
+                CYC_VECTOR row[CYC_WINOGRAD_IN], column[CYC_WINOGRAD_IN];
+                CYC_UNROLL for (int s = 0; s < CYC_WINOGRAD_OUT; s++)
+                    row[s] = CYC_OP(load)(src + CYC_WINOGRAD_OUT * (first + t) + s * CYC_LANES);
+                row[4] = row[5] = row[3];
+                CYC_NAME(split_row)(row, column);
+                CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_OUT; j++)
+                    CYC_OP(store)(dst + CYC_WINOGRAD_OUT * first + j * dilation + t, column[j]);
+            }
         }
     }
 }
