@@ -216,7 +216,8 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
         cost += PIECE_STORE_SLOTS * row_count * problem.out_channels
     if (
         plan.one_tap and ceil_div(problem.out_channels, plan.tile_rows) <= MAX_PANELS_IN_PLACE
-        and row_count * columns % lanes == 0  # else the last vector would end beyond the input
+        # else the last vector would end beyond the input, or beyond the vectors of the tile before
+        and (row_count * columns % lanes == 0 or plan.flat and row_count * columns > plan.pixel_tile)
     ):
         return cost + IN_PLACE_TERM_SLOTS * tiles * plan.terms
     return cost + window_slots(plan)

@@ -131,7 +131,7 @@ cdef inline double tile_slots(
     if CYC_KEEPS_TOTALS(kernels.registers, rows, vectors):
         total = KEPT_TOTAL_SLOTS
     return (
-        max(max(sums, loads), latency) + beside + total * sums / terms.chunk
+        max(max(sums, loads) + beside, latency) + total * sums / terms.chunk
         + TILE_CALL_SLOTS / <double>max(<Py_ssize_t>1, terms.count)
     )
 

@@ -1,5 +1,6 @@
 """A task: the part of a convolution that one thread computes at a time, and the arrays that it touches."""
 
+from cyconv._integers cimport round_up
 from cyconv._kernels cimport cyc_store_fn
 from cyconv._plan cimport Plan
 from cyconv._window cimport Source
@@ -50,6 +51,15 @@ cdef char *output_address(
 cdef char *channel_address(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel
 ) noexcept nogil
+cdef inline bint ends_in_input(const Plan *plan, const Task *task) noexcept nogil:
+    """Whether the last of the vectors that run over all pixels of a task in place does."""
+    cdef Py_ssize_t pixels = task.row_count * task.column_count
+    return (
+        task.row * task.column_count + round_up(pixels, plan.kernels.lanes)
+        <= plan.problem.in_size[0] * plan.problem.in_size[1]
+    )
+
+
 cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
 cdef void prepare_window(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window

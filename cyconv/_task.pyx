@@ -54,12 +54,12 @@ cdef char *channel_address(
 cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil:
     """Whether the input is laid out as the window of a tile algorithm would be, which reads nothing beyond it.
 
-    That is a kernel of one tap over rows without gaps between them. A turned tile reads its pixels only, others
-    whole vectors, which may end in rows after those of the task. The lines of a term lie far from those of the
-    next: where many panels read the input, a copy costs less.
+    That is a kernel of one tap over rows without gaps between them. A turned tile reads its pixels only, others whole
+    vectors, which may end in rows after those of the task, or with the task, if the last of several tiles overlaps the
+    one before. The lines of a term lie far from those of the next: where many panels read the input, a copy costs less.
     """
     cdef const Source *source = &operands.source
-    cdef Py_ssize_t item = plan.kernels.item, columns = plan.problem.in_size[1], vectors, pitch
+    cdef Py_ssize_t item = plan.kernels.item, columns = plan.problem.in_size[1], pitch
     cdef Py_ssize_t most = MAX_OFFSET // max(<Py_ssize_t>1, plan.channel_block)
     if not plan.one_tap or not plan.problem.readable:
         return False
@@ -74,8 +74,7 @@ cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task
         return False
     if columns % plan.kernels.lanes == 0:
         return True
-    vectors = ceil_div(task.row_count * columns, plan.kernels.lanes)
-    return plan.flat and task.row * columns + vectors * plan.kernels.lanes <= plan.problem.in_size[0] * columns
+    return plan.flat and (ends_in_input(plan, task) or task.row_count * columns > plan.pixel_tile)
 
 
 cdef void prepare_window(

@@ -5,13 +5,15 @@ Every test names the algorithm to the engine, since the choice would take anothe
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
 from cyconv import _engine
 
 from . import oracle
-from .arrays import assert_same_bits, poisoned
+from .arrays import assert_same_bits, guarded, poisoned
 from .oracle import Geometry
 
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("lines")]
@@ -96,13 +98,19 @@ def test_one_tap_reads_the_input_where_it_lies(
         "batch reversed": x[::-1].copy()[::-1],
         "channels last": x.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2),
     }
+    if sys.platform != "win32":  # pages are protected by mprotect
+        layouts |= {f"guarded, end {end}": guarded(x, end) for end in (False, True)}
     for name, layout in layouts.items():
         assert_same_bits(convolve(layout, w, Geometry(), algorithm), expected, name)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    "size", [(4, 8), (3, 16), (8, 12), (40, 40), (70, 32), (64, 1), (80, 1), (96, 1), (56, 2)]
+    "size",
+    [
+        *[(4, 8), (3, 16), (8, 12), (40, 40), (70, 32), (64, 1), (80, 1), (96, 1), (56, 2)],
+        *[(3, 5), (7, 7), (14, 14), (65, 1), (19, 17), (45, 45)],  # no whole vectors
+    ],
 )
 @pytest.mark.parametrize("outputs", [5, 35])
 def test_one_tap_begins_at_any_address(isa: str, outputs: int, size, dtype: str, rng):
