@@ -4,7 +4,7 @@ from cyconv._blocks cimport planes_kernel, rows_in_place
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport CYC_CHUNK, CYC_ROW_BLOCK, cyc_unrolls_rows
 from cyconv._plan cimport MIN_BLOCK_COLUMNS, Plan, Problem
-from cyconv._slots cimport MANY_REGISTERS, cycle_slots, load_slots
+from cyconv._slots cimport MANY_REGISTERS, cycle_slots, has_late_lines, load_slots
 from cyconv._window cimport shared_row_stride
 
 
@@ -17,8 +17,9 @@ cdef enum:
 cdef double WINDOW_SLOTS = 0.45
 cdef double WINDOW_ROW_SLOTS = 10.0
 # The row kernel, unless all rows and terms are unrolled: each input row that it loads, to find the output rows
-# and the ends of chunks; and its start.
+# and the ends of chunks, and where lines come late; and its start.
 cdef double ROWS_INPUT_SLOTS = 36
+cdef double LATE_ROWS_INPUT_SLOTS = 48
 cdef double ROWS_START_SLOTS = 1000
 # With few registers it loads its weights again for every input row, and its window comes from afar.
 cdef double FEW_REGISTERS_FACTOR = 1.5
@@ -64,7 +65,8 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
         problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride)
     ):
         slots += ROWS_START_SLOTS + (
-            ROWS_INPUT_SLOTS * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
+            (LATE_ROWS_INPUT_SLOTS if has_late_lines(plan.kernels) else ROWS_INPUT_SLOTS)
+            * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
             * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
         )
     if rows_in_place(plan):

@@ -53,6 +53,10 @@ cdef double PACK_SLOTS = 1.0  # of an element of the weight
 # Of a row of the result, which cuts flat tiles in pieces, and of its store for each output channel.
 cdef double PIECES_SLOTS = 10.0
 cdef double PIECE_STORE_SLOTS = 5.0
+# Of a term of a tile on cores whose lines come late, for each of its vectors but the first, in a window, where vectors
+# cross the ends of lines; the sums behind whose products that would vanish. Granite Rapids: 600 random shapes.
+cdef double CROSSING_SLOTS = 1.5
+cdef double CROSSING_SUMS = 40.0
 cdef double SPOT_SLOTS = 30.0  # of a tile beside its call: its address, terms and pieces
 cdef double TURNED_SPOT_SLOTS = 15.0  # without pieces
 # Of an element of the result of a turned tile: of whole vectors of outputs, and of those that are left.
@@ -194,6 +198,12 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
             if rows == 0:
                 continue
             cost = scalars_slots(plan.kernels, problem.out_channels, rows, pixel_vectors, vectors, &terms)
+            if not gathers and not plan.one_tap and has_late_lines(plan.kernels):
+                rows = balanced(problem.out_channels, rows)
+                cost += (
+                    ceil_div(pixel_vectors, vectors) * ceil_div(problem.out_channels, rows)
+                    * CROSSING_SLOTS * (vectors - 1) * (1 - rows * vectors / CROSSING_SUMS)
+                )
             if not plan.flat:
                 cost *= row_count * row_share
             if best < 0 or cost < best:

@@ -59,7 +59,8 @@ cdef double group_cost(const Plan *plan, const Transforms *fft, bint held) noexc
         slots += KERNEL_FACTOR * products * transform
     if 2 * fft.plane_bytes > CACHED_PLANES:
         slots *= UNCACHED_FACTOR
-    return slots * vectors + TWIDDLE_SLOTS * (fft.points[0] + fft.points[1]) / problem.groups
+    slots *= vectors * cycle_slots(plan.kernels)
+    return slots + TWIDDLE_SLOTS * (fft.points[0] + fft.points[1]) / problem.groups
 
 
 cdef bint lay_out(const Plan *plan, Transforms *fft) noexcept nogil:
@@ -114,7 +115,7 @@ cdef double fft_cost(Plan *plan) noexcept nogil:
                     plan.fft = fft
             fft.points[1] *= 2
         fft.points[0] *= 2
-    return best if best < 0 else cycle_slots(plan.kernels) * group_cost(plan, &plan.fft, problem.held)
+    return best if best < 0 else group_cost(plan, &plan.fft, problem.held)
 
 
 cdef void root_of_unity(Py_ssize_t index, Py_ssize_t points, double *re, double *im) noexcept nogil:
