@@ -38,11 +38,12 @@ cdef enum:
     # The second level of cores with whole vectors of 64 bytes.
     SECOND_LEVEL = 2 * 1024 * 1024
 
-# A vector of tiles of one input channel, window included, plain and dilated; of one output channel, store included,
-# plain and turned, and putting dilated ones in order; the nine weights of an input and an output; a factor read from
-# afar.
+# A vector of tiles of one input channel, window included; dilated, a vector of six rows of the window, and a vector of
+# tiles; of one output channel, store included, plain and turned, and putting dilated ones in order; the nine weights of
+# an input and an output; a factor read from afar.
 cdef double INPUT_TRANSFORM_SLOTS = 300
-cdef double DILATED_TRANSFORM_SLOTS = 400
+cdef double DILATED_INPUT_SLOTS = 60
+cdef double DILATED_TRANSFORM_SLOTS = 150
 cdef double OUTPUT_TRANSFORM_SLOTS = 360
 cdef double TURNED_OUTPUT_SLOTS = 420
 cdef double ORDER_SLOTS = 65
@@ -216,12 +217,14 @@ cdef double row_slots(const Plan *plan, Py_ssize_t columns) noexcept nogil:
 
     Of dilated tiles, a vector is filled from one period.
     """
-    cdef Py_ssize_t dilation = plan.columns.dilation, lanes = plan.kernels.lanes, vectors
+    cdef Py_ssize_t dilation = plan.columns.dilation, lanes = plan.kernels.lanes, inputs, vectors
     if dilation == 1:
         return plan.problem.in_channels * INPUT_TRANSFORM_SLOTS * ceil_div(columns, lanes)
+    inputs = (CYC_WINOGRAD_OUT * ceil_div(columns, dilation) + CYC_WINOGRAD_TAPS - 1) * dilation
     vectors = columns // dilation * ceil_div(dilation, lanes) + ceil_div(columns % dilation, lanes)
-    return vectors * (
-        plan.problem.in_channels * DILATED_TRANSFORM_SLOTS + plan.problem.out_channels * ORDER_SLOTS
+    return (
+        plan.problem.in_channels * (DILATED_INPUT_SLOTS * ceil_div(inputs, lanes) + DILATED_TRANSFORM_SLOTS * vectors)
+        + plan.problem.out_channels * ORDER_SLOTS * vectors
     )
 
 
