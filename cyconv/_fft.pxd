@@ -5,4 +5,5 @@ from cyconv._plan cimport Plan
 
 cdef double fft_cost(Plan *plan) noexcept nogil
 cdef Py_ssize_t held_spectra_bytes(const Plan *plan) noexcept nogil
+cdef Py_ssize_t spectra_key(const Plan *plan) noexcept nogil
 cdef int plan_fft(Plan *plan) noexcept nogil

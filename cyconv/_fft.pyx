@@ -20,7 +20,7 @@ from libc.stdlib cimport malloc
 from libc.string cimport memset
 
 from cyconv._integers cimport balanced, ceil_div, round_up
-from cyconv._kernels cimport CYC_F32, CYC_FFT_LINE_BYTES, cyc_tap
+from cyconv._kernels cimport CYC_F32, CYC_FFT_LINE_BYTES
 from cyconv._plan cimport ALIGNMENT, FFT, Plan, Problem, Transforms, free_plan
 from cyconv._slots cimport cycle_slots
 
@@ -162,7 +162,7 @@ cdef Py_ssize_t held_spectra_bytes(const Plan *plan) noexcept nogil:
 
 
 cdef Py_ssize_t spectra_key(const Plan *plan) noexcept nogil:
-    """A negative number that tells apart what spectra of one weight depend on."""
+    """A negative number that tells apart the spectra of one weight, by what they depend on."""
     cdef Py_ssize_t key = 0, which
     for which in range(2):
         key = (key * MOST_POINTS + plan.problem.dilation[which]) * MOST_POINTS + plan.fft.points[which] // LEAST_POINTS
@@ -187,7 +187,6 @@ cdef int plan_fft(Plan *plan) noexcept nogil:
     plan.window.row_pitch = fft.pitch
     plan.window.plane_pitch = plan.window.channel_pitch = fft.points[0] * fft.pitch
 
-    plan.panel_width = spectra_key(plan)
     plan.tasks = plan.problem.batch * fft.pairs
     plan.window_bytes = round_up(2 * fft.plane_bytes, ALIGNMENT)
     plan.panel_bytes = fft.line_bytes
@@ -197,7 +196,6 @@ cdef int plan_fft(Plan *plan) noexcept nogil:
     if table == NULL:
         free_plan(plan)
         return -1
-    plan.taps = <cyc_tap *>table  # which the plan frees
     for which in range(2):
         fft.twiddles[which] = table
         fill_twiddles(table, fft.points[which], plan.problem.dtype)

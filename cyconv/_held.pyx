@@ -6,7 +6,7 @@ cimport numpy as np
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp
 
-from cyconv._fft cimport held_spectra_bytes
+from cyconv._fft cimport held_spectra_bytes, spectra_key
 from cyconv._isa cimport line_kind
 from cyconv._kernels cimport cyc_isa
 from cyconv._panels cimport holds_factors, pack_panels, panels_bytes
@@ -75,14 +75,20 @@ cdef class HeldWeight:
         Py_ssize_t images
     ) except -1:
         """Take over a plan, its tables included; whether there was room for it."""
+        cdef HeldPlan *held
         if not self.lock.acquire(False):
             return False
         try:
             if self.plan_count == MAX_HELD_PLANS:
                 return False
-            self.plans[self.plan_count] = HeldPlan(
-                problem[0], isa, line_kind(), algorithm, threads, plan[0], images
-            )
+            held = &self.plans[self.plan_count]
+            held.problem = problem[0]
+            held.isa = isa
+            held.lines = line_kind()
+            held.algorithm = algorithm
+            held.threads = threads
+            held.plan = plan[0]
+            held.images = images
             self.plan_count += 1
             return True
         finally:
@@ -91,6 +97,7 @@ cdef class HeldWeight:
     cdef const char *panels(self, const Plan *plan, int threads) except? NULL:
         """The panels, or spectra, that `plan` reads; NULL where the call has to make its own."""
         cdef Py_ssize_t size = max(panels_bytes(plan), held_spectra_bytes(plan)) + ALIGNMENT
+        cdef Py_ssize_t key = spectra_key(plan) if plan.algorithm == FFT else plan.panel_width
         cdef int index, status = 0
         cdef char *memory
         cdef char *panels
@@ -101,7 +108,7 @@ cdef class HeldWeight:
             for index in range(self.form_count):
                 if (
                     self.forms[index].isa == plan.isa
-                    and self.forms[index].width == plan.panel_width
+                    and self.forms[index].key == key
                     and self.forms[index].groups == plan.problem.groups
                     and self.forms[index].transformed == holds_factors(plan)
                 ):
@@ -120,7 +127,7 @@ cdef class HeldWeight:
                 free(memory)
                 raise MemoryError(f"cannot allocate {size} bytes for packed weights")
             self.forms[self.form_count] = HeldForm(
-                plan.isa, plan.panel_width, plan.problem.groups, holds_factors(plan), memory, panels
+                plan.isa, key, plan.problem.groups, holds_factors(plan), memory, panels
             )
             self.form_count += 1
             return panels

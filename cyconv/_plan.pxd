@@ -63,7 +63,7 @@ cdef struct Transforms:
     Py_ssize_t spectrum_bytes
     Py_ssize_t input_bytes  # spectra of the input channels
     Py_ssize_t mask_bytes
-    char *twiddles[2]
+    char *twiddles[2]  # in one allocation, owned by the plan, that begins with the first
 
 
 cdef struct Plan:
@@ -81,7 +81,7 @@ cdef struct Plan:
     Py_ssize_t tile_rows
     Py_ssize_t tile_vectors
     Py_ssize_t pixel_tile  # pixels of a tile, at most
-    Py_ssize_t panel_width  # outputs of a tile, and of a panel of packed weights; negative: spectra
+    Py_ssize_t panel_width  # outputs of a tile, and of a panel of packed weights
     Py_ssize_t panels  # of a group
     bint flat  # tiles run across the ends of rows, through the columns between them
     bint cut  # tiles end where a tap begins or ceases to read padding

@@ -294,5 +294,7 @@ cdef int make_plan(
 cdef void free_plan(Plan *plan) noexcept nogil:
     free(plan.taps)
     free(plan.memory)
+    free(plan.fft.twiddles[0])
     plan.taps = NULL
     plan.memory = NULL
+    plan.fft.twiddles[0] = NULL
