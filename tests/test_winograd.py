@@ -263,6 +263,18 @@ def test_weights_too_large_to_be_held_transformed(isa: str, rng):
     assert_same_bits(layer(np.concatenate([x, x]))[1:], expected, "transformed once for a batch")
 
 
+def test_few_blocks_transform_many_weights_again(isa: str, rng):
+    x = rng.standard_normal((3, 480, 29, 29)).astype("f4")
+    w = rng.standard_normal((500, 480, 3, 3)).astype("f4")
+    several, one = (
+        cyconv.explain(a.shape, w.shape, padding=1, algorithm="winograd").scratch_bytes
+        for a in (x, x[1:2])
+    )
+    if isa != "scalar":  # whose blocks are many
+        assert one < several, "a task that makes factors has the products of one panel at a time"
+    assert_same_bits(convolve(x[1:2], w), convolve(x, w)[1:2])
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
