@@ -288,7 +288,7 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, channels = problem.in_channels, outputs = problem.out_channels
     cdef Py_ssize_t row_periods = periods(plan, 0), column_periods = periods(plan, 1)
-    cdef Py_ssize_t most, rows, columns, tiles, blocks, narrowest, factors, tile_vectors = 1
+    cdef Py_ssize_t most, rows, columns, tiles, blocks, narrowest, count, vectors, factors, tile_vectors = 1
     cdef double cost, best = -1
     cdef int which, turned
     cdef Products known
@@ -302,11 +302,11 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
         tiles_over(problem.out_size[0], plan.rows.dilation) * tiles_over(problem.out_size[1], plan.columns.dilation)
     )
     tiles = min(tiles, max(most, <Py_ssize_t>MIN_BLOCK_TILES))  # of the largest block
-    for which in range(CYC_MAX_TILE_VECTORS):
-        for blocks in range(tiles + 1):
-            known.turned[blocks][which] = -1
-        for blocks in range(ceil_div(tiles, lanes) + 1):
-            known.plain[blocks][which] = -1
+    for vectors in range(CYC_MAX_TILE_VECTORS):
+        for count in range(tiles + 1):
+            known.turned[count][vectors] = -1
+        for count in range(ceil_div(tiles, lanes) + 1):
+            known.plain[count][vectors] = -1
     narrowest = 1 if dilated_tiles(plan) > 1 else <int>MIN_BLOCK_TILES
     for blocks in range(1, ceil_div(column_periods, narrowest) + 1):
         columns = ceil_div(column_periods, blocks)
