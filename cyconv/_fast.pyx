@@ -8,6 +8,7 @@ twice and no message is written here.
 cimport numpy as np
 from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_CheckExact
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cpython.unicode cimport PyUnicode_CheckExact
 from libc.string cimport memset
 
 from cyconv._engine cimport execute
@@ -25,6 +26,11 @@ cdef enum:
     LARGEST = 1 << 20  # of a size or a parameter: products of two are far from overflow
 
 cdef double MOST_ELEMENTS = 2.0**40  # of a result, whose bytes then fit 64 bits
+
+
+cdef inline bint is_text(object value, str text):
+    """Whether `value` is this string, no subclass: mostly the same object, but not one that was read from a file."""
+    return value is text or PyUnicode_CheckExact(value) and <str>value == text
 
 
 cdef inline bint small_int(object value, Py_ssize_t *result) noexcept:
@@ -121,17 +127,16 @@ def convolve_plain(
     cdef int number, which, code = CYC_NO_ACTIVATION, wanted = AUTO
     cdef double elements = 1
 
-    # identity will do: an equal string that is another object takes the long way
-    if padding_mode is not "zeros":
+    if not is_text(padding_mode, "zeros"):
         return None
-    if algorithm is "direct":
+    if is_text(algorithm, "direct"):
         wanted = DIRECT
-    elif algorithm is not "auto":
+    elif not is_text(algorithm, "auto"):
         return None
     if activation is not None:
-        if activation is "relu":
+        if is_text(activation, "relu"):
             code = CYC_RELU
-        elif activation is "relu6":
+        elif is_text(activation, "relu6"):
             code = CYC_RELU6
         else:
             return None

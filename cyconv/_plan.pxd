@@ -114,6 +114,7 @@ cdef struct Plan:
     bint shares_factors  # threads make those of the inputs together, before the first task
     bint turned  # products have tiles as rows and outputs in the lanes
     Py_ssize_t last_outputs[2]  # of the last row and column of tiles: products of fewer are left out
+    Py_ssize_t tiles_pitch  # elements from a factor of one input channel to that of the next
     Py_ssize_t factor_pitch  # elements from one factor of the inputs to the next
     Py_ssize_t weight_pitch  # elements from one factor of a panel's weights to the next
     Py_ssize_t product_pitch  # elements from one product to the next

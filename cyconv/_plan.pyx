@@ -10,7 +10,7 @@ from libc.string cimport memset
 from cyconv._blocks cimport choose_blocks
 from cyconv._cost cimport choose_algorithm
 from cyconv._fft cimport plan_fft
-from cyconv._integers cimport ceil_div, odd_lines, round_up
+from cyconv._integers cimport CACHE_LINE, ceil_div, odd_lines, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
     CYC_MAX_TILE_VECTORS,
@@ -159,8 +159,12 @@ cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
     cdef Py_ssize_t channel_bytes = plan.window.channel_pitch * item
     cdef Py_ssize_t outputs = plan.panel_width if plan.turned else 1  # that are transformed together
     plan.positions = round_up(plan.block_rows * plan.block_columns, plan.kernels.lanes)
+    plan.tiles_pitch = plan.block_rows * plan.block_columns if plan.turned else plan.positions
+    # lines of many channels displace each other where they take turns in half of the sets of the first level
+    if plan.turned and plan.tiles_pitch * item % (2 * CACHE_LINE) == 0:
+        plan.tiles_pitch += CACHE_LINE // item
     # a vector is written past the last channel
-    plan.factor_pitch = channels * plan.positions + plan.kernels.lanes
+    plan.factor_pitch = channels * plan.tiles_pitch + plan.kernels.lanes
     if plan.gathers:
         plan.factor_pitch = max(
             plan.factor_pitch, channels * round_up(plan.positions, plan.pixel_tile) + plan.kernels.lanes

@@ -112,8 +112,8 @@ cdef void multiply_pass(
     cdef cyc_tile_args args
     args.taps = NULL
     args.next_vector = 0
-    args.broadcast_step = plan.positions if plan.turned else plan.panel_width
-    args.vector_step = plan.panel_width if plan.turned else plan.pixel_tile if plan.gathers else plan.positions
+    args.broadcast_step = plan.tiles_pitch if plan.turned else plan.panel_width
+    args.vector_step = plan.panel_width if plan.turned else plan.pixel_tile if plan.gathers else plan.tiles_pitch
     args.edges = NULL
     args.ahead = &ahead
     args.spans = scratch.spans
@@ -133,7 +133,7 @@ cdef void multiply_pass(
         for product in range(CYC_WINOGRAD_PRODUCTS):
             tiles = tiles_of_factor(block, product // CYC_WINOGRAD_IN, product % CYC_WINOGRAD_IN)
             factors = scratch.inputs + (
-                product * plan.factor_pitch + channel * (kernel_tile(plan, tiles) if plan.gathers else plan.positions)
+                product * plan.factor_pitch + channel * (kernel_tile(plan, tiles) if plan.gathers else plan.tiles_pitch)
             ) * item
             products = scratch.products + product * plan.product_pitch * item
             for panel in range(first, last):

@@ -44,11 +44,11 @@ cdef void transform_channels(
     args.short_tiles = block.short_columns
     args.last_rows = block.last_rows
     args.last_columns = block.last_columns
-    args.out_pitch = plan.positions
+    args.out_pitch = plan.tiles_pitch
     args.plane_pitch = plane_pitch
     while channel < last:
         args.channels = min(plan.channel_block, last - channel)
-        args.out = out + (channel - first) * plan.positions * plan.kernels.item
+        args.out = out + (channel - first) * plan.tiles_pitch * plan.kernels.item
         prepare_window(plan, operands, task, channel, args.channels, window)
         if block.last_columns < CYC_WINOGRAD_OUT and plan.columns.dilation == 1:
             plan.kernels.winograd_shorten(&args, window)
@@ -73,22 +73,22 @@ cdef void transform_share(
 ) noexcept nogil:
     """The factors of the channels of one thread, into those of all. `memory` is its scratch.
 
-    What lies beyond its last channel is another thread's, so that channel takes a way round.
+    What lies up to a vector beyond its last channel is another thread's, so the channels that reach there take a way
+    round.
     """
     cdef Py_ssize_t item = plan.kernels.item, channels = plan.problem.in_channels, product
-    cdef Py_ssize_t first = share * channels // shares, last = (share + 1) * channels // shares - 1
-    cdef Py_ssize_t pitch = plan.positions + plan.kernels.lanes
+    cdef Py_ssize_t first = share * channels // shares, last = (share + 1) * channels // shares
+    cdef Py_ssize_t tail = min(last - first, ceil_div(plan.kernels.lanes, plan.tiles_pitch))
+    cdef Py_ssize_t pitch = tail * plan.tiles_pitch + plan.kernels.lanes
     cdef char *own = memory + plan.window_bytes
-    if last < first:
-        return
     transform_channels(
-        plan, operands, task, first, last, memory, factors + first * plan.positions * item, plan.factor_pitch
+        plan, operands, task, first, last - tail, memory, factors + first * plan.tiles_pitch * item, plan.factor_pitch
     )
-    transform_channels(plan, operands, task, last, last + 1, memory, own, pitch)
+    transform_channels(plan, operands, task, last - tail, last, memory, own, pitch)
     for product in range(CYC_WINOGRAD_PRODUCTS):
         memcpy(
-            factors + (product * plan.factor_pitch + last * plan.positions) * item, own + product * pitch * item,
-            plan.positions * item,
+            factors + (product * plan.factor_pitch + (last - tail) * plan.tiles_pitch) * item,
+            own + product * pitch * item, tail * plan.tiles_pitch * item,
         )
 
 
@@ -105,7 +105,7 @@ cdef void gather_factors(
     cdef cyc_copy copies[CYC_MAX_TILE_VECTORS]
     cdef cyc_gather_args args
     for index in range(channels):
-        offsets[index] = <int32_t>(index * plan.positions)
+        offsets[index] = <int32_t>(index * plan.tiles_pitch)
     for index in range(CYC_MAX_TILE_VECTORS):
         copies[index].begin = copies[index].to = <int32_t>(index * lanes)
     args.offsets = offsets
