@@ -15,7 +15,10 @@ Array = NDArray[Any]
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A convolution without bias; `dtype` is that of the weight and of the result."""
+    """A convolution without bias; `dtype` is that of the weight and of the result.
+
+    Integers are small, or `wide`: of every size.
+    """
 
     name: str
     input: tuple[int, int, int, int]
@@ -27,6 +30,7 @@ class Case:
     dtype: str = "float32"
     input_dtype: str = ""
     nan_share: float = 0.0
+    wide: bool = False
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Case:
@@ -90,10 +94,10 @@ class Case:
         """Input and weight, the same in every process."""
         rng = np.random.default_rng(zlib.crc32(self.name.encode()))
         terms = self.weight[1] * self.weight[2] * self.weight[3]
-        x = _draw(rng, self.input, self.input_dtype or self.dtype)
+        x = _draw(rng, self.input, self.input_dtype or self.dtype, self.wide)
         if self.nan_share:
             x[rng.random(x.shape) < self.nan_share] = np.nan
-        w = _draw(rng, self.weight, self.dtype)
+        w = _draw(rng, self.weight, self.dtype, self.wide)
         if w.dtype.kind not in "iu":
             w = (w * np.asarray(terms**-0.5, w.real.dtype)).astype(w.dtype)
         return x, w
@@ -112,8 +116,11 @@ def dtype_of(name: str) -> np.dtype[Any]:
     return np.dtype(name)
 
 
-def _draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
+def _draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, wide: bool) -> Array:
     target = dtype_of(dtype)
+    if target.kind in "iu" and wide:
+        limits = np.iinfo(target)
+        return rng.integers(limits.min, limits.max, shape, target, endpoint=True)
     if target.kind in "iu":
         low = -8 if target.kind == "i" else 0
         return rng.integers(low, 16, shape).astype(target)

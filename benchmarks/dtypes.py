@@ -22,13 +22,19 @@ DTYPES = (
     "int64",
     "uint8",
 )
+# Of sums that no floating-point number holds.
+_WIDE = ("int32", "int64")
 TYPED = tuple(
     dataclasses.replace(shape, name=f"{shape.name} {dtype}", dtype=dtype)
     for shape in _SHAPES
     for dtype in DTYPES
+) + tuple(
+    dataclasses.replace(shape, name=f"{shape.name} wide {dtype}", dtype=dtype, wide=True)
+    for shape in _SHAPES[:2]
+    for dtype in _WIDE
 )
 
 
 def in_float32(case: Case) -> str:
     """Name of the same layer in float32."""
-    return case.name.removesuffix(case.dtype) + "float32"
+    return case.name.removesuffix(case.dtype).removesuffix("wide ") + "float32"

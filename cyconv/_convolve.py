@@ -16,6 +16,7 @@ from ._arguments import (
     check_padding_mode,
     geometry,
 )
+from ._exact import floating_dtype
 from ._operands import (
     HeldArray,
     as_array,
@@ -66,7 +67,6 @@ def convolve(
     if bias is not None:
         b = bias_array(bias, result)
         check_bias_shape(b.shape, shapes)
-        b = bias_operand(b, result)
     if out is None:
         check_bytes(shapes.output_shape, result.itemsize, "the output")
         y = returned = np.empty(shapes.result_shape, result)
@@ -80,8 +80,15 @@ def convolve(
     if w.ndim < 4:
         w = w[None, None]
 
+    compute = result
+    if result.kind in "iu" and algorithm in ("auto", "direct"):
+        floating = floating_dtype(result, x, w, b, shapes.output_shape)
+        if floating is not None:
+            compute, algorithm = floating, "direct"
+    b = None if b is None else bias_operand(b, compute)
+
     # A held weight belongs to a layer that never gives it out for writing, so `out` is elsewhere.
-    w = w if held is not None else weight_operand(w, result)
+    w = w if held is not None else weight_operand(w, compute)
     written = y
     if out is not None and needs_temporary(y, (x, w, b)):
         written = np.empty(shapes.output_shape, result)

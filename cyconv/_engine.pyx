@@ -175,7 +175,7 @@ cdef void set_source(
 
 cdef void set_destination(
     Destination *to, np.ndarray out, Py_ssize_t leading, const cyc_kernels *kernels, int dtype, int parts,
-    int activation, bint floating
+    int activation, bint floating_sums
 ) noexcept:
     """Describe the result; a kernel writes it directly where it is laid out as kernels write."""
     cdef Py_ssize_t item = kernels.item
@@ -187,6 +187,7 @@ cdef void set_destination(
     to.parts = parts
     to.part_bytes = np.PyArray_ITEMSIZE(out) // 2
     to.activation = activation
+    to.floating = CYC_FLOAT16 <= dtype <= CYC_FLOAT64
     to.store = kernels.store[dtype]
     to.out_pitch = to.channel_bytes // item
     to.direct = (
@@ -195,7 +196,8 @@ cdef void set_destination(
         and (to.column_bytes == item or np.PyArray_DIM(out, 3 - leading) == 1)
         and to.channel_bytes % item == 0
         and np.PyArray_ISALIGNED(out)
-        and (floating or activation == CYC_NO_ACTIVATION)
+        and to.floating == floating_sums
+        and (to.floating or activation == CYC_NO_ACTIVATION)
     )
 
 
@@ -308,7 +310,7 @@ def convolve(
         Any strides, native byte order.
     weight : ndarray or HeldWeight
         C-contiguous, of the compute dtype, (out_channels, C / groups, kH, kW) in real channels:
-        complex ones count twice.
+        complex ones count twice. Of integers, float32 or float64 where that is exact.
     bias : ndarray or None
         C-contiguous, of the compute dtype, (out_channels,).
     out : ndarray, (N, out_channels, H', W')
@@ -333,6 +335,10 @@ def convolve(
     set_geometry(&problem, stride, padding, dilation, padding_mode)
     problem.groups = groups
     problem.dtype, result_dtype, parts = RESULT_DTYPES[out.dtype.name]
+    if np.PyArray_TYPE(array) == np.NPY_FLOAT32:  # also of integers, where the caller knows that to be exact
+        problem.dtype = CYC_F32
+    elif np.PyArray_TYPE(array) == np.NPY_FLOAT64:
+        problem.dtype = CYC_F64
     input_dtype = array_dtype(input)
     if current_isa().dtype[problem.dtype].load[input_dtype] == NULL:
         input = input.astype(out.dtype)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FLOAT32 = np.dtype(np.float32)
 _FLOAT16 = np.dtype(np.float16)
-_FLOAT64 = np.dtype(np.float64)
+FLOAT64 = np.dtype(np.float64)
 _UINT8 = np.dtype(np.uint8)
 _UINT32 = np.dtype(np.uint32)
 _UINT64 = np.dtype(np.uint64)
@@ -240,8 +240,8 @@ def _compute_dtype(result: AnyDType) -> AnyDType:
     if kind == "i" or kind == "u":
         return _UINT64 if itemsize == 8 else _UINT32
     if kind == "c":
-        return _FLOAT64 if itemsize == 16 else FLOAT32
-    return _FLOAT64 if itemsize == 8 else FLOAT32
+        return FLOAT64 if itemsize == 16 else FLOAT32
+    return FLOAT64 if itemsize == 8 else FLOAT32
 
 
 def _contiguous(array: AnyArray, dtype: AnyDType, name: str) -> AnyArray:

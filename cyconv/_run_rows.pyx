@@ -83,7 +83,7 @@ cdef void run_rows(
     args.kernel_w = plan.columns.taps
     args.stride = shared_row_stride(&plan.rows)
     args.columns = task.column_count
-    args.clamp = clamp_bounds(plan, to.activation, clamps)
+    args.clamp = clamp_bounds(plan, to, clamps)
     args.out_pitch = step * (to.row_bytes // item if direct else task.column_count)
     if task.in_place:
         point_at_input(plan, &operands.source, &task, scratch.offsets, &args)
@@ -182,7 +182,7 @@ cdef void run_planes(
     args.columns = task.column_count
     args.out_pitch = to.row_bytes // item if direct else task.column_count
     args.out_step = to.out_pitch if direct else task.row_count * task.column_count
-    args.clamp = clamp_bounds(plan, to.activation, clamps)
+    args.clamp = clamp_bounds(plan, to, clamps)
     while task.group < end:
         task.group_count = args.planes = min(together, end - task.group)
         args.input = source.data + task.image * source.batch_bytes + task.group * source.channel_bytes

@@ -140,7 +140,7 @@ cdef void run_panel(
     args.ahead = ahead
     args.carry = not first
     args.bias = operands.bias + (task.group * plan.problem.out_channels + output) * item
-    args.clamp = clamp_bounds(plan, to.activation, clamps)
+    args.clamp = clamp_bounds(plan, to, clamps)
     args.out_pitch = to.out_pitch
     args.totals = scratch.totals
     cdef bint direct = last and takes_vectors(plan, to)

@@ -18,6 +18,7 @@ cdef struct Destination:
     Py_ssize_t out_pitch  # elements between output channels, where a kernel may store by itself
     bint direct  # a kernel may store by itself: contiguous columns of the compute dtype
     int activation
+    bint floating  # kernels may apply it to sums; integers wrap first
     cyc_store_fn store
 
 
@@ -64,4 +65,4 @@ cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task
 cdef void prepare_window(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
 ) noexcept nogil
-cdef const void *clamp_bounds(const Plan *plan, int activation, double *storage) noexcept nogil
+cdef const void *clamp_bounds(const Plan *plan, const Destination *to, double *storage) noexcept nogil

@@ -88,10 +88,10 @@ cdef void prepare_window(
     )
 
 
-cdef const void *clamp_bounds(const Plan *plan, int activation, double *storage) noexcept nogil:
-    """The bounds of the activation, two elements of the compute dtype, in `storage`; NULL: it has none."""
-    cdef double low = 0.0, high = 6.0 if activation == CYC_RELU6 else INFINITY
-    if activation == CYC_NO_ACTIVATION:
+cdef const void *clamp_bounds(const Plan *plan, const Destination *to, double *storage) noexcept nogil:
+    """The bounds of the activation, two elements of the compute dtype, in `storage`; NULL: sums have none."""
+    cdef double low = 0.0, high = 6.0 if to.activation == CYC_RELU6 else INFINITY
+    if to.activation == CYC_NO_ACTIVATION or not to.floating:
         return NULL
     storage[0] = low
     storage[1] = high

@@ -130,19 +130,16 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .row_vectors = CYC_MOST_ROW_VECTORS,
     .winograd_chunk = CYC_WINOGRAD_CHUNK,
     .load = {CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8) CYC_LOAD_ENTRY(CYC_INT16, int16)
-                 CYC_LOAD_ENTRY(CYC_UINT16, uint16)
+                 CYC_LOAD_ENTRY(CYC_UINT16, uint16) CYC_LOAD_ENTRY(CYC_INT32, int32) CYC_LOAD_ENTRY(CYC_UINT32, uint32)
+#if CYC_DTYPE != CYC_DTYPE_U32
+        CYC_LOAD_ENTRY(CYC_INT64, int64) CYC_LOAD_ENTRY(CYC_UINT64, uint64)
+#endif
 #if CYC_FLOATING
         CYC_LOAD_ENTRY(CYC_FLOAT16, float16) CYC_LOAD_ENTRY(CYC_BFLOAT16, bfloat16)
         CYC_LOAD_ENTRY(CYC_FLOAT32, float32)
 #endif
-#if CYC_DTYPE != CYC_DTYPE_F32
-        CYC_LOAD_ENTRY(CYC_INT32, int32) CYC_LOAD_ENTRY(CYC_UINT32, uint32)
-#endif
 #if CYC_DTYPE == CYC_DTYPE_F64
         CYC_LOAD_ENTRY(CYC_FLOAT64, float64)
-#endif
-#if CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64
-        CYC_LOAD_ENTRY(CYC_INT64, int64) CYC_LOAD_ENTRY(CYC_UINT64, uint64)
 #endif
     },
     .store =
@@ -152,11 +149,13 @@ static const cyc_kernels CYC_NAME(kernels) = {
         CYC_STORE_ENTRY(CYC_FLOAT32, float32)
 #elif CYC_DTYPE == CYC_DTYPE_F64
             CYC_STORE_ENTRY(CYC_FLOAT64, float64)
-#elif CYC_DTYPE == CYC_DTYPE_U32
+#endif
+#if CYC_DTYPE == CYC_DTYPE_F32 || CYC_DTYPE == CYC_DTYPE_U32
             CYC_STORE_ENTRY(CYC_INT8, int8) CYC_STORE_ENTRY(CYC_UINT8, uint8) CYC_STORE_ENTRY(CYC_INT16, int16)
                 CYC_STORE_ENTRY(CYC_UINT16, uint16) CYC_STORE_ENTRY(CYC_INT32, int32)
                     CYC_STORE_ENTRY(CYC_UINT32, uint32)
-#else
+#endif
+#if CYC_DTYPE != CYC_DTYPE_U32
             CYC_STORE_ENTRY(CYC_INT64, int64) CYC_STORE_ENTRY(CYC_UINT64, uint64)
 #endif
         },

@@ -59,9 +59,34 @@ CYC_INLINE void CYC_NAME(clear)(CYC_ELEMENT *dst, ptrdiff_t count) {
         memcpy(dst + x * (STEP), &value, sizeof value);                       \
     }
 
-/* Floats are clamped in the compute dtype and rounded once; the comparisons keep NaN. Integers wrap
- * to the destination first, so that its sign is what the activation sees. */
+#define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_COLUMNS(TYPE, (ptrdiff_t)sizeof(TYPE))
+
+/* Integers wrap to the destination first, so that its sign is what the activation sees. */
+#define CYC_FINISH_INTEGER(TYPE, VALUE, ACTIVATION)                   \
+    ((ACTIVATION) == CYC_NO_ACTIVATION                ? (TYPE)(VALUE) \
+     : (TYPE)(VALUE) <= 0                             ? (TYPE)0       \
+     : (ACTIVATION) == CYC_RELU6 && (TYPE)(VALUE) > 6 ? (TYPE)6       \
+                                                      : (TYPE)(VALUE))
 #if CYC_FLOATING
+/* Integers whose sums the compute dtype holds exactly. */
+#define CYC_FINISH(TYPE, VALUE, ACTIVATION) CYC_FINISH_INTEGER(TYPE, (CYC_WHOLE_NUMBER)(VALUE), ACTIVATION)
+#if CYC_DTYPE == CYC_DTYPE_F32
+#define CYC_WHOLE_NUMBER int32_t
+CYC_STORE_FUNCTION(int8, int8_t)
+CYC_STORE_FUNCTION(uint8, uint8_t)
+CYC_STORE_FUNCTION(int16, int16_t)
+CYC_STORE_FUNCTION(uint16, uint16_t)
+CYC_STORE_FUNCTION(int32, int32_t)
+CYC_STORE_FUNCTION(uint32, uint32_t)
+#else
+#define CYC_WHOLE_NUMBER int64_t
+#endif
+CYC_STORE_FUNCTION(int64, int64_t)
+CYC_STORE_FUNCTION(uint64, uint64_t)
+#undef CYC_WHOLE_NUMBER
+#undef CYC_FINISH
+
+/* Floats are clamped in the compute dtype and rounded once; the comparisons keep NaN. */
 CYC_INLINE CYC_ELEMENT CYC_NAME(activate)(CYC_ELEMENT value, int activation) {
     if (activation != CYC_NO_ACTIVATION && value < 0) value = 0;
     if (activation == CYC_RELU6 && value > 6) value = 6;
@@ -69,18 +94,13 @@ CYC_INLINE CYC_ELEMENT CYC_NAME(activate)(CYC_ELEMENT value, int activation) {
 }
 #define CYC_FINISH(TYPE, VALUE, ACTIVATION) CYC_TO(TYPE, CYC_NAME(activate)(VALUE, ACTIVATION))
 #else
-#define CYC_FINISH(TYPE, VALUE, ACTIVATION)                           \
-    ((ACTIVATION) == CYC_NO_ACTIVATION                ? (TYPE)(VALUE) \
-     : (TYPE)(VALUE) <= 0                             ? (TYPE)0       \
-     : (ACTIVATION) == CYC_RELU6 && (TYPE)(VALUE) > 6 ? (TYPE)6       \
-                                                      : (TYPE)(VALUE))
+#define CYC_FINISH CYC_FINISH_INTEGER
 #endif
 
 /* Dtypes that need only a cast. */
 #define CYC_LOAD_ROWS(ARGS) 0
 #define CYC_LOAD_CONTIGUOUS CYC_LOAD_COLUMNS((ptrdiff_t)sizeof value)
 #define CYC_LOAD_STRIDE_2 CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)
-#define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_COLUMNS(TYPE, (ptrdiff_t)sizeof(TYPE))
 #define CYC_FROM(VALUE) ((CYC_ELEMENT)(VALUE))
 #define CYC_TO(TYPE, VALUE) ((TYPE)(VALUE))
 CYC_LOAD_FUNCTION(int8, int8_t)
@@ -90,11 +110,9 @@ CYC_LOAD_FUNCTION(uint16, uint16_t)
 #if CYC_DTYPE == CYC_DTYPE_F64
 CYC_LOAD_FUNCTION(float32, float)
 #endif
-#if CYC_DTYPE != CYC_DTYPE_F32 /* wider sources would round twice on the way to a narrower result */
 CYC_LOAD_FUNCTION(int32, int32_t)
 CYC_LOAD_FUNCTION(uint32, uint32_t)
-#endif
-#if CYC_DTYPE == CYC_DTYPE_F64 || CYC_DTYPE == CYC_DTYPE_U64
+#if CYC_DTYPE != CYC_DTYPE_U32
 CYC_LOAD_FUNCTION(int64, int64_t)
 CYC_LOAD_FUNCTION(uint64, uint64_t)
 #endif
@@ -386,3 +404,4 @@ static int CYC_NAME(finite)(const void *values, ptrdiff_t count) {
 #undef CYC_STORE_VECTORS
 #undef CYC_STORE_CONTIGUOUS
 #undef CYC_FINISH
+#undef CYC_FINISH_INTEGER
