@@ -34,7 +34,7 @@ from cyconv._task cimport (
     prepare_window,
     window_in_input,
 )
-from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_spans, fill_taps, place_pieces, place_spots
+from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_spans, fill_taps, is_whole, place_pieces, place_spots
 
 
 cdef struct Placed:
@@ -181,7 +181,7 @@ cdef void run_panel(
         if direct and not turned:
             args.out = out
             args.pieces = scratch.pieces + spot.piece
-            if spot.in_line and spot.pixels == vectors * lanes:
+            if is_whole(spot, lanes):
                 args.out = out + spot.row * to.row_bytes + spot.column * to.column_bytes
                 args.pieces = NULL
         plan.kernels.tile[vectors - 1][rows - 1](&args)

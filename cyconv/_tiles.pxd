@@ -32,6 +32,11 @@ cdef struct SpanList:
     cyc_tap *own_taps  # room for a table of these terms alone; or NULL
 
 
+cdef inline bint is_whole(const Spot *spot, Py_ssize_t lanes) noexcept nogil:
+    """Whether a tile is of whole vectors that lie side by side in the result."""
+    return spot.in_line and spot.pixels == spot.vectors * lanes
+
+
 cdef Py_ssize_t piece_end(const Axis *columns, Py_ssize_t column) noexcept nogil
 cdef bint find_edges(
     const Axis *columns, Py_ssize_t column, Py_ssize_t pixels, cyc_edge *edges

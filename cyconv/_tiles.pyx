@@ -117,7 +117,7 @@ cdef Py_ssize_t place_spots(
     list_count[0] = 1
     if plan.flat:
         end = (rows - 1) * pitch + columns
-        position = 0
+        position = y = x = 0
         while position < end:
             size = min(plan.pixel_tile, end - position)
             if lead > 0:
@@ -126,9 +126,9 @@ cdef Py_ssize_t place_spots(
                 elif position + size == end:
                     size = round_up(size, plan.kernels.lanes)
                     position = end - size
-            y = position // pitch
-            x = position % pitch
-            last_row = (position + size - 1) // pitch
+                    y = position // pitch
+                    x = position % pitch
+            last_row = y if x + size <= pitch else (position + size - 1) // pitch
             spots[count].position = y * plan.window.row_pitch + x
             spots[count].edges = 0
             spots[count].pixels = size
@@ -144,6 +144,10 @@ cdef Py_ssize_t place_spots(
                 )
             count += 1
             position += size
+            x += size
+            if x >= pitch:  # divisions take longer than all else here
+                y = position // pitch
+                x = position % pitch
         return count
     for y in range(rows):
         x = 0
@@ -181,8 +185,8 @@ cdef void place_pieces(
 ) noexcept nogil:
     """The lanes of each vector of the tiles that are valid columns of a row, and where they go.
 
-    A vector has a piece, and one more for each row that ends in it. Offsets count from the block's
-    first pixel in a result whose rows lie `out_pitch` elements apart.
+    A vector has a piece, and one more for each row that ends in it; those of whole vectors that lie side by side in the
+    result have none. Offsets count from the block's first pixel in a result whose rows lie `out_pitch` elements apart.
     """
     cdef Py_ssize_t pitch = tile_pitch(plan, columns), lanes = plan.kernels.lanes
     cdef Py_ssize_t index, vector, row, column, pixels, first, end, gapless = 0, count = 0
@@ -192,6 +196,8 @@ cdef void place_pieces(
         pitch = columns
     for index in range(spot_count):
         spots[index].piece = count
+        if is_whole(spots + index, lanes):
+            continue
         row = 0 if gapless else spots[index].row
         column = spots[index].row * gapless + spots[index].column
         for vector in range(ceil_div(spots[index].pixels, lanes)):
