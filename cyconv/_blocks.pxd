@@ -4,6 +4,15 @@ from cyconv._kernels cimport cyc_planes_fn
 from cyconv._plan cimport Plan
 
 
+cdef enum:
+    # The window of a block, in a second-level cache of 512 KiB or more, as the CPUs of the last ten years have.
+    WINDOW_BUDGET = 256 * 1024
+    # Below this many pixels in a block, reading the panels costs more than using them: from that cache, and from beyond
+    # it where the weights are too many for one pass.
+    MIN_BLOCK_PIXELS = 128
+    MIN_BLOCK_PIXELS_OF_PASSES = 384
+
+
 cdef cyc_planes_fn planes_kernel(const Plan *plan) noexcept nogil
 cdef bint rows_in_place(const Plan *plan) noexcept nogil
 cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil

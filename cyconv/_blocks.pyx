@@ -37,15 +37,9 @@ from cyconv._window cimport ZEROS, Axis, reading_outputs
 
 
 cdef enum:
-    # The window of a block, the panels and the running totals share the second-level cache, which
-    # has 512 KiB or more on the CPUs of the last ten years.
-    WINDOW_BUDGET = 256 * 1024
+    # The panels and the running totals share the second-level cache with the window.
     PANEL_BUDGET = 192 * 1024
     TOTALS_BUDGET = 512 * 1024
-    # Below this many pixels in a block, reading the panels costs more than using them: from the
-    # second-level cache, and from beyond it where the weights are too many for one pass.
-    MIN_BLOCK_PIXELS = 128
-    MIN_BLOCK_PIXELS_OF_PASSES = 384
     # Tiles that want their panel near have it in the first level, which has 32 KiB on cores of sixteen registers and
     # 48 on those whose lines come late; the pixels that were gathered for all panels come from the second.
     FEW_REGISTERS_PANEL_BUDGET = 8 * 1024

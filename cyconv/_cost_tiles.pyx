@@ -1,5 +1,6 @@
 """The cost of the tiles, plain and turned: of each shape of them, and of each way to read their pixels."""
 
+from cyconv._blocks cimport MIN_BLOCK_PIXELS, MIN_BLOCK_PIXELS_OF_PASSES, WINDOW_BUDGET
 from cyconv._cost_rows cimport window_slots
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
@@ -132,6 +133,22 @@ cdef inline bint may_gather(const Plan *plan) noexcept nogil:
     )
 
 
+cdef double tile_window_slots(const Plan *plan) noexcept nogil:
+    """To copy the input of a group into the windows of blocks, the rows of which overlap."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t extent = (problem.kernel[0] - 1) * problem.dilation[0] + 1, stride = problem.stride[0]
+    cdef Py_ssize_t row_bytes = problem.in_channels * plan.window.row_pitch * plan.kernels.item
+    cdef Py_ssize_t fit = WINDOW_BUDGET // max(<Py_ssize_t>1, row_bytes)
+    cdef Py_ssize_t rows = (fit - extent) // stride + 1, least = ceil_div(MIN_BLOCK_PIXELS, problem.out_size[1]), read
+    if rows < least:  # a part of the channels at a time
+        rows = ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, problem.out_size[1])
+    if rows >= problem.out_size[0]:
+        return window_slots(plan)
+    # taps that are further apart have rows of their own
+    read = min((rows - 1) * stride + extent, rows * problem.kernel[0])
+    return window_slots(plan) * max(1.0, read / <double>(rows * stride))
+
+
 cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil:
     """To gather all terms of all pixels of an image, in tiles of so many."""
     cdef const Problem *problem = &plan.problem
@@ -221,7 +238,7 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
     cost = best * plan.terms * column_share + start_slots(plan, TERM_SLOTS)
     cost += PIECES_SLOTS * row_count + SPOT_SLOTS * tiles
     if gathers:
-        return cost + gather_slots(plan, plan.pixel_tile) + (0 if plan.one_tap else window_slots(plan))
+        return cost + gather_slots(plan, plan.pixel_tile) + (0 if plan.one_tap else tile_window_slots(plan))
     if plan.flat and plan.window.row_pitch > columns:
         cost += PIECE_STORE_SLOTS * row_count * problem.out_channels
     if (
@@ -230,7 +247,7 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
         and (row_count * columns % lanes == 0 or plan.flat and row_count * columns > plan.pixel_tile)
     ):
         return cost + IN_PLACE_TERM_SLOTS * tiles * plan.terms
-    return cost + window_slots(plan)
+    return cost + tile_window_slots(plan)
 
 
 cdef double turned_edge_slots(
@@ -336,7 +353,7 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
     return (
         start_slots(plan, TURNED_TERM_SLOTS) + TURNED_SPOT_SLOTS * tiles
         + (gather_slots(plan, plan.pixel_tile) if gathers else 0)
-        + (0 if plan.one_tap else window_slots(plan))
+        + (0 if plan.one_tap else tile_window_slots(plan))
         + best * row_share * problem.in_channels * problem.kernel[0]
         + problem.out_size[0] * problem.out_size[1] * (
             TRANSPOSED_STORE_SLOTS * (problem.out_channels - problem.out_channels % lanes)
