@@ -104,7 +104,8 @@ def explain(
     stride, padding, dilation, groups, padding_mode, algorithm
         As for `cyconv.conv2d`.
     dtype : dtype_like, default float32
-        The dtype of the result.
+        The dtype of the result. Integers small enough may be computed as floating-point numbers,
+        which shapes do not tell: the plan is that of the others.
     held : bool, default False
         Whether the weights are held ready, as `cyconv.Conv2d` holds its own.
 
