@@ -42,6 +42,7 @@ CYC_INLINE void CYC_NAME(clear)(CYC_ELEMENT *dst, ptrdiff_t count) {
 #define CYC_STORE_FUNCTION(DESTINATION, TYPE)                                                      \
     static void CYC_NAME(store_##DESTINATION)(const cyc_store_args *args) {                        \
         const ptrdiff_t columns = args->columns, step = args->column_bytes;                        \
+        CYC_STORE_BOUNDS(TYPE)                                                                     \
         for (ptrdiff_t r = 0; r < args->rows; r++) {                                               \
             const CYC_ELEMENT *restrict src = (const CYC_ELEMENT *)args->src + r * args->row_step; \
             const CYC_ELEMENT bias = ((const CYC_ELEMENT *)args->bias)[r * args->bias_step];       \
@@ -53,23 +54,24 @@ CYC_INLINE void CYC_NAME(clear)(CYC_ELEMENT *dst, ptrdiff_t count) {
         }                                                                                          \
     }
 
-#define CYC_STORE_COLUMNS(TYPE, STEP)                                         \
-    for (ptrdiff_t x = 0; x < columns; x++) {                                 \
-        const TYPE value = CYC_FINISH(TYPE, src[x] + bias, args->activation); \
-        memcpy(dst + x * (STEP), &value, sizeof value);                       \
+#define CYC_STORE_COLUMNS(TYPE, STEP)                       \
+    for (ptrdiff_t x = 0; x < columns; x++) {               \
+        const TYPE value = CYC_FINISH(TYPE, src[x] + bias); \
+        memcpy(dst + x * (STEP), &value, sizeof value);     \
     }
 
 #define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_COLUMNS(TYPE, (ptrdiff_t)sizeof(TYPE))
 
-/* Integers wrap to the destination first, so that its sign is what the activation sees. */
-#define CYC_FINISH_INTEGER(TYPE, VALUE, ACTIVATION)                   \
-    ((ACTIVATION) == CYC_NO_ACTIVATION                ? (TYPE)(VALUE) \
-     : (TYPE)(VALUE) <= 0                             ? (TYPE)0       \
-     : (ACTIVATION) == CYC_RELU6 && (TYPE)(VALUE) > 6 ? (TYPE)6       \
-                                                      : (TYPE)(VALUE))
+/* Integers wrap to the destination first, so that its sign is what the activation sees. Bounds, not branches: the
+ * compiler would make a loop for each activation. */
+#define CYC_LEAST(TYPE) ((TYPE)~0 < (TYPE)1 ? (TYPE)((uint64_t)1 << (8 * sizeof(TYPE) - 1)) : (TYPE)0)
+#define CYC_STORE_BOUNDS(TYPE)                                                          \
+    const TYPE low = args->activation == CYC_NO_ACTIVATION ? CYC_LEAST(TYPE) : (TYPE)0; \
+    const TYPE high = args->activation == CYC_RELU6 ? (TYPE)6 : (TYPE)(-1 - CYC_LEAST(TYPE));
+#define CYC_FINISH_INTEGER(TYPE, VALUE) ((TYPE)(VALUE) < low ? low : (TYPE)(VALUE) > high ? high : (TYPE)(VALUE))
 #if CYC_FLOATING
 /* Integers whose sums the compute dtype holds exactly. */
-#define CYC_FINISH(TYPE, VALUE, ACTIVATION) CYC_FINISH_INTEGER(TYPE, (CYC_WHOLE_NUMBER)(VALUE), ACTIVATION)
+#define CYC_FINISH(TYPE, VALUE) CYC_FINISH_INTEGER(TYPE, (CYC_WHOLE_NUMBER)(VALUE))
 #if CYC_DTYPE == CYC_DTYPE_F32
 #define CYC_WHOLE_NUMBER int32_t
 CYC_STORE_FUNCTION(int8, int8_t)
@@ -85,6 +87,8 @@ CYC_STORE_FUNCTION(int64, int64_t)
 CYC_STORE_FUNCTION(uint64, uint64_t)
 #undef CYC_WHOLE_NUMBER
 #undef CYC_FINISH
+#undef CYC_STORE_BOUNDS
+#define CYC_STORE_BOUNDS(TYPE)
 
 /* Floats are clamped in the compute dtype and rounded once; the comparisons keep NaN. */
 CYC_INLINE CYC_ELEMENT CYC_NAME(activate)(CYC_ELEMENT value, int activation) {
@@ -92,7 +96,7 @@ CYC_INLINE CYC_ELEMENT CYC_NAME(activate)(CYC_ELEMENT value, int activation) {
     if (activation == CYC_RELU6 && value > 6) value = 6;
     return value;
 }
-#define CYC_FINISH(TYPE, VALUE, ACTIVATION) CYC_TO(TYPE, CYC_NAME(activate)(VALUE, ACTIVATION))
+#define CYC_FINISH(TYPE, VALUE) CYC_TO(TYPE, CYC_NAME(activate)(VALUE, args->activation))
 #else
 #define CYC_FINISH CYC_FINISH_INTEGER
 #endif
@@ -405,3 +409,5 @@ static int CYC_NAME(finite)(const void *values, ptrdiff_t count) {
 #undef CYC_STORE_CONTIGUOUS
 #undef CYC_FINISH
 #undef CYC_FINISH_INTEGER
+#undef CYC_STORE_BOUNDS
+#undef CYC_LEAST
