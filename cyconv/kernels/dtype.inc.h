@@ -106,6 +106,7 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 #include "turn.inc.h"
 #include "gather.inc.h"
 #include "move.inc.h"
+#include "finite.inc.h"
 #include "planes.inc.h"
 #if CYC_FLOATING
 #include "winograd.inc.h"
