@@ -22,7 +22,7 @@ from .case import Case, dtype_of
 from .process import KEEP_MEMORY, environment
 from .summary import geometric_mean
 
-ALGORITHMS = ("fft", "winograd", "rows", "turned tile", "tile")
+ALGORITHMS = ("fft", "split", "winograd", "rows", "turned tile", "tile")
 # What the choice may lose: in geometric mean, and on the worst shape.
 MEAN_BAR, WORST_BAR = 0.05, 0.25
 # `auto` leaves these out whatever their time, so that they are no loss: Winograd's error grows as

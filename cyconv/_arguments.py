@@ -21,7 +21,7 @@ BYTES_MAX = sys.maxsize
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 ACTIVATIONS = ("relu", "relu6")
-ALGORITHMS = ("auto", "direct", "winograd", "fft")
+ALGORITHMS = ("auto", "direct", "winograd", "split", "fft")
 
 Pair: TypeAlias = tuple[int, int]
 Sides: TypeAlias = tuple[int, int, int, int]

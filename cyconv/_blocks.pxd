@@ -15,4 +15,10 @@ cdef enum:
 
 cdef cyc_planes_fn planes_kernel(const Plan *plan) noexcept nogil
 cdef bint rows_in_place(const Plan *plan) noexcept nogil
+cdef Py_ssize_t most_rows(
+    Plan *plan, Py_ssize_t most, Py_ssize_t columns, Py_ssize_t channels, Py_ssize_t budget
+) noexcept nogil
+cdef Py_ssize_t share_rows(
+    const Plan *plan, Py_ssize_t block, Py_ssize_t least, Py_ssize_t parts, Py_ssize_t threads
+) noexcept nogil
 cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil

@@ -5,6 +5,8 @@ The list, in order; the cheapest that applies wins and order breaks ties:
     shape, dtype, instruction set
       |
       |-- fft           products of spectra (_fft): large kernels, of few channels
+      |-- split         six products of bfloat16 parts for each of float32, where matrix units make them:
+      |                 many channels in and out
       |-- winograd      36 products for each 4 x 4 outputs instead of 144: 3x3 with stride 1 and enough
       |                 channels to pay for the transforms
       |-- rows          an input row in registers serves every output row whose kernel covers it:
@@ -29,16 +31,21 @@ from cyconv._plan cimport (
     DIRECT,
     FFT,
     ROWS,
+    SPLIT,
     TILE,
     TURNED_TILE,
     WINOGRAD,
     Plan,
 )
+from cyconv._split cimport split_cost
 
 
 cdef enum:
     # Transforms cannot pay for kernels of fewer taps, and small calls do not wait for their cost.
     MIN_FFT_TAPS = 36
+    # Tiles of so few outputs, or steps of so few terms, are half empty.
+    MIN_SPLIT_OUTPUTS = 8
+    MIN_SPLIT_TERMS = 16
     # With fewer channels its error is more than four times that of the direct algorithms.
     MIN_WINOGRAD_CHANNELS = 6
 
@@ -50,6 +57,8 @@ cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:
         return fft_cost(plan)
     if algorithm == ROWS:
         return rows_cost(plan)
+    if algorithm == SPLIT:
+        return split_cost(plan)
     if algorithm == WINOGRAD:
         return winograd_cost(plan)
     return tiles_cost(plan, algorithm)
@@ -66,6 +75,10 @@ cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
         chosen = plan[0]
         for algorithm in range(<int>FFT if wanted == AUTO else <int>ROWS, <int>ALGORITHMS_END):
             if algorithm == FFT and plan.problem.kernel[0] * plan.problem.kernel[1] < MIN_FFT_TAPS:
+                continue
+            if algorithm == SPLIT and (
+                plan.problem.out_channels < MIN_SPLIT_OUTPUTS or plan.terms < MIN_SPLIT_TERMS
+            ):
                 continue
             if algorithm == WINOGRAD and plan.problem.in_channels < MIN_WINOGRAD_CHANNELS:
                 continue

@@ -21,6 +21,7 @@ from cyconv._plan cimport (
     FFT,
     INAPPLICABLE,
     ROWS,
+    SPLIT,
     TILE,
     TURNED_TILE,
     WINOGRAD,
@@ -63,7 +64,7 @@ cdef enum:
 PADDING_MODES = {"zeros": ZEROS, "reflect": REFLECT, "replicate": REPLICATE, "circular": CIRCULAR}
 ACTIVATIONS = {None: CYC_NO_ACTIVATION, "relu": CYC_RELU, "relu6": CYC_RELU6}
 ALGORITHM_NAMES = {
-    FFT: "fft", WINOGRAD: "winograd", ROWS: "rows", TURNED_TILE: "turned tile", TILE: "tile",
+    FFT: "fft", SPLIT: "split", WINOGRAD: "winograd", ROWS: "rows", TURNED_TILE: "turned tile", TILE: "tile",
 }
 # "direct" leaves the choice among the direct ones; their own names are for tests and benchmarks.
 ALGORITHM_CODES = {"auto": AUTO, "direct": DIRECT, **{name: number for number, name in ALGORITHM_NAMES.items()}}
@@ -72,6 +73,7 @@ REASONS = {
     ROWS: "each input row, once loaded, serves every output row whose kernel covers it",
     TURNED_TILE: "vectors over output channels fill better than vectors over rows this short",
     TILE: "vectors over pixels, each serving several output channels",
+    SPLIT: "matrix units multiply bfloat16 parts of these numbers in less time than vectors the numbers themselves",
     WINOGRAD: "36 products for each 4 x 4 outputs instead of 144",
 }
 WIDE_REASON = "{} images of few pixels lie side by side, so that tiles take the same pixel of many"
@@ -85,6 +87,7 @@ NEEDS = {
         "whose product is at most 128, or what many channels leave room for, and with reflect or circular padding an "
         "input that whole tiles do not wrap around"
     ),
+    "split": "a CPU with AMX, and float32, complex64, float16 or bfloat16",
     "rows": "a stride within the kernel, and channels that fit one window",
 }
 
@@ -144,6 +147,11 @@ cdef void set_geometry(Problem *problem, stride, padding, dilation, padding_mode
     problem.before[1] = padding[2]
     problem.dilation[0], problem.dilation[1] = dilation
     problem.padding_mode = PADDING_MODES[padding_mode]
+
+
+cdef inline int split_parts(int dtype) noexcept nogil:
+    """How many bfloat16, of eight bits, have those of a value of this dtype."""
+    return 2 if dtype == CYC_FLOAT16 else 1 if dtype == CYC_BFLOAT16 else 3
 
 
 cdef int useful_threads(const Problem *problem) noexcept nogil:
@@ -230,6 +238,7 @@ cdef int execute(
     problem.in_channels = np.PyArray_DIM(weight, 1) if kernel_axis == 2 else 1
     problem.out_channels = outputs // problem.groups
     problem.held = held is not None
+    problem.split_parts = split_parts(result_dtype)
     for which in range(2):
         problem.in_size[which] = np.PyArray_DIM(input, 2 + which - leading)
         problem.out_size[which] = np.PyArray_DIM(out, 2 + which - leading)
@@ -371,6 +380,7 @@ def plan(
         problem.out_size[axis] = (padded - extent) // stride[axis] + 1
     problem.dtype = compute
     problem.held = held
+    problem.split_parts = split_parts(stored)
     problem.readable = problem.contiguous = parts == 1 and stored == MEMORY_DTYPES[compute]
     threads = useful_threads(&problem)
     wanted = ALGORITHM_CODES[algorithm]
@@ -389,6 +399,7 @@ def plan(
         FFT: f"2 blocks of {plan.fft.block[0]} x {plan.fft.block[1]} in {plan.fft.points[0]} x {plan.fft.points[1]}",
         ROWS: f"{plan.tile_rows} rows x {plan.tile_vectors * lanes} columns",
         TURNED_TILE: f"{plan.tile_rows} pixels x {plan.tile_vectors * lanes} outputs",
+        SPLIT: f"{plan.tile_rows} outputs x {plan.pixel_tile} pixels, {plan.problem.split_parts} parts",
         TILE: f"{plan.tile_rows} outputs x {plan.tile_vectors * lanes} pixels",
         WINOGRAD: (
             f"{plan.tile_rows} tiles of 4 x 4 pixels x {plan.tile_vectors * lanes} outputs" if plan.turned
@@ -401,7 +412,8 @@ def plan(
             "reason": WIDE_REASON.format(images) if images else reason,
             "isa": isa_name(),
             "tile": names[plan.algorithm] + (
-                "" if not plan.gathers else ", factors gathered" if plan.algorithm == WINOGRAD else ", pixels gathered"
+                "" if not plan.gathers or plan.algorithm == SPLIT
+                else ", factors gathered" if plan.algorithm == WINOGRAD else ", pixels gathered"
             ),
             "threads": threads,
             "scratch_bytes": (

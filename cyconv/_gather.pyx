@@ -36,6 +36,29 @@ cdef Py_ssize_t place_copies(
     return count
 
 
+cdef void gather_tile(
+    const Plan *plan, const Task *task, const Spot *spot, const char *window, bint in_place, const int32_t *offsets,
+    Py_ssize_t terms, char *pixels
+) noexcept nogil:
+    """Gather the pixels of one tile for some terms: pixels[term][pixel]; arguments as below."""
+    cdef Py_ssize_t left
+    cdef cyc_copy copies[CYC_MAX_COPIES]
+    cdef cyc_gather_args args
+    args.offsets = offsets
+    args.terms = terms
+    args.copies = copies
+    args.width = plan.pixel_tile
+    args.copy_count = place_copies(plan, task, spot, copies)
+    args.rest = 0
+    if in_place:
+        left = (plan.problem.in_size[0] - task.row) * plan.problem.in_size[1] - spot.position
+        if copies[args.copy_count - 1].begin + plan.kernels.lanes > left:
+            args.rest = spot.pixels - copies[args.copy_count - 1].to
+    args.window = window + spot.position * plan.kernels.item
+    args.dst = pixels
+    plan.kernels.gather(&args)
+
+
 cdef void gather_block(
     const Plan *plan, const Task *task, const Spot *spots, Py_ssize_t spot_count, const char *window, bint in_place,
     const int32_t *offsets, Py_ssize_t terms, char *pixels
@@ -45,23 +68,9 @@ cdef void gather_block(
     `offsets` are those of the terms. A window has room behind it for the vectors that end beyond; with `in_place`
     it is the input itself, of which nothing behind a channel is read.
     """
-    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, index, left
-    cdef cyc_copy copies[CYC_MAX_COPIES]
-    cdef cyc_gather_args args
-    args.offsets = offsets
-    args.terms = terms
-    args.copies = copies
-    args.width = plan.pixel_tile
+    cdef Py_ssize_t index, tile_bytes = terms * plan.pixel_tile * plan.kernels.item
     for index in range(spot_count):
-        args.copy_count = place_copies(plan, task, spots + index, copies)
-        args.rest = 0
-        if in_place:
-            left = (plan.problem.in_size[0] - task.row) * plan.problem.in_size[1] - spots[index].position
-            if copies[args.copy_count - 1].begin + lanes > left:
-                args.rest = spots[index].pixels - copies[args.copy_count - 1].to
-        args.window = window + spots[index].position * item
-        args.dst = pixels + index * terms * plan.pixel_tile * item
-        if plan.algorithm == TILE and spots[index].pixels % lanes:
+        if plan.algorithm == TILE and spots[index].pixels % plan.kernels.lanes:
             # the lanes past the last pixel: products of whatever lies there might be slow
-            memset(args.dst, 0, terms * plan.pixel_tile * item)
-        plan.kernels.gather(&args)
+            memset(pixels + index * tile_bytes, 0, tile_bytes)
+        gather_tile(plan, task, spots + index, window, in_place, offsets, terms, pixels + index * tile_bytes)

@@ -10,7 +10,7 @@ from cyconv._fft cimport held_spectra_bytes, spectra_key
 from cyconv._isa cimport line_kind
 from cyconv._kernels cimport cyc_isa
 from cyconv._panels cimport holds_factors, pack_panels, panels_bytes
-from cyconv._plan cimport ALIGNMENT, FFT, Plan, Problem, aligned, free_plan
+from cyconv._plan cimport ALIGNMENT, FFT, SPLIT, Plan, Problem, aligned, free_plan
 from cyconv._spectra cimport fill_spectra
 
 __all__ = ["HeldWeight"]
@@ -21,6 +21,12 @@ np.import_array()
 cdef inline bint same_problem(const Problem *one, const Problem *other) noexcept nogil:
     """Whether all fields are equal; behind the last one anything may lie."""
     return memcmp(one, other, <const char *>(&one.contiguous + 1) - <const char *>one) == 0
+
+
+cdef inline Py_ssize_t form_key(const Plan *plan) noexcept nogil:
+    if plan.algorithm == FFT:
+        return spectra_key(plan)
+    return -plan.problem.split_parts if plan.algorithm == SPLIT else plan.panel_width
 
 
 cdef class HeldWeight:
@@ -97,7 +103,7 @@ cdef class HeldWeight:
     cdef const char *panels(self, const Plan *plan, int threads) except? NULL:
         """The panels, or spectra, that `plan` reads; NULL where the call has to make its own."""
         cdef Py_ssize_t size = max(panels_bytes(plan), held_spectra_bytes(plan)) + ALIGNMENT
-        cdef Py_ssize_t key = spectra_key(plan) if plan.algorithm == FFT else plan.panel_width
+        cdef Py_ssize_t key = form_key(plan)
         cdef int index, status = 0
         cdef char *memory
         cdef char *panels

@@ -1,6 +1,6 @@
 """The C inner loops as Cython sees them; kernels/kernels.h has the contract of each."""
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, uint32_t
 
 cdef extern from "kernels/kernels.h" nogil:
     const Py_ssize_t CYC_CHUNK
@@ -281,11 +281,55 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_fft_fn fft_rows
         cyc_fft_multiply_fn fft_multiply
 
+    const Py_ssize_t CYC_SPLIT_CHUNK
+    const Py_ssize_t CYC_SPLIT_STEP
+    enum: CYC_SPLIT_TILE
+    const int CYC_SPLIT_NO_EXPONENT
+    Py_ssize_t CYC_SPLIT_STEP_BYTES(Py_ssize_t parts) noexcept nogil
+
+    ctypedef struct cyc_split_args:
+        const void *weights
+        const void *pixels
+        Py_ssize_t outputs
+        Py_ssize_t pixel_count
+        Py_ssize_t steps
+        Py_ssize_t parts
+        float *totals
+        int carry
+        const char *ahead
+        Py_ssize_t ahead_lines
+
+    ctypedef int (*cyc_split_granted_fn)() noexcept
+    ctypedef void (*cyc_split_weights_fn)(
+        const float *weight, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t terms, Py_ssize_t parts, void *out,
+        int32_t *least
+    ) noexcept
+    ctypedef void (*cyc_split_pixels_fn)(
+        const cyc_gather_args *, Py_ssize_t pixel_count, Py_ssize_t parts, void *out, int32_t *least
+    ) noexcept
+    ctypedef void (*cyc_split_begin_fn)(Py_ssize_t outputs) noexcept
+    ctypedef void (*cyc_split_end_fn)() noexcept
+    ctypedef void (*cyc_split_multiply_fn)(const cyc_split_args *) noexcept
+    ctypedef int (*cyc_split_doubtful_fn)(
+        const float *totals, Py_ssize_t outputs, Py_ssize_t pixels, const int32_t *output_least,
+        const int32_t *pixel_least, uint32_t *lanes
+    ) noexcept
+
+    ctypedef struct cyc_split:
+        cyc_split_granted_fn granted
+        cyc_split_weights_fn weights
+        cyc_split_pixels_fn pixels
+        cyc_split_begin_fn begin
+        cyc_split_multiply_fn multiply
+        cyc_split_end_fn end
+        cyc_split_doubtful_fn doubtful
+
     ctypedef struct cyc_isa:
         const char *name
         int (*available)() noexcept
         double (*fma_loop)(Py_ssize_t rounds) noexcept
         const cyc_kernels *dtype[4]
+        const cyc_split *split
 
     enum:
         CYC_SPLIT_LINES

@@ -1,5 +1,7 @@
 """Packed weights."""
 
+from libc.stdint cimport int32_t
+
 from cyconv._kernels cimport cyc_ahead
 from cyconv._plan cimport Plan
 from cyconv._task cimport Operands
@@ -21,4 +23,9 @@ cdef void look_ahead(
 cdef void look_ahead_at(
     const char *memory, Py_ssize_t size, Py_ssize_t bursts, Py_ssize_t chunk, cyc_ahead *ahead
 ) noexcept nogil
+cdef void split_panel(
+    const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *panel,
+    int32_t *least
+) noexcept nogil
+cdef int32_t *split_least(const Plan *plan, const char *panels) noexcept nogil
 cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int threads) noexcept nogil

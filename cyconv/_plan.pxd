@@ -9,6 +9,7 @@ cdef enum Algorithm:
     AUTO
     DIRECT  # any of those that sum products: from ROWS on
     FFT
+    SPLIT
     WINOGRAD
     ROWS
     TURNED_TILE
@@ -43,6 +44,7 @@ cdef struct Problem:
     Py_ssize_t before[2]
     int padding_mode
     int dtype  # compute dtype
+    int split_parts  # bfloat16 that a value of float32 is the sum of
     bint held  # the weights are packed already
     bint readable  # input elements are of the compute dtype, aligned, side by side in a row
     bint contiguous  # so are those of an image of the input, and of the whole result
@@ -140,6 +142,8 @@ cdef struct Plan:
     Py_ssize_t edges_bytes
     Py_ssize_t pieces_bytes
     Py_ssize_t spans_bytes
+    Py_ssize_t least_bytes
+    Py_ssize_t direct_bytes
     Py_ssize_t scratch_bytes  # of all parts
 
     void *memory  # of the tables

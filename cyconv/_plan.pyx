@@ -25,6 +25,7 @@ from cyconv._kernels cimport (
     most_rows,
 )
 from cyconv._plan cimport block_pixels, plane_elements
+from cyconv._split cimport choose_split_blocks, size_split_scratch
 from cyconv._tiles cimport Spot, SpanList, fill_taps
 from cyconv._window cimport Axis, Run, layout_axis, shared_row_step, shared_row_stride, shared_row_pitch
 
@@ -267,10 +268,14 @@ cdef int make_plan(
     if plan.algorithm == WINOGRAD:
         round_to_tiles(&plan.rows)
         round_to_tiles(&plan.columns)
-    choose_blocks(plan, threads)
+    if plan.algorithm == SPLIT:
+        choose_split_blocks(plan, threads)
+        size_split_scratch(plan)
+    else:
+        choose_blocks(plan, threads)
     if plan.algorithm == WINOGRAD:
         size_winograd_scratch(plan)
-    else:
+    elif plan.algorithm != SPLIT:
         size_scratch(plan)
     plan.tasks = (
         problem.batch * ceil_div(problem.groups, plan.group_block) * plan.panel_blocks

@@ -15,8 +15,9 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from cyconv._plan cimport ALIGNMENT, ROWS, TILE, TURNED_TILE, WINOGRAD, Plan, aligned
+from cyconv._plan cimport ALIGNMENT, ROWS, SPLIT, TILE, TURNED_TILE, WINOGRAD, Plan, aligned
 from cyconv._run_rows cimport run_row_task
+from cyconv._run_split cimport run_split_task
 from cyconv._run_tiles cimport run_tile_task
 from cyconv._run_winograd cimport run_winograd_task
 from cyconv._task cimport Operands, Task, find_task, window_in_input
@@ -24,7 +25,9 @@ from cyconv._winograd_factors cimport transform_share
 
 
 cdef void run_task(const Plan *plan, const Operands *operands, const Task *task, char *memory) noexcept nogil:
-    if plan.algorithm == WINOGRAD:
+    if plan.algorithm == SPLIT:
+        run_split_task(plan, operands, task, memory)
+    elif plan.algorithm == WINOGRAD:
         run_winograd_task(plan, operands, task, memory)
     elif plan.algorithm == ROWS:
         run_row_task(plan, operands, task, memory)
@@ -39,6 +42,8 @@ cdef Py_ssize_t bytes_to_clear(const Plan *plan, const Operands *operands, const
     product of subnormal numbers, as integers and pointers look like, takes some 150 cycles: zeros are faster.
     """
     cdef Py_ssize_t tiles
+    if plan.algorithm == SPLIT:  # the products of matrix units take subnormal numbers for zeros
+        return 0
     if plan.algorithm == ROWS:
         return plan.window_bytes
     if plan.algorithm == TILE:

@@ -24,7 +24,7 @@ Padding: TypeAlias = (
 )
 PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
 Activation: TypeAlias = Literal["relu", "relu6"] | None
-Algorithm: TypeAlias = Literal["auto", "direct", "winograd", "fft"]
+Algorithm: TypeAlias = Literal["auto", "direct", "winograd", "split", "fft"]
 
 __all__ = ["conv2d", "pad"]
 
@@ -76,13 +76,14 @@ def conv2d(
         "circular" at most that size.
     activation : {None, "relu", "relu6"}, default None
         Applied to the result: ``max(y, 0)`` or ``min(max(y, 0), 6)``. NaN stays NaN.
-    algorithm : {"auto", "direct", "winograd", "fft"}, default "auto"
+    algorithm : {"auto", "direct", "winograd", "split", "fft"}, default "auto"
         How to compute; `cyconv.explain` tells what "auto" chooses. "direct" sums the products one
         by one. "winograd", for kernels of 3 x 3 with stride 1 and dilations whose product is at
         most 128, less with many channels, makes a quarter of them and errs up to four times as
-        much from six input channels on. "fft" is for large kernels, up to some 500 rows and
-        columns in float32, 250 in float64 or complex64, fewer with several channels. These two are
-        for floating point and complex numbers.
+        much from six input channels on. "split", on CPUs with AMX, multiplies bfloat16 parts of
+        numbers other than float64 and complex128, and errs as little as "direct". "fft" is for
+        large kernels, up to some 500 rows and columns in float32, 250 in float64 or complex64,
+        fewer with several channels. These three are for floating point and complex numbers.
     out : ndarray, optional
         Where to put the result: of its exact shape and dtype, in native byte order, with any
         strides. It may overlap the other arguments.

@@ -15,5 +15,5 @@ CYC_TARGET_BEGIN("avx2,fma,f16c")
 #include "bodies.inc.h"
 CYC_TARGET_END
 
-const cyc_isa cyc_avx2 = CYC_ISA_TABLE("avx2", cyc_cpu_has_avx2);
+const cyc_isa cyc_avx2 = CYC_ISA_TABLE("avx2", cyc_cpu_has_avx2, NULL);
 #endif

@@ -15,5 +15,8 @@ CYC_TARGET_BEGIN("avx512f,avx512cd,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
 #include "bodies.inc.h"
 CYC_TARGET_END
 
-const cyc_isa cyc_avx512 = CYC_ISA_TABLE("avx512", cyc_cpu_has_avx512);
+const cyc_isa cyc_avx512 = CYC_ISA_TABLE("avx512", cyc_cpu_has_avx512, NULL);
+#if CYC_HAVE_AMX
+const cyc_isa cyc_amx = CYC_ISA_TABLE("amx", cyc_cpu_has_amx, &cyc_amx_split);
+#endif
 #endif

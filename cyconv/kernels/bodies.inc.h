@@ -80,5 +80,5 @@ static double fma_loop(ptrdiff_t rounds) {
     return spill[0] < 1e30f ? (double)rounds * CYC_FMA_CHAINS * 2 * (double)(sizeof spill / sizeof *spill) : 0.0;
 }
 
-#define CYC_ISA_TABLE(NAME, AVAILABLE) \
-    {NAME, AVAILABLE, fma_loop, {&kernels_f32, &kernels_f64, &kernels_u32, &kernels_u64}}
+#define CYC_ISA_TABLE(NAME, AVAILABLE, SPLIT) \
+    {NAME, AVAILABLE, fma_loop, {&kernels_f32, &kernels_f64, &kernels_u32, &kernels_u64}, SPLIT}

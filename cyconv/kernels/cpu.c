@@ -1,4 +1,5 @@
 /* Which instruction sets are compiled in, and which of them this CPU and operating system can run. */
+#define _DEFAULT_SOURCE /* for syscall */
 #include "isas.h"
 
 const cyc_isa *const cyc_isas[] = {
@@ -8,6 +9,9 @@ const cyc_isa *const cyc_isas[] = {
 #endif
 #if CYC_HAVE_AVX512
     &cyc_avx512,
+#endif
+#if CYC_HAVE_AMX
+    &cyc_amx,
 #endif
 #if CYC_AARCH64
     &cyc_neon,
@@ -67,6 +71,28 @@ int cyc_cpu_has_avx512(void) {
     cpuid(7, leaf7);
     return has_bits(leaf7[EBX], f | dq | cd | bw | vl) && states_are_saved(sse_avx_and_avx512_states);
 }
+
+#if CYC_HAVE_AMX
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Linux saves tile registers, of 8 KiB, for a process that has asked for it, whose signal stacks have to be larger from
+ * then on (its documentation, arch/x86/xstate). */
+enum { ARCH_GET_XCOMP_SUPP = 0x1021, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILE_DATA = 18 };
+
+int cyc_cpu_has_amx(void) {
+    const unsigned bf16 = 1u << 22, tile = 1u << 24; /* leaf 7, EDX */
+    const uint64_t tile_states = 0x60000;
+    unsigned long supported = 0;
+    unsigned leaf7[4];
+    if (!cyc_cpu_has_avx512()) return 0;
+    cpuid(7, leaf7);
+    return has_bits(leaf7[EDX], bf16 | tile) && states_are_saved(tile_states) &&
+           syscall(SYS_arch_prctl, ARCH_GET_XCOMP_SUPP, &supported) == 0 && (supported >> XFEATURE_XTILE_DATA & 1);
+}
+
+int cyc_amx_is_granted(void) { return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA) == 0; }
+#endif
 
 /* AMD's Zen 4, the one with AVX-512 in family 25, has split lines (AMD, "Software Optimization Guide for the Zen4
  * Microarchitecture", 57647, 2.11); on Zen 5, family 26, and on Granite Rapids the kinds were measured. Zen 1, the

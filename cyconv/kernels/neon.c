@@ -10,5 +10,5 @@
 
 #include "bodies.inc.h"
 
-const cyc_isa cyc_neon = CYC_ISA_TABLE("neon", cyc_always);
+const cyc_isa cyc_neon = CYC_ISA_TABLE("neon", cyc_always, NULL);
 #endif

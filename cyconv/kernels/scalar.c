@@ -7,4 +7,4 @@
 
 #include "bodies.inc.h"
 
-const cyc_isa cyc_scalar = CYC_ISA_TABLE("scalar", cyc_always);
+const cyc_isa cyc_scalar = CYC_ISA_TABLE("scalar", cyc_always, NULL);

@@ -12,5 +12,5 @@
 
 #include "bodies.inc.h"
 
-const cyc_isa cyc_sse2 = CYC_ISA_TABLE("sse2", cyc_always);
+const cyc_isa cyc_sse2 = CYC_ISA_TABLE("sse2", cyc_always, NULL);
 #endif

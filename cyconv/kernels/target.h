@@ -25,6 +25,13 @@
 #define CYC_HAVE_AVX512 0
 #endif
 
+/* Linux alone is known to grant the tile registers on request. */
+#if CYC_HAVE_AVX512 && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#define CYC_HAVE_AMX 1
+#else
+#define CYC_HAVE_AMX 0
+#endif
+
 #define CYC_STRING_(...) #__VA_ARGS__
 #define CYC_STRING(...) CYC_STRING_(__VA_ARGS__)
 

@@ -1,0 +1,122 @@
+"""Products of bfloat16 parts: cost, blocks and scratch.
+
+Matrix units multiply bfloat16, of eight bits, sixteen times as fast as the vector units multiply float32. Three of the
+former make one of the latter, and six of their nine products its product, in a third of the time or little more
+(Henry, Tang, Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations",
+2019).
+"""
+
+from libc.stdint cimport int32_t
+
+from cyconv._blocks cimport most_rows, share_rows
+from cyconv._cost_rows cimport window_slots
+from cyconv._integers cimport ceil_div, round_up
+from cyconv._kernels cimport CYC_CHUNK, CYC_F32, CYC_SPLIT_CHUNK, CYC_SPLIT_STEP, CYC_SPLIT_TILE, cyc_edge, cyc_span
+from cyconv._plan cimport ALIGNMENT, Plan, Problem, layout_window
+from cyconv._tiles cimport Spot, SpanList, count_spots
+
+
+cdef enum:
+    # Parts of the pixels of a block, totals of its panels and a panel share a second level of 2 MiB, which all cores
+    # with matrix units have.
+    PIXELS_BUDGET = 768 * 1024
+    TOTALS_BUDGET = 768 * 1024
+    WINDOW_BUDGET = 256 * 1024
+    # With as many each panel is used for longer than it takes to come from memory.
+    MAX_BLOCK_PIXELS = 512
+
+# Fitted to 2,600 random shapes on Granite Rapids. Of sixteen pairs of pixels, to gather, split and store them: the
+# first part and each further one; copies shorter than a vector take as long as whole ones.
+cdef double PAIRS_SLOTS = 10
+cdef double PART_SLOTS = 6.5
+# Of a product of tiles, one output: a panel of few takes little less than a full one, as it loads the same pixels.
+cdef double OUTPUT_SLOTS = 3.4
+# Of a tile for one panel, the sums of a chunk.
+cdef double CHUNK_SLOTS = 780
+# A weight: from beyond the second level; to split it.
+cdef double READ_SLOTS = 0.3
+cdef double WEIGHT_SLOTS = 1.5
+cdef double START_SLOTS = 15000
+
+
+cdef double split_cost(Plan *plan) noexcept nogil:
+    """-1 without a matrix unit, for other numbers than float32, and without input channels."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t parts = problem.split_parts, products = 6 if parts == 3 else parts * parts
+    cdef Py_ssize_t vectors = ceil_div(problem.out_size[0] * problem.out_size[1], plan.kernels.lanes)
+    cdef Py_ssize_t steps = ceil_div(plan.terms, CYC_SPLIT_STEP)
+    cdef Py_ssize_t panels = ceil_div(problem.out_channels, CYC_SPLIT_TILE)
+    cdef bint in_place = plan.one_tap and problem.readable
+    cdef double slots, copies = 1
+    if plan.isa.split == NULL or problem.dtype != CYC_F32 or plan.terms == 0 or not plan.isa.split.granted():
+        return -1
+    plan.flat = plan.gathers = True
+    plan.cut = plan.skips = False
+    plan.tile_rows = plan.panel_width = plan.pixel_tile = CYC_SPLIT_TILE
+    plan.tile_vectors = CYC_SPLIT_TILE // plan.kernels.lanes
+    if not in_place:
+        copies += plan.kernels.lanes / <double>problem.out_size[1]
+    slots = vectors * copies * steps * CYC_SPLIT_STEP / 2 * (PAIRS_SLOTS + (parts - 1) * PART_SLOTS)
+    slots += vectors * steps * products * OUTPUT_SLOTS * CYC_SPLIT_TILE * panels
+    slots += vectors / 2.0 * panels * ceil_div(plan.terms, CYC_SPLIT_CHUNK) * CHUNK_SLOTS
+    slots += (READ_SLOTS if problem.held else WEIGHT_SLOTS) * plan.terms * problem.out_channels
+    return slots + START_SLOTS + (0 if in_place else window_slots(plan))
+
+
+cdef void choose_split_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
+    """Blocks of the image, of whole chunks of terms and of panels."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t taps = problem.kernel[0] * problem.kernel[1], parts = problem.batch * problem.groups
+    cdef Py_ssize_t columns = min(problem.out_size[1], <Py_ssize_t>MAX_BLOCK_PIXELS), rows, most, fit
+    cdef Py_ssize_t channels = min(problem.in_channels, (CYC_SPLIT_CHUNK + 2 * taps - 2) // taps)
+    plan.panels = plan.panel_block = ceil_div(problem.out_channels, CYC_SPLIT_TILE)
+    plan.group_block = 1
+    layout_window(plan, 1, columns)
+    while columns > CYC_SPLIT_TILE and channels * plan.window.channel_pitch * plan.kernels.item > WINDOW_BUDGET:
+        columns = ceil_div(columns, 2)
+        layout_window(plan, 1, columns)
+    most = min(problem.out_size[0], max(<Py_ssize_t>1, MAX_BLOCK_PIXELS // columns))
+    rows = most_rows(plan, most, columns, channels, WINDOW_BUDGET)
+    layout_window(plan, rows, columns)
+    if parts * plan.rows.blocks * plan.columns.blocks < threads and plan.panels % threads == 0:
+        plan.panel_block = plan.panels // threads
+    else:
+        layout_window(plan, share_rows(plan, rows, 1, parts * plan.columns.blocks, threads), columns)
+    plan.spots = count_spots(plan, plan.rows.block, plan.columns.block)
+
+    # Terms: in whole chunks, as many as the window, too, has room for.
+    fit = PIXELS_BUDGET // (plan.spots * CYC_SPLIT_TILE * 2 * problem.split_parts)
+    fit = min(fit, max(<Py_ssize_t>1, WINDOW_BUDGET // (plan.window.channel_pitch * plan.kernels.item) - 1) * taps)
+    plan.term_block = min(plan.terms, max(<Py_ssize_t>1, fit // CYC_SPLIT_CHUNK) * CYC_SPLIT_CHUNK)
+    plan.term_blocks = ceil_div(plan.terms, plan.term_block)
+    plan.channel_block = problem.in_channels
+    if plan.term_blocks > 1:
+        plan.channel_block = min(problem.in_channels, (plan.term_block + 2 * taps - 2) // taps)
+        plan.panel_block = max(<Py_ssize_t>1, min(
+            plan.panel_block, TOTALS_BUDGET // (plan.spots * CYC_SPLIT_TILE * CYC_SPLIT_TILE * plan.kernels.item)
+        ))
+    plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)
+    plan.packs_in_task = not problem.held and problem.batch * plan.rows.blocks * plan.columns.blocks == 1
+
+
+cdef void size_split_scratch(Plan *plan) noexcept nogil:
+    """Bytes of each part of a thread's scratch."""
+    cdef Py_ssize_t item = plan.kernels.item, tile = CYC_SPLIT_TILE, slack = 2 * tile * item  # read past the end
+    plan.window_bytes = round_up(plan.channel_block * plan.window.channel_pitch * item + slack, ALIGNMENT)
+    plan.totals_bytes = tile * tile * item * (plan.spots * plan.panel_block if plan.term_blocks > 1 else 1)
+    plan.pixels_bytes = plan.spots * split_bytes(plan, plan.term_block)
+    plan.least_bytes = (plan.spots + plan.panel_block) * tile * sizeof(int32_t)
+    if plan.packs_in_task:
+        plan.panel_bytes = split_bytes(plan, plan.term_block)
+    plan.offsets_bytes = round_up(plan.term_block * sizeof(int32_t), ALIGNMENT)
+    plan.spots_bytes = round_up(plan.spots * sizeof(Spot), ALIGNMENT)
+    plan.edges_bytes = round_up(plan.columns.taps * sizeof(cyc_edge), ALIGNMENT)
+    plan.span_lists = 1
+    plan.spans_bytes = round_up(sizeof(SpanList) + DIRECT_TERMS // CYC_CHUNK * sizeof(cyc_span), ALIGNMENT)
+    # the sums of a tile that is computed again, the weights of its outputs, its pixels
+    plan.direct_bytes = round_up((tile + 2 * DIRECT_TERMS) * tile * item + slack, ALIGNMENT)
+    plan.scratch_bytes = (
+        plan.window_bytes + plan.totals_bytes + plan.pixels_bytes + plan.least_bytes
+        + plan.panel_bytes + plan.offsets_bytes + plan.spots_bytes + plan.edges_bytes + plan.spans_bytes
+        + plan.direct_bytes
+    )
