@@ -18,7 +18,7 @@ from setuptools.errors import CompileError, LinkError
 
 KERNELS = Path("cyconv", "kernels")
 HEADERS = sorted(path.as_posix() for path in KERNELS.rglob("*.h"))
-CONTRACTS = [(KERNELS / name).as_posix() for name in ("kernels.h", "transforms.h")]
+CONTRACTS = [KERNELS.joinpath(n).as_posix() for n in ("kernels.h", "transforms.h", "split.h")]
 
 # No -march and no per-file flags: each kernel file brackets its own instruction set, so that every
 # other object stays at the target's baseline. -ffp-contract=off keeps a product and a sum that are
@@ -55,8 +55,11 @@ class BuildExtensions(build_ext):
         family = "msvc" if self.compiler.compiler_type == "msvc" else "unix"
         openmp_compile, openmp_link = self.openmp_args(family)
         if family == "unix" and "CFLAGS" not in os.environ:
-            # Python's own flags ask for debugging symbols, five times the size of the code.
+            # Python's own flags ask for debugging symbols, five times the size of the code; names
+            # of functions that no other module calls are another fortieth.
             openmp_compile = [*openmp_compile, "-g0"]
+            if sys.platform == "linux":
+                openmp_link = [*openmp_link, "-Wl,--strip-all"]
         if family == "unix":
             self.parallel = self.parallel or os.cpu_count()
             compile_in_turn = self.compiler.compile

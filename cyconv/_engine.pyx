@@ -8,6 +8,7 @@ import os
 cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
 
+from cyconv._arrays cimport array_dtype, is_readable, memory_dtype, set_destination, set_source, split_parts
 from cyconv._fft cimport held_spectra_bytes
 from cyconv._fft_run cimport run_fft
 from cyconv._held cimport HeldWeight
@@ -31,11 +32,12 @@ from cyconv._plan cimport (
     free_plan,
 )
 from cyconv._run cimport run_plan
-from cyconv._task cimport Destination, Operands
+from cyconv._task cimport Operands
 from cyconv._threads cimport thread_limit
 from cyconv._wide cimport images_are_contiguous, plan_batch, run_wide, wide_bytes
-from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS, Source
+from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS
 
+from cyconv._arrays import RESULT_DTYPES
 from cyconv._isa import available_isas, fma_peak, isa_name, suppose_lines, use_isa
 from cyconv._threads import get_num_threads, openmp_runtime, set_num_threads
 
@@ -94,27 +96,6 @@ NEEDS = {
 # What "auto" stands for: AUTO itself, or DIRECT.
 cdef int automatic = AUTO
 
-# The dtype of an array that needs no conversion, for each compute dtype.
-cdef int[CYC_COMPUTE_DTYPES] MEMORY_DTYPES = [CYC_FLOAT32, CYC_FLOAT64, CYC_UINT32, CYC_UINT64]
-
-# result dtype: (compute dtype, dtype of an element in memory, elements of a value)
-RESULT_DTYPES = {
-    "float16": (CYC_F32, CYC_FLOAT16, 1),
-    "bfloat16": (CYC_F32, CYC_BFLOAT16, 1),
-    "float32": (CYC_F32, CYC_FLOAT32, 1),
-    "float64": (CYC_F64, CYC_FLOAT64, 1),
-    "complex64": (CYC_F32, CYC_FLOAT32, 2),
-    "complex128": (CYC_F64, CYC_FLOAT64, 2),
-    "int8": (CYC_U32, CYC_INT8, 1),
-    "uint8": (CYC_U32, CYC_UINT8, 1),
-    "int16": (CYC_U32, CYC_INT16, 1),
-    "uint16": (CYC_U32, CYC_UINT16, 1),
-    "int32": (CYC_U32, CYC_INT32, 1),
-    "uint32": (CYC_U32, CYC_UINT32, 1),
-    "int64": (CYC_U64, CYC_INT64, 1),
-    "uint64": (CYC_U64, CYC_UINT64, 1),
-}
-
 
 def _choose_automatic():
     global automatic
@@ -131,27 +112,12 @@ _choose_automatic()
 # Prepare and run
 
 
-cdef int array_dtype(np.ndarray array) except -1:
-    """The dtype of an element in memory; of a complex array, that of its parts."""
-    cdef int number = np.PyArray_TYPE(array)
-    if number == np.NPY_FLOAT32 or number == np.NPY_COMPLEX64:
-        return CYC_FLOAT32
-    if number == np.NPY_FLOAT64 or number == np.NPY_COMPLEX128:
-        return CYC_FLOAT64
-    return RESULT_DTYPES[array.dtype.name][1]
-
-
 cdef void set_geometry(Problem *problem, stride, padding, dilation, padding_mode) except *:
     problem.stride[0], problem.stride[1] = stride
     problem.before[0] = padding[0]
     problem.before[1] = padding[2]
     problem.dilation[0], problem.dilation[1] = dilation
     problem.padding_mode = PADDING_MODES[padding_mode]
-
-
-cdef inline int split_parts(int dtype) noexcept nogil:
-    """How many bfloat16, of eight bits, have those of a value of this dtype."""
-    return 2 if dtype == CYC_FLOAT16 else 1 if dtype == CYC_BFLOAT16 else 3
 
 
 cdef int useful_threads(const Problem *problem) noexcept nogil:
@@ -165,48 +131,6 @@ cdef int useful_threads(const Problem *problem) noexcept nogil:
     if multiply_adds < 2 * MIN_MULTIPLY_ADDS_PER_THREAD:
         return 1
     return <int>min(<double>thread_limit(), multiply_adds / MIN_MULTIPLY_ADDS_PER_THREAD)
-
-
-cdef void set_source(
-    Source *source, np.ndarray input, Py_ssize_t leading, cyc_load_fn load, int parts
-) noexcept:
-    """Describe the input; `leading` axes of four are missing, with a single entry each."""
-    source.data = np.PyArray_BYTES(input)
-    source.batch_bytes = np.PyArray_STRIDE(input, 0) if leading == 0 else 0
-    source.channel_bytes = np.PyArray_STRIDE(input, 1 - leading) if leading < 2 else 0
-    source.row_bytes = np.PyArray_STRIDE(input, 2 - leading)
-    source.column_bytes = np.PyArray_STRIDE(input, 3 - leading)
-    source.parts = parts
-    source.part_bytes = np.PyArray_ITEMSIZE(input) // 2
-    source.load = load
-
-
-cdef void set_destination(
-    Destination *to, np.ndarray out, Py_ssize_t leading, const cyc_kernels *kernels, int dtype, int parts,
-    int activation, bint floating_sums
-) noexcept:
-    """Describe the result; a kernel writes it directly where it is laid out as kernels write."""
-    cdef Py_ssize_t item = kernels.item
-    to.data = np.PyArray_BYTES(out)
-    to.batch_bytes = np.PyArray_STRIDE(out, 0) if leading == 0 else 0
-    to.channel_bytes = np.PyArray_STRIDE(out, 1 - leading) if leading < 2 else 0
-    to.row_bytes = np.PyArray_STRIDE(out, 2 - leading)
-    to.column_bytes = np.PyArray_STRIDE(out, 3 - leading)
-    to.parts = parts
-    to.part_bytes = np.PyArray_ITEMSIZE(out) // 2
-    to.activation = activation
-    to.floating = CYC_FLOAT16 <= dtype <= CYC_FLOAT64
-    to.store = kernels.store[dtype]
-    to.out_pitch = to.channel_bytes // item
-    to.direct = (
-        np.PyArray_ITEMSIZE(out) == item
-        and parts == 1
-        and (to.column_bytes == item or np.PyArray_DIM(out, 3 - leading) == 1)
-        and to.channel_bytes % item == 0
-        and np.PyArray_ISALIGNED(out)
-        and to.floating == floating_sums
-        and (to.floating or activation == CYC_NO_ACTIVATION)
-    )
 
 
 cdef object inapplicable(str algorithm):
@@ -248,14 +172,7 @@ cdef int execute(
         &operands.destination, out, leading, kernels, result_dtype, parts, activation,
         problem.dtype == CYC_F32 or problem.dtype == CYC_F64,
     )
-    problem.readable = (
-        input_dtype == MEMORY_DTYPES[problem.dtype]
-        and parts == 1
-        and operands.source.column_bytes == kernels.item
-        and operands.source.row_bytes % kernels.item == 0
-        and operands.source.channel_bytes % kernels.item == 0
-        and np.PyArray_ISALIGNED(input)
-    )
+    problem.readable = is_readable(input, &operands.source, input_dtype, problem.dtype, kernels.item)
     operands.source.turn = kernels.turn if problem.readable else NULL
     problem.contiguous = problem.readable and operands.destination.direct and images_are_contiguous(
         problem, &operands.source, &operands.destination, kernels.item
@@ -381,7 +298,7 @@ def plan(
     problem.dtype = compute
     problem.held = held
     problem.split_parts = split_parts(stored)
-    problem.readable = problem.contiguous = parts == 1 and stored == MEMORY_DTYPES[compute]
+    problem.readable = problem.contiguous = parts == 1 and stored == memory_dtype(compute)
     threads = useful_threads(&problem)
     wanted = ALGORITHM_CODES[algorithm]
     status = plan_batch(

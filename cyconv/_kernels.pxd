@@ -281,11 +281,34 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_fft_fn fft_rows
         cyc_fft_multiply_fn fft_multiply
 
+    ctypedef struct cyc_split
+
+    ctypedef struct cyc_isa:
+        const char *name
+        int (*available)() noexcept
+        double (*fma_loop)(Py_ssize_t rounds) noexcept
+        const cyc_kernels *dtype[4]
+        const cyc_split *split
+
+    enum:
+        CYC_SPLIT_LINES
+        CYC_WHOLE_LINES
+        CYC_LATE_LINES
+        CYC_NO_LINES
+    int cyc_cpu_lines() noexcept
+    const cyc_isa *cyc_isas[]
+
+
+cdef extern from "kernels/split.h" nogil:
     const Py_ssize_t CYC_SPLIT_CHUNK
     const Py_ssize_t CYC_SPLIT_STEP
     enum: CYC_SPLIT_TILE
     const int CYC_SPLIT_NO_EXPONENT
     Py_ssize_t CYC_SPLIT_STEP_BYTES(Py_ssize_t parts) noexcept nogil
+
+    ctypedef struct cyc_split_range:
+        int32_t least[CYC_SPLIT_TILE]
+        int32_t most[CYC_SPLIT_TILE]
 
     ctypedef struct cyc_split_args:
         const void *weights
@@ -302,17 +325,17 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef int (*cyc_split_granted_fn)() noexcept
     ctypedef void (*cyc_split_weights_fn)(
         const float *weight, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t terms, Py_ssize_t parts, void *out,
-        int32_t *least
+        cyc_split_range *range
     ) noexcept
     ctypedef void (*cyc_split_pixels_fn)(
-        const cyc_gather_args *, Py_ssize_t pixel_count, Py_ssize_t parts, void *out, int32_t *least
+        const cyc_gather_args *, Py_ssize_t pixel_count, Py_ssize_t parts, void *out, cyc_split_range *range
     ) noexcept
     ctypedef void (*cyc_split_begin_fn)(Py_ssize_t outputs) noexcept
     ctypedef void (*cyc_split_end_fn)() noexcept
     ctypedef void (*cyc_split_multiply_fn)(const cyc_split_args *) noexcept
     ctypedef int (*cyc_split_doubtful_fn)(
-        const float *totals, Py_ssize_t outputs, Py_ssize_t pixels, const int32_t *output_least,
-        const int32_t *pixel_least, uint32_t *lanes
+        const float *totals, Py_ssize_t outputs, Py_ssize_t pixels, const cyc_split_range *output_range,
+        const cyc_split_range *pixel_range, uint32_t *lanes
     ) noexcept
 
     ctypedef struct cyc_split:
@@ -323,21 +346,6 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_split_multiply_fn multiply
         cyc_split_end_fn end
         cyc_split_doubtful_fn doubtful
-
-    ctypedef struct cyc_isa:
-        const char *name
-        int (*available)() noexcept
-        double (*fma_loop)(Py_ssize_t rounds) noexcept
-        const cyc_kernels *dtype[4]
-        const cyc_split *split
-
-    enum:
-        CYC_SPLIT_LINES
-        CYC_WHOLE_LINES
-        CYC_LATE_LINES
-        CYC_NO_LINES
-    int cyc_cpu_lines() noexcept
-    const cyc_isa *cyc_isas[]
 
 
 cdef inline Py_ssize_t most_rows(const cyc_kernels *kernels, Py_ssize_t vectors) noexcept nogil:

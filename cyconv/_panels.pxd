@@ -1,8 +1,6 @@
 """Packed weights."""
 
-from libc.stdint cimport int32_t
-
-from cyconv._kernels cimport cyc_ahead
+from cyconv._kernels cimport cyc_ahead, cyc_split_range
 from cyconv._plan cimport Plan
 from cyconv._task cimport Operands
 
@@ -25,7 +23,7 @@ cdef void look_ahead_at(
 ) noexcept nogil
 cdef void split_panel(
     const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *panel,
-    int32_t *least
+    cyc_split_range *found
 ) noexcept nogil
-cdef int32_t *split_least(const Plan *plan, const char *panels) noexcept nogil
+cdef cyc_split_range *split_ranges(const Plan *plan, const char *panels) noexcept nogil
 cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int threads) noexcept nogil

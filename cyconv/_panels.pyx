@@ -5,12 +5,11 @@ either way round. Behind all panels there is a byte for each: its weights are fi
 """
 
 from cython.parallel cimport prange
-from libc.stdint cimport int32_t
 
 from cyconv._integers cimport CACHE_LINE, ceil_div
-from cyconv._kernels cimport CYC_SPLIT_NO_EXPONENT, CYC_SPLIT_TILE, CYC_WINOGRAD_PRODUCTS, cyc_ahead
+from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS, cyc_ahead, cyc_split_range
 from cyconv._plan cimport FFT, ROWS, SPLIT, WINOGRAD, Plan
-from cyconv._split cimport split_bytes
+from cyconv._split cimport clear_range, split_bytes
 from cyconv._task cimport Operands
 
 
@@ -93,7 +92,7 @@ cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil:
     if plan.algorithm == FFT or plan.algorithm == ROWS or plan.packs_in_task:
         return 0
     if plan.algorithm == SPLIT:
-        return panel_count(plan) * (split_bytes(plan, plan.terms) + CYC_SPLIT_TILE * <Py_ssize_t>sizeof(int32_t))
+        return panel_count(plan) * (split_bytes(plan, plan.terms) + <Py_ssize_t>sizeof(cyc_split_range))
     if holds_factors(plan):
         return panel_count(plan) * CYC_WINOGRAD_PRODUCTS * plan.weight_pitch * plan.kernels.item
     return panel_count(plan) * (plan.panel_width * plan.terms * plan.kernels.item + 1) + SLACK_BYTES
@@ -119,33 +118,32 @@ cdef void pack_factors(
 
 cdef void split_panel(
     const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *panel,
-    int32_t *least
+    cyc_split_range *found
 ) noexcept nogil:
     """Split some terms of panel number `index` of all groups."""
     cdef Py_ssize_t output = index % plan.panels * plan.panel_width
     cdef Py_ssize_t row = index // plan.panels * plan.problem.out_channels + output
     plan.isa.split.weights(
         <const float *>weight + row * plan.terms + term, plan.terms,
-        min(plan.panel_width, plan.problem.out_channels - output), terms, plan.problem.split_parts, panel, least,
+        min(plan.panel_width, plan.problem.out_channels - output), terms, plan.problem.split_parts, panel, found,
     )
 
 
-cdef int32_t *split_least(const Plan *plan, const char *panels) noexcept nogil:
-    """The least exponents of split weights, behind the panels: [panel][output]."""
-    return <int32_t *>(<char *>panels + panel_count(plan) * split_bytes(plan, plan.terms))
+cdef cyc_split_range *split_ranges(const Plan *plan, const char *panels) noexcept nogil:
+    """The sizes of split weights, one for each panel, behind the panels."""
+    return <cyc_split_range *>(<char *>panels + panel_count(plan) * split_bytes(plan, plan.terms))
 
 
 cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int threads) noexcept nogil:
     """Pack all weights."""
-    cdef Py_ssize_t index, output, elements = plan.panel_width * plan.terms
+    cdef Py_ssize_t index, elements = plan.panel_width * plan.terms
     cdef char *panel
     for index in prange(panel_count(plan), num_threads=threads, use_threads_if=threads > 1, schedule="static"):
         if plan.algorithm == SPLIT:
-            for output in range(CYC_SPLIT_TILE):
-                split_least(plan, panels)[index * CYC_SPLIT_TILE + output] = CYC_SPLIT_NO_EXPONENT
+            clear_range(split_ranges(plan, panels) + index)
             split_panel(
                 plan, weight, index, 0, plan.terms, panels + index * split_bytes(plan, plan.terms),
-                split_least(plan, panels) + index * CYC_SPLIT_TILE,
+                split_ranges(plan, panels) + index,
             )
             continue
         if holds_factors(plan):

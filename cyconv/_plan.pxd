@@ -142,8 +142,9 @@ cdef struct Plan:
     Py_ssize_t edges_bytes
     Py_ssize_t pieces_bytes
     Py_ssize_t spans_bytes
-    Py_ssize_t least_bytes
+    Py_ssize_t ranges_bytes
     Py_ssize_t direct_bytes
+    Py_ssize_t doubtful_bytes
     Py_ssize_t scratch_bytes  # of all parts
 
     void *memory  # of the tables

@@ -3,21 +3,21 @@
     for each block of terms          window of its channels, or the input in its place
       for each tile of pixels        its pixels gathered, a few terms at a time, and split
       for each panel of outputs      its weights, split; with all tiles: six products, sums of chunks to the totals
-        after the last terms         results that may be wrong: the direct sums in their place
-                                     epilogue: bias, activation, store
+        after the last terms         epilogue: bias, activation, store
+                                     tiles with doubtful results: direct sums in their place, then the epilogue
 
-Parts of a number that is not finite are not numbers, and those of a tiny one vanish. Which results that concerns is
-decided for each by itself, from its own weights and inputs, so that blocks do not change it.
+Parts of an infinity are not numbers, and those of a tiny number vanish. Which results that concerns is decided for each
+by itself, from its own sum, weights and inputs, so that blocks do not change it.
 """
 
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport int32_t
+from libc.string cimport memcpy, memset
 
 from cyconv._gather cimport gather_tile, place_copies
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport (
     CYC_CHUNK,
     CYC_MAX_COPIES,
-    CYC_SPLIT_NO_EXPONENT,
     CYC_SPLIT_STEP,
     CYC_SPLIT_TILE,
     cyc_copy,
@@ -25,13 +25,14 @@ from cyconv._kernels cimport (
     cyc_gather_args,
     cyc_span,
     cyc_split_args,
+    cyc_split_range,
     cyc_tile_args,
     most_rows,
 )
-from cyconv._panels cimport split_least, split_panel
+from cyconv._panels cimport split_panel, split_ranges
 from cyconv._plan cimport Plan
 from cyconv._run_tiles cimport store_tile
-from cyconv._split cimport DIRECT_TERMS, split_bytes
+from cyconv._split cimport DIRECT_OUTPUTS, DIRECT_TERMS, DoubtfulTile, clear_range, split_bytes
 from cyconv._task cimport Operands, Task, channel_address, prepare_window, window_in_input
 from cyconv._tiles cimport Spot, SpanList, fill_offsets, place_spots
 from cyconv._winograd_outputs cimport fill_chunks
@@ -43,8 +44,8 @@ cdef struct Scratch:
     bint in_place
     float *totals  # [output][pixel], with several blocks of terms [panel of the task][tile][output][pixel]
     char *pixels  # [tile], split
-    int32_t *pixel_least  # [tile][pixel]
-    int32_t *output_least  # [panel of the task][output], where the task packs them
+    cyc_split_range *pixel_ranges  # [tile]
+    cyc_split_range *weight_ranges  # [panel of the task], where the task packs them
     char *panel  # split weights of one panel, likewise
     int32_t *offsets
     Spot *spots
@@ -52,9 +53,10 @@ cdef struct Scratch:
     cyc_edge *edges
     SpanList *list
     cyc_span *spans
-    float *direct  # sums: [output][pixel]
-    float *direct_pixels  # of a few terms: [term][pixel]
-    float *direct_panel  # weights of these
+    DoubtfulTile *doubtful  # [tile]: of a panel, in part to be computed again
+    Py_ssize_t doubtful_count
+    float *direct_panel  # weights of a few terms, as the tile kernel reads them
+    float *direct_pixels  # of these terms: [term][pixel]
 
 
 cdef void find_terms(
@@ -87,22 +89,24 @@ cdef void split_block(const Plan *plan, const Task *task, const Scratch *scratch
         args.window = scratch.terms_window + scratch.spots[index].position * plan.kernels.item
         plan.isa.split.pixels(
             &args, scratch.spots[index].pixels, plan.problem.split_parts,
-            scratch.pixels + index * split_bytes(plan, terms), scratch.pixel_least + index * CYC_SPLIT_TILE,
+            scratch.pixels + index * split_bytes(plan, terms), scratch.pixel_ranges + index,
         )
 
 
 cdef void add_directly(
-    const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch, Py_ssize_t output,
-    Py_ssize_t outputs, const Spot *spot
+    const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch, Py_ssize_t panel
 ) noexcept nogil:
-    """The direct sums of a tile."""
-    cdef Py_ssize_t most = most_rows(plan.kernels, plan.tile_vectors), step, term, terms, first, rows
-    cdef Py_ssize_t row = task.group * plan.problem.out_channels + output
+    """The direct sums of the doubtful tiles of a panel."""
+    cdef Py_ssize_t most = most_rows(plan.kernels, plan.tile_vectors), step, term, terms, first, rows, index
+    cdef Py_ssize_t output = panel * plan.panel_width
+    cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - output)
+    cdef const char *weight = operands.weight + (
+        (task.group * plan.problem.out_channels + output) * plan.terms * plan.kernels.item
+    )
     cdef cyc_tile_args args
     args.taps = NULL
     args.vector = scratch.direct_pixels
     args.vector_step = CYC_SPLIT_TILE
-    args.broadcast = scratch.direct_panel
     args.broadcast_step = most
     args.edges = NULL
     args.ahead = NULL
@@ -113,47 +117,81 @@ cdef void add_directly(
         term = step * DIRECT_TERMS
         terms = min(<Py_ssize_t>DIRECT_TERMS, plan.terms - term)
         find_terms(plan, operands, task, scratch, term, terms)
-        gather_tile(
-            plan, task, spot, scratch.terms_window, scratch.in_place, scratch.offsets, terms,
-            <char *>scratch.direct_pixels,
-        )
         args.span_count = fill_chunks(scratch.spans, terms, CYC_CHUNK)
         args.carry = term > 0
         first = 0
         while first < outputs:
             rows = min(most, outputs - first)
             plan.kernels.pack(
-                operands.weight + ((row + first) * plan.terms + term) * plan.kernels.item, plan.terms, rows, most,
-                terms, <char *>scratch.direct_panel,
+                weight + (first * plan.terms + term) * plan.kernels.item, plan.terms, rows, most, terms,
+                <char *>(scratch.direct_panel + first * DIRECT_TERMS),
             )
-            args.totals = scratch.direct + first * CYC_SPLIT_TILE
-            plan.kernels.tile[plan.tile_vectors - 1][rows - 1](&args)
             first += rows
+        for index in range(scratch.doubtful_count):
+            gather_tile(
+                plan, task, scratch.spots + scratch.doubtful[index].spot, scratch.terms_window, scratch.in_place,
+                scratch.offsets, terms, <char *>scratch.direct_pixels,
+            )
+            first = 0
+            while first < outputs:
+                rows = min(most, outputs - first)
+                args.broadcast = scratch.direct_panel + first * DIRECT_TERMS
+                args.totals = scratch.doubtful[index].direct + first * CYC_SPLIT_TILE
+                plan.kernels.tile[plan.tile_vectors - 1][rows - 1](&args)
+                first += rows
+
+
+cdef void store_totals(
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, Py_ssize_t panel,
+    Py_ssize_t index, const float *totals
+) noexcept nogil:
+    cdef Py_ssize_t output = panel * plan.panel_width
+    store_tile(
+        plan, operands, task, <const char *>totals, output,
+        min(plan.panel_width, plan.problem.out_channels - output), scratch.spots + index, CYC_SPLIT_TILE,
+    )
+
+
+cdef void store_doubtful(
+    const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch, Py_ssize_t panel
+) noexcept nogil:
+    """Compute the doubtful results of a panel again, and store the tiles that have some."""
+    cdef Py_ssize_t index, row, column
+    cdef DoubtfulTile *tile
+    add_directly(plan, operands, task, scratch, panel)
+    for index in range(scratch.doubtful_count):
+        tile = scratch.doubtful + index
+        for row in range(CYC_SPLIT_TILE):
+            if tile.lanes[row] == 0:
+                continue
+            for column in range(CYC_SPLIT_TILE):
+                if tile.lanes[row] >> column & 1:
+                    tile.totals[row * CYC_SPLIT_TILE + column] = tile.direct[row * CYC_SPLIT_TILE + column]
+        store_totals(plan, operands, task, scratch, panel, tile.spot, tile.totals)
 
 
 cdef void finish_tile(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch, Py_ssize_t panel,
-    const int32_t *output_least, Py_ssize_t index, float *totals
+    const cyc_split_range *weights_range, Py_ssize_t index, const float *totals
 ) noexcept nogil:
-    """The epilogue of a tile."""
-    cdef Py_ssize_t output = panel * plan.panel_width, row, column
-    cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - output)
-    cdef uint32_t[CYC_SPLIT_TILE] lanes
-    cdef const Spot *spot = scratch.spots + index
+    """Store a tile, or keep it until the panel is done, if some results are doubtful."""
+    cdef DoubtfulTile *tile = scratch.doubtful + scratch.doubtful_count
+    cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - panel * plan.panel_width)
+    memset(tile.lanes, 0, sizeof(tile.lanes))
     if plan.isa.split.doubtful(
-        totals, outputs, spot.pixels, output_least, scratch.pixel_least + index * CYC_SPLIT_TILE, lanes
+        totals, outputs, scratch.spots[index].pixels, weights_range, scratch.pixel_ranges + index, tile.lanes
     ):
-        add_directly(plan, operands, task, scratch, output, outputs, spot)
-        for row in range(outputs):
-            for column in range(spot.pixels):
-                if lanes[row] >> column & 1:
-                    totals[row * CYC_SPLIT_TILE + column] = scratch.direct[row * CYC_SPLIT_TILE + column]
-    store_tile(plan, operands, task, <const char *>totals, output, outputs, spot, CYC_SPLIT_TILE)
+        tile.spot = index
+        memcpy(tile.totals, totals, sizeof(tile.totals))
+        scratch.doubtful_count += 1
+    else:
+        store_totals(plan, operands, task, scratch, panel, index, totals)
 
 
 cdef void run_panel(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch, Py_ssize_t panel,
-    const char *weights, const char *ahead, const int32_t *output_least, Py_ssize_t terms, bint first, bint last
+    const char *weights, const char *ahead, const cyc_split_range *weights_range, Py_ssize_t terms, bint first,
+    bint last
 ) noexcept nogil:
     """All tiles of a block for one panel and one block of terms."""
     cdef Py_ssize_t index, tile_bytes = split_bytes(plan, terms)
@@ -170,17 +208,20 @@ cdef void run_panel(
         args.ahead_lines = ceil_div(tile_bytes, CACHE_LINE * args.steps * scratch.spot_count)
     if plan.term_blocks > 1:
         args.totals += (panel - task.panel) * scratch.spot_count * CYC_SPLIT_TILE * CYC_SPLIT_TILE
+    scratch.doubtful_count = 0
     plan.isa.split.begin(args.outputs)
     for index in range(scratch.spot_count):
         args.pixels = scratch.pixels + index * tile_bytes
         args.pixel_count = scratch.spots[index].pixels
         plan.isa.split.multiply(&args)
         if last:  # the sums are near
-            finish_tile(plan, operands, task, scratch, panel, output_least, index, args.totals)
+            finish_tile(plan, operands, task, scratch, panel, weights_range, index, args.totals)
         if plan.term_blocks > 1:
             args.totals += CYC_SPLIT_TILE * CYC_SPLIT_TILE
         args.ahead += args.steps * args.ahead_lines * CACHE_LINE
     plan.isa.split.end()
+    if scratch.doubtful_count:
+        store_doubtful(plan, operands, task, scratch, panel)
 
 
 cdef void run_blocks(
@@ -189,7 +230,7 @@ cdef void run_blocks(
     cdef Py_ssize_t block, term, terms, index, panel, panel_index
     cdef const char *weights
     cdef const char *ahead
-    cdef int32_t *least
+    cdef cyc_split_range *found
     for block in range(plan.term_blocks):
         term = block * plan.term_block
         terms = min(plan.term_block, plan.terms - term)
@@ -199,16 +240,16 @@ cdef void run_blocks(
             panel = task.panel + index
             panel_index = task.group * plan.panels + panel
             if plan.packs_in_task:
-                least = scratch.output_least + index * CYC_SPLIT_TILE
-                split_panel(plan, operands.weight, panel_index, term, terms, scratch.panel, least)
+                found = scratch.weight_ranges + index
+                split_panel(plan, operands.weight, panel_index, term, terms, scratch.panel, found)
                 weights = scratch.panel
                 ahead = NULL
             else:
-                least = split_least(plan, operands.panels) + panel_index * CYC_SPLIT_TILE
+                found = split_ranges(plan, operands.panels) + panel_index
                 weights = operands.panels + panel_index * split_bytes(plan, plan.terms) + split_bytes(plan, term)
                 ahead = weights + split_bytes(plan, plan.terms) if index + 1 < task.panel_count else NULL
             run_panel(
-                plan, operands, task, scratch, panel, weights, ahead, least, terms, block == 0,
+                plan, operands, task, scratch, panel, weights, ahead, found, terms, block == 0,
                 block == plan.term_blocks - 1,
             )
 
@@ -221,13 +262,14 @@ cdef void run_split_task(const Plan *plan, const Operands *operands, const Task 
     scratch.totals = <float *>(scratch.window + plan.window_bytes)
     scratch.pixels = <char *>scratch.totals + plan.totals_bytes
     scratch.panel = scratch.pixels + plan.pixels_bytes
-    scratch.direct = <float *>(scratch.panel + plan.panel_bytes)
-    scratch.direct_panel = scratch.direct + CYC_SPLIT_TILE * CYC_SPLIT_TILE
-    scratch.direct_pixels = scratch.direct_panel + DIRECT_TERMS * CYC_SPLIT_TILE
-    memory = <char *>scratch.direct + plan.direct_bytes
-    scratch.pixel_least = <int32_t *>memory
-    scratch.output_least = scratch.pixel_least + plan.spots * CYC_SPLIT_TILE
-    memory += plan.least_bytes
+    scratch.direct_panel = <float *>(scratch.panel + plan.panel_bytes)
+    scratch.direct_pixels = scratch.direct_panel + DIRECT_TERMS * DIRECT_OUTPUTS
+    memory = <char *>scratch.direct_panel + plan.direct_bytes
+    scratch.doubtful = <DoubtfulTile *>memory
+    memory += plan.doubtful_bytes
+    scratch.pixel_ranges = <cyc_split_range *>memory
+    scratch.weight_ranges = scratch.pixel_ranges + plan.spots
+    memory += plan.ranges_bytes
     scratch.offsets = <int32_t *>memory
     memory += plan.offsets_bytes
     scratch.spots = <Spot *>memory
@@ -240,6 +282,6 @@ cdef void run_split_task(const Plan *plan, const Operands *operands, const Task 
         plan, task.row, task.row_count, task.column, task.column_count, 0, scratch.spots, scratch.list, &lists,
         scratch.edges,
     )
-    for index in range((plan.spots + task.panel_count) * CYC_SPLIT_TILE):
-        scratch.pixel_least[index] = CYC_SPLIT_NO_EXPONENT
+    for index in range(plan.spots + task.panel_count):
+        clear_range(scratch.pixel_ranges + index)
     run_blocks(plan, operands, task, &scratch)

@@ -148,6 +148,25 @@ def test_classes_and_finite_neighbours(layer: str, name: str, where: str, matrix
     assert_same_bits(y[finite], convolve(x, w, b, geometry)[finite])
 
 
+@pytest.mark.parametrize("name", parameters(("float32", "float16", "bfloat16")))
+@pytest.mark.parametrize("where", ["input", "weight"])
+def test_every_nan_is_seen(where: str, name: str, matrix_isa: str):
+    """Those whose bits are all ones, or all but one zeros, overflow or vanish when rounded."""
+    dtype = dtype_of(name)
+    unsigned = np.dtype(f"u{dtype.itemsize}")
+    one = np.ones((), dtype).view(unsigned)
+    infinity = np.full((), np.inf, dtype).view(unsigned)
+    all_ones = unsigned.type(2 ** (8 * dtype.itemsize - 1) - 1)
+    for bits in (infinity + 1, all_ones, all_ones | unsigned.type(2 ** (8 * dtype.itemsize - 1))):
+        operands = {"input": np.full((1, 40, 2, 5), one), "weight": np.full((3, 40, 1, 1), one)}
+        operands[where][0, 17, 0, 0] = bits
+        x, w = (operands[key].view(dtype) for key in ("input", "weight"))
+        y = convolve(x, w, None, Geometry()).astype(np.float64)
+        expected = np.full(y.shape, 40.0)
+        expected[(slice(None), slice(None), 0, 0) if where == "input" else (0, 0)] = np.nan
+        assert np.array_equal(y, expected, equal_nan=True), hex(int(bits))
+
+
 @pytest.mark.parametrize("value", [3.4028235e38, 3.39e38])
 def test_numbers_that_round_to_infinity(value: float, matrix_isa: str):
     x = np.full((1, 32, 4, 9), value, np.float32)
@@ -185,11 +204,12 @@ def test_a_tiny_number_changes_no_other_result(matrix_isa: str, rng):
     assert_same_bits(changed[:, others][..., kept], clean[:, others][..., kept])
 
 
-def test_zeros_are_not_tiny(matrix_isa: str, rng):
-    """Which would be computed twice: seen by its bits, which are not those of direct sums."""
+@pytest.mark.parametrize("small", [0.0, -0.0, 1e-42, 1e-30])
+def test_zeros_and_tiny_numbers_beside_others_take_no_time(small: float, matrix_isa: str, rng):
+    """They would if sums were computed twice: seen by their bits, not those of direct sums."""
     x, w = data(rng, (1, 64, 16, 16), "float32"), data(rng, (64, 64, 3, 3), "float32")
-    x[x < 0] = 0
-    w[:, 5] = -0.0
+    x[x < 0] = small
+    w[:, 5] = small
     direct = convolve(x, w, None, Geometry(), algorithm="direct")
     assert np.mean(convolve(x, w, None, Geometry()) == direct) < 0.9
 
@@ -276,3 +296,18 @@ print(max(
 @needs_matrix_unit
 def test_scratch_is_bounded():
     assert int(run_python(SCRATCH, CYCONV_ISA="amx").stdout) < 5 * 2**20
+
+
+def test_the_choice_does_not_look_at_the_layout(matrix_isa: str):
+    """Where it is close: the bits of channels that lie side by side are those of planes."""
+    rng = np.random.default_rng(11)
+    for channels in range(32, 200, 8):
+        for outputs, size in ((32, 12), (64, 16), (96, 9)):
+            x, w = (
+                data(rng, (1, channels, size, size), "float32"),
+                data(rng, (outputs, channels, 1, 1), "float32"),
+            )
+            side_by_side = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+            assert_same_bits(
+                cyconv.conv2d(side_by_side, w), cyconv.conv2d(x, w), (channels, outputs)
+            )

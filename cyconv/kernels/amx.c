@@ -1,4 +1,4 @@
-/* Products of parts (cyc_split in kernels.h) for AMX: eight tile registers of 16 rows of 64 bytes.
+/* Products of parts (split.h) for AMX: eight tile registers of 16 rows of 64 bytes.
  *
  * Four of them hold the sums of 32 outputs by 32 pixels, two the weights and two the pixels of one part of a step. The
  * 24 products of a step of float32 take 16 cycles each; their operands, loaded in 14 tiles of 16 lines, come from the
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "isas.h"
+#include "split.h"
 
 #if CYC_HAVE_AMX
 #include <immintrin.h>
@@ -23,8 +24,17 @@ enum {
 };
 
 /* Exponents as stored in a float32. Parts of numbers from 2^-100 on are normal numbers, as are products of parts, and
- * the rounding errors of their sums, where the product of the numbers is at least 2^-96. */
-enum { EXPONENT_BIAS = 127, LEAST_EXPONENT = EXPONENT_BIAS - 100, LEAST_PRODUCT_EXPONENT = 2 * EXPONENT_BIAS - 96 };
+ * the rounding errors of their sums, where the product of the numbers is at least 2^-96. Where numbers are smaller, n
+ * terms lose n 2^-125 (|x| + |w| + 3) at most. A result 2^66 times as small as the largest of these three, or larger,
+ * does not notice: that is a quarter of its own rounding error, for n up to 2^30. */
+enum {
+    EXPONENT_BIAS = 127,
+    EXPONENT_BITS = 7, /* from which on they are stored, in a bfloat16 */
+    LEAST_EXPONENT = EXPONENT_BIAS - 100,
+    LEAST_PRODUCT_EXPONENT = 2 * EXPONENT_BIAS - 96,
+    NOTICED_EXPONENTS = 66,
+    INFINITE = 0x7f80, /* magnitude of a bfloat16 */
+};
 
 /* The upper half of each of `odd`, beside that of each of `even`. */
 CYC_INLINE __m512i pair(__m512i even, __m512i odd) {
@@ -41,37 +51,55 @@ CYC_INLINE __m512i take_part(__m512i v, __m512i rounded) {
 /* Split two vectors of floats into pairs of parts, of which these lanes go to vectors `pitch` bytes apart. Returns the
  * first ones.
  *
- * The first part is rounded away from zero, so that it is zero only where the number is. What remains has 16 bits: to
- * the nearest, as errors of one sign would add up in a sum. The third part is exact. */
+ * The first part is rounded away from zero, so that it is zero only where the number is; the second one of three, of 16
+ * bits, to the nearest, as errors of one sign would add up in a sum. The last part is exact, and is NaN where the bits of
+ * a NaN overflow in the others. */
 CYC_INLINE __m512i split_pairs(__m512i even, __m512i odd, __mmask16 lanes, const int parts, char *out,
                                ptrdiff_t pitch) {
-    const __m512i up = _mm512_set1_epi32(0xffff), half = _mm512_set1_epi32(0x8000);
-    __m512i rounded_even = _mm512_add_epi32(even, up), rounded_odd = _mm512_add_epi32(odd, up);
-    const __m512i first = pair(rounded_even, rounded_odd);
-    _mm512_mask_storeu_epi32(out, lanes, first);
+    __m512i first = pair(even, odd);
     if (parts > 1) {
+        const __m512i up = _mm512_set1_epi32(0xffff), rounded_even = _mm512_add_epi32(even, up);
+        const __m512i rounded_odd = _mm512_add_epi32(odd, up);
+        first = pair(rounded_even, rounded_odd);
         even = take_part(even, rounded_even), odd = take_part(odd, rounded_odd);
-        rounded_even = _mm512_add_epi32(even, half), rounded_odd = _mm512_add_epi32(odd, half);
-        _mm512_mask_storeu_epi32(out + pitch, lanes, pair(rounded_even, rounded_odd));
     }
+    _mm512_mask_storeu_epi32(out, lanes, first);
     if (parts > 2) {
+        const __m512i half = _mm512_set1_epi32(0x8000), rounded_even = _mm512_add_epi32(even, half);
+        const __m512i rounded_odd = _mm512_add_epi32(odd, half);
+        _mm512_mask_storeu_epi32(out + pitch, lanes, pair(rounded_even, rounded_odd));
         even = take_part(even, rounded_even), odd = take_part(odd, rounded_odd);
-        _mm512_mask_storeu_epi32(out + 2 * pitch, lanes, pair(even, odd));
     }
+    if (parts > 1) _mm512_mask_storeu_epi32(out + (parts - 1) * pitch, lanes, pair(even, odd));
     return first;
 }
 
-/* The lesser of each 16 bits: magnitudes less one, so that zero becomes the largest of all. */
-CYC_INLINE __m512i lesser(__m512i least, __m512i first) {
+/* The range of the first parts so far, in each 16 bits: the least magnitude less one, so that zero becomes the largest
+ * of all, and the largest magnitude. */
+typedef struct {
+    __m512i least, most;
+} range_of_pairs;
+
+CYC_INLINE range_of_pairs no_range(void) { return (range_of_pairs){_mm512_set1_epi32(-1), _mm512_setzero_si512()}; }
+
+CYC_INLINE range_of_pairs extended(range_of_pairs range, __m512i first) {
     const __m512i magnitude = _mm512_and_si512(first, _mm512_set1_epi16(0x7fff));
-    return _mm512_min_epu16(least, _mm512_sub_epi16(magnitude, _mm512_set1_epi16(1)));
+    range.least = _mm512_min_epu16(range.least, _mm512_sub_epi16(magnitude, _mm512_set1_epi16(1)));
+    range.most = _mm512_max_epu16(range.most, magnitude);
+    return range;
 }
 
-/* The exponents of the lesser of each pair: one more than a magnitude less one, which is none of the largest. */
-CYC_INLINE __m512i exponents(__m512i least) {
-    const __m512i low = _mm512_and_si512(least, _mm512_set1_epi32(0xffff)), high = _mm512_srli_epi32(least, 16);
-    const __m512i magnitude = _mm512_add_epi32(_mm512_min_epu32(low, high), _mm512_set1_epi32(1));
-    return _mm512_min_epu32(_mm512_srli_epi32(magnitude, 7), _mm512_set1_epi32(CYC_SPLIT_NO_EXPONENT));
+/* Of each pair, as in cyc_split_range. */
+CYC_INLINE __m512i least_exponents(range_of_pairs range) {
+    const __m512i low = _mm512_and_si512(range.least, _mm512_set1_epi32(0xffff));
+    const __m512i least = _mm512_min_epu32(low, _mm512_srli_epi32(range.least, 16));
+    const __m512i exponents = _mm512_srli_epi32(_mm512_add_epi32(least, _mm512_set1_epi32(1)), EXPONENT_BITS);
+    return _mm512_min_epu32(exponents, _mm512_set1_epi32(CYC_SPLIT_NO_EXPONENT));
+}
+
+CYC_INLINE __m512i largest_magnitudes(range_of_pairs range) {
+    const __m512i low = _mm512_and_si512(range.most, _mm512_set1_epi32(0xffff));
+    return _mm512_max_epu32(low, _mm512_srli_epi32(range.most, 16));
 }
 
 CYC_INLINE __mmask16 first_lanes(ptrdiff_t count) {
@@ -79,26 +107,28 @@ CYC_INLINE __mmask16 first_lanes(ptrdiff_t count) {
 }
 
 CYC_INLINE void weights_of(const float *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t terms, const int parts,
-                           char *out, int32_t *least) {
+                           char *out, cyc_split_range *range) {
     const ptrdiff_t step_bytes = CYC_SPLIT_STEP_BYTES(parts);
     for (ptrdiff_t row = 0; row < rows; row++, weight += pitch) {
-        __m512i lowest = _mm512_set1_epi32(-1);
+        range_of_pairs found = no_range();
         char *dst = out + row * 2 * CYC_SPLIT_STEP;
         for (ptrdiff_t term = 0; term < terms; term += CYC_SPLIT_STEP, dst += step_bytes) {
             const __m512i even = _mm512_maskz_loadu_epi32(first_lanes(terms - term), weight + term);
             const __m512i odd = _mm512_maskz_loadu_epi32(first_lanes(terms - term - LANES), weight + term + LANES);
-            lowest = lesser(lowest, split_pairs(even, odd, first_lanes(LANES), parts, dst, PART_BYTES));
+            found = extended(found, split_pairs(even, odd, first_lanes(LANES), parts, dst, PART_BYTES));
         }
-        const int32_t found = (int32_t)_mm512_reduce_min_epu32(exponents(lowest));
-        if (found < least[row]) least[row] = found;
+        const int32_t least = (int32_t)_mm512_reduce_min_epu32(least_exponents(found));
+        const int32_t most = (int32_t)_mm512_reduce_max_epu32(largest_magnitudes(found));
+        if (least < range->least[row]) range->least[row] = least;
+        if (most > range->most[row]) range->most[row] = most;
     }
 }
 
 static void split_weights(const float *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t terms, ptrdiff_t parts,
-                          void *out, int32_t *least) {
-    if (parts == 1) weights_of(weight, pitch, rows, terms, 1, (char *)out, least);
-    if (parts == 2) weights_of(weight, pitch, rows, terms, 2, (char *)out, least);
-    if (parts == 3) weights_of(weight, pitch, rows, terms, 3, (char *)out, least);
+                          void *out, cyc_split_range *range) {
+    if (parts == 1) weights_of(weight, pitch, rows, terms, 1, (char *)out, range);
+    if (parts == 2) weights_of(weight, pitch, rows, terms, 2, (char *)out, range);
+    if (parts == 3) weights_of(weight, pitch, rows, terms, 3, (char *)out, range);
 }
 
 /* The most copies that are kept in registers, with the least of their pixels. */
@@ -111,12 +141,12 @@ typedef struct {
 
 /* Some copies of the pixels of all terms; a pair whose terms are not among them is of zeros. */
 CYC_INLINE void split_copies(const cyc_gather_args *args, const lane_copy *copies, const int count, const int parts,
-                             char *out, int32_t *least) {
+                             char *out, cyc_split_range *range) {
     const float *const window = (const float *)args->window;
     const int32_t *const offsets = args->offsets;
     lane_copy copy[FEW_COPIES];
-    __m512i lowest[FEW_COPIES];
-    CYC_UNROLL for (int i = 0; i < count; i++) copy[i] = copies[i], lowest[i] = _mm512_set1_epi32(-1);
+    range_of_pairs found[FEW_COPIES];
+    CYC_UNROLL for (int i = 0; i < count; i++) copy[i] = copies[i], found[i] = no_range();
     for (ptrdiff_t term = 0; term < args->terms; term += CYC_SPLIT_STEP, out += CYC_SPLIT_STEP_BYTES(parts)) {
         const ptrdiff_t left = args->terms - term;
         for (ptrdiff_t k = 0; k < PAIRS; k++) {
@@ -131,19 +161,21 @@ CYC_INLINE void split_copies(const cyc_gather_args *args, const lane_copy *copie
                     _mm512_maskz_loadu_epi32(copy[i].lanes & some, even + copy[i].from),
                     _mm512_maskz_loadu_epi32(copy[i].lanes & more, odd + copy[i].from), copy[i].lanes, parts,
                     dst + copy[i].to * 4, PART_BYTES);
-                lowest[i] = lesser(lowest[i], first);
+                found[i] = extended(found[i], first);
             }
         }
     }
     CYC_UNROLL for (int i = 0; i < count; i++) {
-        int32_t *const to = least + copy[i].to;
-        const __m512i before = _mm512_maskz_loadu_epi32(copy[i].lanes, to);
-        _mm512_mask_storeu_epi32(to, copy[i].lanes, _mm512_min_epu32(before, exponents(lowest[i])));
+        int32_t *const least = range->least + copy[i].to, *const most = range->most + copy[i].to;
+        const __m512i before = _mm512_maskz_loadu_epi32(copy[i].lanes, least);
+        const __m512i largest = _mm512_maskz_loadu_epi32(copy[i].lanes, most);
+        _mm512_mask_storeu_epi32(least, copy[i].lanes, _mm512_min_epu32(before, least_exponents(found[i])));
+        _mm512_mask_storeu_epi32(most, copy[i].lanes, _mm512_max_epu32(largest, largest_magnitudes(found[i])));
     }
 }
 
 CYC_INLINE void pixels_of(const cyc_gather_args *args, ptrdiff_t pixel_count, const int parts, char *out,
-                          int32_t *least) {
+                          cyc_split_range *range) {
     lane_copy copies[CYC_MAX_COPIES];
     const ptrdiff_t count = args->copy_count;
     for (ptrdiff_t i = 0; i < count; i++) {
@@ -151,16 +183,16 @@ CYC_INLINE void pixels_of(const cyc_gather_args *args, ptrdiff_t pixel_count, co
         copies[i] = (lane_copy){args->copies[i].from, args->copies[i].to, first_lanes(end - args->copies[i].to)};
     }
     for (ptrdiff_t i = 0; i < count; i += FEW_COPIES) {
-        if (count - i == 1) split_copies(args, copies + i, 1, parts, out, least);
-        if (count - i > 1) split_copies(args, copies + i, 2, parts, out, least);
+        if (count - i == 1) split_copies(args, copies + i, 1, parts, out, range);
+        if (count - i > 1) split_copies(args, copies + i, 2, parts, out, range);
     }
 }
 
 static void split_pixels(const cyc_gather_args *args, ptrdiff_t pixel_count, ptrdiff_t parts, void *out,
-                         int32_t *least) {
-    if (parts == 1) pixels_of(args, pixel_count, 1, (char *)out, least);
-    if (parts == 2) pixels_of(args, pixel_count, 2, (char *)out, least);
-    if (parts == 3) pixels_of(args, pixel_count, 3, (char *)out, least);
+                         cyc_split_range *range) {
+    if (parts == 1) pixels_of(args, pixel_count, 1, (char *)out, range);
+    if (parts == 2) pixels_of(args, pixel_count, 2, (char *)out, range);
+    if (parts == 3) pixels_of(args, pixel_count, 3, (char *)out, range);
 }
 
 /* The layout of the tile configuration is that of the instruction (Intel, "Architecture Instruction Set Extensions
@@ -296,27 +328,41 @@ CYC_INLINE __m512i magnitudes(const float *values) {
     return _mm512_and_si512(_mm512_loadu_si512(values), _mm512_set1_epi32(0x7fffffff));
 }
 
-static int split_doubtful(const float *totals, ptrdiff_t outputs, ptrdiff_t pixels, const int32_t *output_least,
-                          const int32_t *pixel_least, uint32_t *lanes) {
-    const __m512i infinite = _mm512_set1_epi32(0x7f800000), tiny = _mm512_set1_epi32(LEAST_EXPONENT);
-    const int32_t least_output = least_of(output_least, outputs), least_pixel = least_of(pixel_least, pixels);
-    const int faint = least_output < LEAST_EXPONENT || least_pixel < LEAST_EXPONENT ||
-                      least_output + least_pixel < LEAST_PRODUCT_EXPONENT;
+/* The lanes of a vector of sums whose terms are so small that they may notice. */
+CYC_INLINE __mmask16 faint_lanes(__m512i sums, int32_t least, int32_t most, __m512i pixel_least, __m512i pixel_most) {
+    const __m512i tiny = _mm512_set1_epi32(LEAST_EXPONENT), product = _mm512_set1_epi32(LEAST_PRODUCT_EXPONENT - least);
+    const int32_t largest = (most >> EXPONENT_BITS) > EXPONENT_BIAS + 2 ? most >> EXPONENT_BITS : EXPONENT_BIAS + 2;
+    const __m512i scale = _mm512_max_epi32(_mm512_srli_epi32(pixel_most, EXPONENT_BITS), _mm512_set1_epi32(largest));
+    const __m512i noticed = _mm512_sub_epi32(scale, _mm512_set1_epi32(NOTICED_EXPONENTS));
+    __mmask16 faint = _mm512_cmplt_epi32_mask(pixel_least, _mm512_max_epi32(product, tiny));
+    if (least < LEAST_EXPONENT) faint = 0xffff;
+    return faint & _mm512_cmplt_epi32_mask(_mm512_srli_epi32(sums, 23), noticed);
+}
+
+static int split_doubtful(const float *totals, ptrdiff_t outputs, ptrdiff_t pixels,
+                          const cyc_split_range *output_range, const cyc_split_range *pixel_range, uint32_t *lanes) {
+    const int32_t least_output = least_of(output_range->least, outputs);
+    const int32_t least_pixel = least_of(pixel_range->least, pixels);
+    const int tiny = least_output < LEAST_EXPONENT || least_pixel < LEAST_EXPONENT ||
+                     least_output + least_pixel < LEAST_PRODUCT_EXPONENT;
+    const __m512i infinite = _mm512_set1_epi32(INFINITE << 16);
     uint32_t found = 0;
     for (ptrdiff_t output = 0; output < outputs; output++, totals += CYC_SPLIT_TILE) {
-        const __mmask16 low = _mm512_mask_cmpge_epi32_mask(first_lanes(pixels), magnitudes(totals), infinite);
-        const __mmask16 high =
-            _mm512_mask_cmpge_epi32_mask(first_lanes(pixels - LANES), magnitudes(totals + LANES), infinite);
-        lanes[output] = low | (uint32_t)high << LANES;
-        if (faint) {
-            for (ptrdiff_t i = 0; i < pixels; i += LANES) {
-                const __mmask16 inside = first_lanes(pixels - i);
-                const __m512i exponent = _mm512_loadu_si512(pixel_least + i);
-                const __m512i bound = _mm512_set1_epi32(LEAST_PRODUCT_EXPONENT - output_least[output]);
-                __mmask16 doubtful = _mm512_mask_cmplt_epi32_mask(inside, exponent, _mm512_max_epi32(bound, tiny));
-                if (output_least[output] < LEAST_EXPONENT) doubtful = inside;
-                lanes[output] |= (uint32_t)doubtful << i;
+        lanes[output] = 0;
+        for (ptrdiff_t i = 0; i < pixels; i += LANES) {
+            const __mmask16 inside = first_lanes(pixels - i);
+            const __m512i sums = magnitudes(totals + i);
+            __mmask16 doubtful = _mm512_mask_cmpge_epi32_mask(inside, sums, infinite);
+            if (doubtful) { /* the sum of a NaN, and of anything, is NaN */
+                const __m512i most = _mm512_loadu_si512(pixel_range->most + i);
+                doubtful &= _mm512_cmple_epi32_mask(most, _mm512_set1_epi32(INFINITE));
+                if (output_range->most[output] > INFINITE) doubtful = 0;
             }
+            if (tiny)
+                doubtful |= inside & faint_lanes(sums, output_range->least[output], output_range->most[output],
+                                                 _mm512_loadu_si512(pixel_range->least + i),
+                                                 _mm512_loadu_si512(pixel_range->most + i));
+            lanes[output] |= (uint32_t)doubtful << i;
         }
         found |= lanes[output];
     }

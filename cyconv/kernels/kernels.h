@@ -14,15 +14,6 @@
 
 #include "transforms.h"
 
-/* Products of parts (cyc_split) sum so many terms before the sums are added to the totals: as many additions to a sum
- * as 64 terms of single products make, and a sixth for each of the small parts. Steps of them go by together. */
-#define CYC_SPLIT_CHUNK 512
-#define CYC_SPLIT_STEP 32
-#define CYC_SPLIT_TILE 32 /* outputs, and pixels, of a tile: two tile registers each way */
-#define CYC_SPLIT_PARTS 3 /* of a float32, at most */
-/* Bytes of a step of the weights of a panel, or of the pixels of a tile. */
-#define CYC_SPLIT_STEP_BYTES(parts) ((parts) * CYC_SPLIT_TILE * CYC_SPLIT_STEP * 2)
-
 /* Every sum over k runs in chunks of this many terms; a chunk starts at zero, the chunk sums add up
  * in order. It bounds the rounding error (docs/architecture.md) and is part of every result: a
  * different length gives different bits. */
@@ -328,65 +319,8 @@ typedef struct {
     cyc_fft_multiply_fn fft_multiply;
 } cyc_kernels;
 
-/* Products of parts, on matrix units that multiply bfloat16 and add up float32.
- *
- * A number is the sum of `parts` bfloat16, each of which takes the next eight bits: three of them are a float32, two a
- * float16, one a bfloat16. Products of the parts i and j with i + j < 3 are made, of a float32 six; those left out are
- * less than 2^-22 of the product. All of that holds for numbers that are finite and not tiny: `doubtful` finds the
- * results for which it may not.
- *
- * Terms go by in steps of CYC_SPLIT_STEP, of which two, half a step apart, make a pair of 32 bits. Weights are
- * [step][part][output][pair], pixels [step][part][pair][pixel], of CYC_SPLIT_TILE outputs and pixels, aligned to 64
- * bytes; the last step ends with zeros. `least` is, for each output or pixel, the least exponent, as stored in a
- * float32, of what is not zero, CYC_SPLIT_NO_EXPONENT where nothing is. The functions lower those that they find
- * there.
- */
-#define CYC_SPLIT_NO_EXPONENT 511
-
-/* Whether this process may use the matrix unit, for which it asks thereby: before any of the other functions. */
-typedef int (*cyc_split_granted_fn)(void);
-
-/* Split weights, row i of them at weight + i * pitch, i < rows. */
-typedef void (*cyc_split_weights_fn)(const float *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t terms,
-                                     ptrdiff_t parts, void *out, int32_t *least);
-
-/* Gather and split the pixels of a tile, of which there are `pixel_count`: copies are of as many elements as lie between
- * their places, and nothing else is read. */
-typedef void (*cyc_split_pixels_fn)(const cyc_gather_args *, ptrdiff_t pixel_count, ptrdiff_t parts, void *out,
-                                    int32_t *least);
-
-/* totals[output][pixel] = the sums over all steps, of a tile of at most CYC_SPLIT_TILE pixels; added to what is there
- * with `carry`. Steps count from a multiple of the chunk. What lies behind the last output and the last pixel is not
- * defined. Tiles of as many outputs go by between cyc_split_begin_fn and cyc_split_end_fn, which set up the matrix unit
- * of the calling thread and leave it. */
-typedef struct {
-    const void *weights;
-    const void *pixels;
-    ptrdiff_t outputs, pixel_count;
-    ptrdiff_t steps, parts;
-    float *totals;
-    int carry;
-    const char *ahead;     /* memory to be read soon: */
-    ptrdiff_t ahead_lines; /* so many lines of it are fetched with each step */
-} cyc_split_args;
-typedef void (*cyc_split_begin_fn)(ptrdiff_t outputs);
-typedef void (*cyc_split_end_fn)(void);
-typedef void (*cyc_split_multiply_fn)(const cyc_split_args *);
-
-/* Which results of a tile are not finite, or may have lost parts that are too small for a bfloat16 or a product: a bit
- * of lanes[output] for each of the `pixels`; whether there are any. */
-typedef int (*cyc_split_doubtful_fn)(const float *totals, ptrdiff_t outputs, ptrdiff_t pixels,
-                                     const int32_t *output_least, const int32_t *pixel_least, uint32_t *lanes);
-
-typedef struct {
-    cyc_split_granted_fn granted;
-    cyc_split_weights_fn weights;
-    cyc_split_pixels_fn pixels;
-    cyc_split_begin_fn begin;
-    cyc_split_multiply_fn multiply;
-    cyc_split_end_fn end;
-    cyc_split_doubtful_fn doubtful;
-} cyc_split;
+/* Products of parts (split.h). */
+typedef struct cyc_split cyc_split;
 
 typedef struct {
     const char *name;

@@ -1,0 +1,107 @@
+"""NumPy arrays as the engine sees them: pointers, strides in bytes, and how elements are converted."""
+
+cimport numpy as np
+
+from cyconv._kernels cimport *
+from cyconv._task cimport Destination
+from cyconv._window cimport Source
+
+np.import_array()
+
+
+# The dtype of an array that needs no conversion, for each compute dtype.
+cdef int[CYC_COMPUTE_DTYPES] MEMORY_DTYPES = [CYC_FLOAT32, CYC_FLOAT64, CYC_UINT32, CYC_UINT64]
+
+# result dtype: (compute dtype, dtype of an element in memory, elements of a value)
+RESULT_DTYPES = {
+    "float16": (CYC_F32, CYC_FLOAT16, 1),
+    "bfloat16": (CYC_F32, CYC_BFLOAT16, 1),
+    "float32": (CYC_F32, CYC_FLOAT32, 1),
+    "float64": (CYC_F64, CYC_FLOAT64, 1),
+    "complex64": (CYC_F32, CYC_FLOAT32, 2),
+    "complex128": (CYC_F64, CYC_FLOAT64, 2),
+    "int8": (CYC_U32, CYC_INT8, 1),
+    "uint8": (CYC_U32, CYC_UINT8, 1),
+    "int16": (CYC_U32, CYC_INT16, 1),
+    "uint16": (CYC_U32, CYC_UINT16, 1),
+    "int32": (CYC_U32, CYC_INT32, 1),
+    "uint32": (CYC_U32, CYC_UINT32, 1),
+    "int64": (CYC_U64, CYC_INT64, 1),
+    "uint64": (CYC_U64, CYC_UINT64, 1),
+}
+
+
+cdef int memory_dtype(int dtype) noexcept nogil:
+    """The dtype of an array that needs no conversion, for a compute dtype."""
+    return MEMORY_DTYPES[dtype]
+
+
+cdef int array_dtype(np.ndarray array) except -1:
+    """The dtype of an element in memory; of a complex array, that of its parts."""
+    cdef int number = np.PyArray_TYPE(array)
+    if number == np.NPY_FLOAT32 or number == np.NPY_COMPLEX64:
+        return CYC_FLOAT32
+    if number == np.NPY_FLOAT64 or number == np.NPY_COMPLEX128:
+        return CYC_FLOAT64
+    return RESULT_DTYPES[array.dtype.name][1]
+
+
+cdef int split_parts(int dtype) noexcept nogil:
+    """How many bfloat16, of eight bits, have those of a value of this dtype."""
+    return 2 if dtype == CYC_FLOAT16 else 1 if dtype == CYC_BFLOAT16 else 3
+
+
+cdef void set_source(
+    Source *source, np.ndarray input, Py_ssize_t leading, cyc_load_fn load, int parts
+) noexcept:
+    """Describe the input; `leading` axes of four are missing, with a single entry each."""
+    source.data = np.PyArray_BYTES(input)
+    source.batch_bytes = np.PyArray_STRIDE(input, 0) if leading == 0 else 0
+    source.channel_bytes = np.PyArray_STRIDE(input, 1 - leading) if leading < 2 else 0
+    source.row_bytes = np.PyArray_STRIDE(input, 2 - leading)
+    source.column_bytes = np.PyArray_STRIDE(input, 3 - leading)
+    source.parts = parts
+    source.part_bytes = np.PyArray_ITEMSIZE(input) // 2
+    source.load = load
+
+
+cdef bint is_readable(
+    np.ndarray input, const Source *source, int input_dtype, int dtype, Py_ssize_t item
+) noexcept:
+    """Whether elements are of the compute dtype, aligned, and side by side in a row."""
+    return (
+        input_dtype == MEMORY_DTYPES[dtype]
+        and source.parts == 1
+        and source.column_bytes == item
+        and source.row_bytes % item == 0
+        and source.channel_bytes % item == 0
+        and np.PyArray_ISALIGNED(input)
+    )
+
+
+cdef void set_destination(
+    Destination *to, np.ndarray out, Py_ssize_t leading, const cyc_kernels *kernels, int dtype, int parts,
+    int activation, bint floating_sums
+) noexcept:
+    """Describe the result; a kernel writes it directly where it is laid out as kernels write."""
+    cdef Py_ssize_t item = kernels.item
+    to.data = np.PyArray_BYTES(out)
+    to.batch_bytes = np.PyArray_STRIDE(out, 0) if leading == 0 else 0
+    to.channel_bytes = np.PyArray_STRIDE(out, 1 - leading) if leading < 2 else 0
+    to.row_bytes = np.PyArray_STRIDE(out, 2 - leading)
+    to.column_bytes = np.PyArray_STRIDE(out, 3 - leading)
+    to.parts = parts
+    to.part_bytes = np.PyArray_ITEMSIZE(out) // 2
+    to.activation = activation
+    to.floating = CYC_FLOAT16 <= dtype <= CYC_FLOAT64
+    to.store = kernels.store[dtype]
+    to.out_pitch = to.channel_bytes // item
+    to.direct = (
+        np.PyArray_ITEMSIZE(out) == item
+        and parts == 1
+        and (to.column_bytes == item or np.PyArray_DIM(out, 3 - leading) == 1)
+        and to.channel_bytes % item == 0
+        and np.PyArray_ISALIGNED(out)
+        and to.floating == floating_sums
+        and (to.floating or activation == CYC_NO_ACTIVATION)
+    )
