@@ -317,8 +317,9 @@ cdef extern from "kernels/split.h" nogil:
         Py_ssize_t pixel_count
         Py_ssize_t steps
         Py_ssize_t parts
+        float *sums
+        int resume
         float *totals
-        int carry
         const char *ahead
         Py_ssize_t ahead_lines
 

@@ -18,6 +18,7 @@ from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport (
     CYC_CHUNK,
     CYC_MAX_COPIES,
+    CYC_SPLIT_CHUNK,
     CYC_SPLIT_STEP,
     CYC_SPLIT_TILE,
     cyc_copy,
@@ -32,7 +33,15 @@ from cyconv._kernels cimport (
 from cyconv._panels cimport split_panel, split_ranges
 from cyconv._plan cimport Plan
 from cyconv._run_tiles cimport store_tile
-from cyconv._split cimport DIRECT_OUTPUTS, DIRECT_TERMS, DoubtfulTile, clear_range, split_bytes
+from cyconv._split cimport (
+    DIRECT_OUTPUTS,
+    DIRECT_TERMS,
+    DoubtfulTile,
+    clear_range,
+    keeps_totals,
+    near_end,
+    split_bytes,
+)
 from cyconv._task cimport Operands, Task, channel_address, prepare_window, window_in_input
 from cyconv._tiles cimport Spot, SpanList, fill_offsets, place_spots
 from cyconv._winograd_outputs cimport fill_chunks
@@ -42,7 +51,8 @@ cdef struct Scratch:
     char *window
     char *terms_window  # that, or the input in its place, at the first channel of the terms in use
     bint in_place
-    float *totals  # [output][pixel], with several blocks of terms [panel of the task][tile][output][pixel]
+    float *totals  # [output][pixel], if kept [tile], with several blocks of terms [panel of the task][tile]
+    float *sums  # of a chunk but the first, [tile]
     char *pixels  # [tile], split
     cyc_split_range *pixel_ranges  # [tile]
     cyc_split_range *weight_ranges  # [panel of the task], where the task packs them
@@ -194,31 +204,40 @@ cdef void run_panel(
     bint last
 ) noexcept nogil:
     """All tiles of a block for one panel and one block of terms."""
-    cdef Py_ssize_t index, tile_bytes = split_bytes(plan, terms)
+    cdef Py_ssize_t steps = ceil_div(terms, CYC_SPLIT_STEP), step = 0, end, index
+    cdef Py_ssize_t step_bytes = split_bytes(plan, 1), chunk_steps = CYC_SPLIT_CHUNK // CYC_SPLIT_STEP
+    cdef Py_ssize_t tile = CYC_SPLIT_TILE * CYC_SPLIT_TILE if keeps_totals(plan) else 0
+    cdef float *totals = scratch.totals
+    cdef bint adds
     cdef cyc_split_args args
-    args.weights = weights
+    if plan.term_blocks > 1:
+        totals += (panel - task.panel) * scratch.spot_count * tile
     args.outputs = min(plan.panel_width, plan.problem.out_channels - panel * plan.panel_width)
-    args.steps = ceil_div(terms, CYC_SPLIT_STEP)
     args.parts = plan.problem.split_parts
-    args.totals = scratch.totals
-    args.carry = not first
     args.ahead = ahead
     args.ahead_lines = 0
     if ahead != NULL:
-        args.ahead_lines = ceil_div(tile_bytes, CACHE_LINE * args.steps * scratch.spot_count)
-    if plan.term_blocks > 1:
-        args.totals += (panel - task.panel) * scratch.spot_count * CYC_SPLIT_TILE * CYC_SPLIT_TILE
+        args.ahead_lines = ceil_div(step_bytes, CACHE_LINE * scratch.spot_count)
     scratch.doubtful_count = 0
     plan.isa.split.begin(args.outputs)
-    for index in range(scratch.spot_count):
-        args.pixels = scratch.pixels + index * tile_bytes
-        args.pixel_count = scratch.spots[index].pixels
-        plan.isa.split.multiply(&args)
-        if last:  # the sums are near
-            finish_tile(plan, operands, task, scratch, panel, weights_range, index, args.totals)
-        if plan.term_blocks > 1:
-            args.totals += CYC_SPLIT_TILE * CYC_SPLIT_TILE
-        args.ahead += args.steps * args.ahead_lines * CACHE_LINE
+    while step < steps:
+        end = near_end(plan, step, steps)
+        adds = step >= chunk_steps or not first
+        args.weights = weights + step * step_bytes
+        args.steps = end - step
+        args.resume = step % chunk_steps > 0
+        for index in range(scratch.spot_count):
+            args.pixels = scratch.pixels + (index * steps + step) * step_bytes
+            args.pixel_count = scratch.spots[index].pixels
+            args.sums = (scratch.sums if adds else totals) + index * tile
+            args.totals = NULL
+            if adds and (end % chunk_steps == 0 or end == steps):
+                args.totals = totals + index * tile
+            plan.isa.split.multiply(&args)
+            args.ahead += args.steps * args.ahead_lines * CACHE_LINE
+            if last and end == steps:  # the sums are near
+                finish_tile(plan, operands, task, scratch, panel, weights_range, index, totals + index * tile)
+        step = end
     plan.isa.split.end()
     if scratch.doubtful_count:
         store_doubtful(plan, operands, task, scratch, panel)
@@ -260,7 +279,8 @@ cdef void run_split_task(const Plan *plan, const Operands *operands, const Task 
     cdef Py_ssize_t lists, index
     scratch.window = memory
     scratch.totals = <float *>(scratch.window + plan.window_bytes)
-    scratch.pixels = <char *>scratch.totals + plan.totals_bytes
+    scratch.sums = <float *>(<char *>scratch.totals + plan.totals_bytes)
+    scratch.pixels = <char *>scratch.sums + plan.sums_bytes
     scratch.panel = scratch.pixels + plan.pixels_bytes
     scratch.direct_panel = <float *>(scratch.panel + plan.panel_bytes)
     scratch.direct_pixels = scratch.direct_panel + DIRECT_TERMS * DIRECT_OUTPUTS

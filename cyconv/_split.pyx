@@ -117,7 +117,12 @@ cdef void size_split_scratch(Plan *plan) noexcept nogil:
     """Bytes of each part of a thread's scratch."""
     cdef Py_ssize_t item = plan.kernels.item, tile = CYC_SPLIT_TILE, slack = 2 * tile * item  # read past the end
     plan.window_bytes = round_up(plan.channel_block * plan.window.channel_pitch * item + slack, ALIGNMENT)
-    plan.totals_bytes = tile * tile * item * (plan.spots * plan.panel_block if plan.term_blocks > 1 else 1)
+    if keeps_totals(plan):
+        plan.totals_bytes = tile * tile * item * plan.spots * (plan.panel_block if plan.term_blocks > 1 else 1)
+    else:
+        plan.totals_bytes = tile * tile * item
+    if plan.terms > CYC_SPLIT_CHUNK:
+        plan.sums_bytes = tile * tile * item * plan.spots
     plan.pixels_bytes = plan.spots * split_bytes(plan, plan.term_block)
     plan.ranges_bytes = (plan.spots + plan.panel_block) * sizeof(cyc_split_range)
     if plan.packs_in_task:
@@ -129,7 +134,7 @@ cdef void size_split_scratch(Plan *plan) noexcept nogil:
     plan.direct_bytes = round_up(DIRECT_TERMS * (DIRECT_OUTPUTS + tile) * item + slack, ALIGNMENT)
     plan.doubtful_bytes = round_up(plan.spots * sizeof(DoubtfulTile), ALIGNMENT)
     plan.scratch_bytes = (
-        plan.window_bytes + plan.totals_bytes + plan.pixels_bytes + plan.panel_bytes + plan.direct_bytes
-        + plan.doubtful_bytes + plan.ranges_bytes + plan.offsets_bytes + plan.spots_bytes + plan.edges_bytes
+        plan.window_bytes + plan.totals_bytes + plan.sums_bytes + plan.pixels_bytes + plan.panel_bytes
+        + plan.direct_bytes + plan.doubtful_bytes + plan.ranges_bytes + plan.offsets_bytes + plan.spots_bytes + plan.edges_bytes
         + plan.spans_bytes
     )

@@ -261,6 +261,14 @@ CYC_INLINE void multiply_step(const char *weights, const char *pixels, const int
     multiply_tiles(tall, wide);
 }
 
+CYC_INLINE void begin_sums(const float *sums, const int tall, const int wide) {
+    const float *const lower = sums + TILE_ROWS * CYC_SPLIT_TILE;
+    _tile_loadd(0, sums, 128);
+    if (wide) _tile_loadd(1, sums + LANES, 128);
+    if (tall) _tile_loadd(2, lower, 128);
+    if (tall && wide) _tile_loadd(3, lower + LANES, 128);
+}
+
 CYC_INLINE void store_sums(float *sums, const int tall, const int wide) {
     float *const lower = sums + TILE_ROWS * CYC_SPLIT_TILE;
     _tile_stored(0, sums, 128);
@@ -270,32 +278,28 @@ CYC_INLINE void store_sums(float *sums, const int tall, const int wide) {
 }
 
 CYC_INLINE void multiply_shape(const cyc_split_args *args, const int parts, const int tall, const int wide) {
-    enum { CHUNK_STEPS = CYC_SPLIT_CHUNK / CYC_SPLIT_STEP };
-    float sums[CYC_SPLIT_TILE * CYC_SPLIT_TILE] __attribute__((aligned(64)));
     const char *weights = (const char *)args->weights, *pixels = (const char *)args->pixels;
     const ptrdiff_t vectors = args->outputs * (CYC_SPLIT_TILE / LANES);
     const char *ahead = args->ahead;
-    float *const totals = args->totals;
-    int carry = args->carry;
-    for (ptrdiff_t step = 0; step < args->steps; step += CHUNK_STEPS) {
-        const ptrdiff_t left = args->steps - step, count = left < CHUNK_STEPS ? left : CHUNK_STEPS;
+    float *const sums = args->sums, *const totals = args->totals;
+    if (args->resume) {
+        begin_sums(sums, tall, wide);
+    } else {
         _tile_zero(0);
         if (wide) _tile_zero(1);
         if (tall) _tile_zero(2);
         if (tall && wide) _tile_zero(3);
-        for (ptrdiff_t i = 0; i < count; i++) {
-            for (ptrdiff_t line = 0; line < args->ahead_lines; line++, ahead += LINE_BYTES) CYC_PREFETCH_FAR(ahead);
-            multiply_step(weights, pixels, parts, tall, wide);
-            weights += CYC_SPLIT_STEP_BYTES(parts), pixels += CYC_SPLIT_STEP_BYTES(parts);
-        }
-        store_sums(carry ? sums : totals, tall, wide);
-        if (carry) {
-            for (ptrdiff_t i = 0; i < vectors; i += wide ? 1 : 2)
-                _mm512_store_ps(totals + i * LANES, _mm512_add_ps(_mm512_load_ps(totals + i * LANES),
-                                                                  _mm512_load_ps(sums + i * LANES)));
-        }
-        carry = 1;
     }
+    for (ptrdiff_t i = 0; i < args->steps; i++) {
+        for (ptrdiff_t line = 0; line < args->ahead_lines; line++, ahead += LINE_BYTES) CYC_PREFETCH_FAR(ahead);
+        multiply_step(weights, pixels, parts, tall, wide);
+        weights += CYC_SPLIT_STEP_BYTES(parts), pixels += CYC_SPLIT_STEP_BYTES(parts);
+    }
+    store_sums(sums, tall, wide);
+    if (totals == NULL) return;
+    for (ptrdiff_t i = 0; i < vectors; i += wide ? 1 : 2)
+        _mm512_store_ps(totals + i * LANES,
+                        _mm512_add_ps(_mm512_load_ps(totals + i * LANES), _mm512_load_ps(sums + i * LANES)));
 }
 
 CYC_INLINE void multiply_parts(const cyc_split_args *args, const int parts) {
@@ -339,6 +343,17 @@ CYC_INLINE __mmask16 faint_lanes(__m512i sums, int32_t least, int32_t most, __m5
     return faint & _mm512_cmplt_epi32_mask(_mm512_srli_epi32(sums, 23), noticed);
 }
 
+/* Whether some of these sums, of whole vectors, are not finite. */
+CYC_INLINE int overflows(const float *totals, ptrdiff_t outputs, ptrdiff_t pixels) {
+    __m512i most[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    for (ptrdiff_t output = 0; output < outputs; output++, totals += CYC_SPLIT_TILE) {
+        most[0] = _mm512_max_epi32(most[0], magnitudes(totals));
+        if (pixels > LANES) most[1] = _mm512_max_epi32(most[1], magnitudes(totals + LANES));
+    }
+    const __m512i infinite = _mm512_set1_epi32(INFINITE << 16);
+    return _mm512_cmpge_epi32_mask(_mm512_max_epi32(most[0], most[1]), infinite) != 0;
+}
+
 static int split_doubtful(const float *totals, ptrdiff_t outputs, ptrdiff_t pixels,
                           const cyc_split_range *output_range, const cyc_split_range *pixel_range, uint32_t *lanes) {
     const int32_t least_output = least_of(output_range->least, outputs);
@@ -347,6 +362,7 @@ static int split_doubtful(const float *totals, ptrdiff_t outputs, ptrdiff_t pixe
                      least_output + least_pixel < LEAST_PRODUCT_EXPONENT;
     const __m512i infinite = _mm512_set1_epi32(INFINITE << 16);
     uint32_t found = 0;
+    if (!tiny && !overflows(totals, outputs, pixels)) return 0;
     for (ptrdiff_t output = 0; output < outputs; output++, totals += CYC_SPLIT_TILE) {
         lanes[output] = 0;
         for (ptrdiff_t i = 0; i < pixels; i += LANES) {

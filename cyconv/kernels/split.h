@@ -45,17 +45,18 @@ typedef void (*cyc_split_weights_fn)(const float *weight, ptrdiff_t pitch, ptrdi
 typedef void (*cyc_split_pixels_fn)(const cyc_gather_args *, ptrdiff_t pixel_count, ptrdiff_t parts, void *out,
                                     cyc_split_range *range);
 
-/* totals[output][pixel] = the sums over all steps, of a tile of at most CYC_SPLIT_TILE pixels; added to what is there
- * with `carry`. Steps count from a multiple of the chunk. What lies behind the last output and the last pixel is not
- * defined. Tiles of as many outputs go by between cyc_split_begin_fn and cyc_split_end_fn, which set up the matrix unit
- * of the calling thread and leave it. */
+/* sums[output][pixel] = the sums over so many steps, of a tile of at most CYC_SPLIT_TILE pixels; those that are there
+ * go on with `resume`. With `totals` they are added to these, as the sums of a whole chunk. What lies behind the last
+ * output and the last pixel is not defined. Tiles of as many outputs go by between cyc_split_begin_fn and
+ * cyc_split_end_fn, which set up the matrix unit of the calling thread and leave it. Both are aligned to 64 bytes. */
 typedef struct {
     const void *weights;
     const void *pixels;
     ptrdiff_t outputs, pixel_count;
     ptrdiff_t steps, parts;
-    float *totals;
-    int carry;
+    float *sums;
+    int resume;
+    float *totals;         /* or NULL */
     const char *ahead;     /* memory to be read soon: */
     ptrdiff_t ahead_lines; /* so many lines of it are fetched with each step */
 } cyc_split_args;
