@@ -69,7 +69,7 @@ def convolve(
         check_bias_shape(b.shape, shapes)
     if out is None:
         check_bytes(shapes.output_shape, result.itemsize, "the output")
-        y = returned = np.empty(shapes.result_shape, result)
+        y = returned = _engine.empty(shapes.result_shape, result)
     else:
         y, returned = check_out(out, shapes.result_shape, result), out
 

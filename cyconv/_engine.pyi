@@ -10,6 +10,7 @@ from ._held import HeldWeight
 __all__ = [
     "available_isas",
     "convolve",
+    "empty",
     "fma_peak",
     "get_num_threads",
     "isa_name",
@@ -33,6 +34,7 @@ class _Plan(TypedDict):
     scratch_bytes: int
     flops: int
 
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]: ...
 def convolve(
     input: NDArray[Any],
     weight: NDArray[Any] | HeldWeight,

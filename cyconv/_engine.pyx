@@ -8,7 +8,15 @@ import os
 cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
 
-from cyconv._arrays cimport array_dtype, is_readable, memory_dtype, set_destination, set_source, split_parts
+from cyconv._arrays cimport (
+    array_dtype,
+    empty_result,
+    is_readable,
+    memory_dtype,
+    set_destination,
+    set_source,
+    split_parts,
+)
 from cyconv._fft cimport held_spectra_bytes
 from cyconv._fft_run cimport run_fft
 from cyconv._held cimport HeldWeight
@@ -44,6 +52,7 @@ from cyconv._threads import get_num_threads, openmp_runtime, set_num_threads
 __all__ = [
     "available_isas",
     "convolve",
+    "empty",
     "fma_peak",
     "get_num_threads",
     "isa_name",
@@ -222,6 +231,27 @@ cdef int execute(
     if status != 0:
         raise MemoryError("cannot allocate scratch memory for conv2d")
     return 0
+
+
+def empty(tuple shape, np.dtype dtype):
+    """A C-contiguous array of undefined values, which begins with a cache line if it is large.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of at most four axes.
+    dtype : dtype
+        In native byte order.
+
+    Returns
+    -------
+    ndarray
+    """
+    cdef np.npy_intp sizes[4]
+    cdef int axis
+    for axis in range(len(shape)):
+        sizes[axis] = shape[axis]
+    return empty_result(<int>len(shape), sizes, dtype)
 
 
 def convolve(

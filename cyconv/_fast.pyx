@@ -11,6 +11,7 @@ from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZ
 from cpython.unicode cimport PyUnicode_CheckExact
 from libc.string cimport memset
 
+from cyconv._arrays cimport empty_result
 from cyconv._engine cimport execute
 from cyconv._held cimport HeldWeight
 from cyconv._kernels cimport *
@@ -193,7 +194,7 @@ def convolve_plain(
             return None
 
     if out is None:
-        y = np.PyArray_EMPTY(<int>(4 - leading), shape + leading, number, 0)
+        y = empty_result(<int>(4 - leading), shape + leading, x.dtype)
     else:
         if not plain_array(out, number) or not np.PyArray_ISWRITEABLE(<np.ndarray>out):
             return None

@@ -1,4 +1,7 @@
-"""``out=`` takes any writable strides, overlaps nothing in effect, and is untouched on an error."""
+"""``out=`` takes any writable strides, overlaps nothing in effect, and is untouched on an error.
+
+Without it large results begin with a cache line.
+"""
 
 from __future__ import annotations
 
@@ -202,3 +205,19 @@ def test_nothing_is_written_on_an_error(arguments: dict, rng):
     with pytest.raises((TypeError, ValueError)):
         cyconv.conv2d(x, w, **arguments, out=out)
     assert np.isnan(out).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "complex64", "int32", "uint8"])
+def test_large_results_begin_with_a_cache_line(dtype):
+    x, weight = np.ones((1, 3, 130, 130), dtype), np.ones((4, 3, 3, 3), dtype)
+    for y in (
+        cyconv.conv2d(x, weight),
+        cyconv.conv2d(x[0], weight),
+        cyconv.conv2d(x, weight, stride=[1, 1]),
+    ):
+        assert y.ctypes.data % 64 == 0
+        assert y.flags.c_contiguous
+        assert y.flags.writeable
+        assert type(y) is np.ndarray
+        assert y.dtype == dtype
+        assert (y == 27).all()
