@@ -147,7 +147,8 @@ CYC_INLINE void CYC_NAME(transform_dilated)(const cyc_winograd_input_args *args,
     for (ptrdiff_t begin = 0; begin < tiles; begin += strip) {
         const ptrdiff_t end = tiles - begin < strip ? tiles : begin + strip;
         const ptrdiff_t last = (end - 1 - begin) / dilation * dilation; /* the last period */
-        for (ptrdiff_t x = 0; x < CYC_WINOGRAD_OUT * last + CYC_WINOGRAD_IN * dilation; x += LANES) {
+        ptrdiff_t x = 0;
+        for (; x < CYC_WINOGRAD_OUT * last + CYC_WINOGRAD_IN * dilation; x += LANES) {
             CYC_VECTOR in[CYC_WINOGRAD_IN], half[CYC_WINOGRAD_IN];
             CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++)
                 in[i] = CYC_OP(load)(row + CYC_WINOGRAD_OUT * begin + i * step + x);
@@ -155,6 +156,8 @@ CYC_INLINE void CYC_NAME(transform_dilated)(const cyc_winograd_input_args *args,
             CYC_NAME(winograd_input_1d)(in, half);
             CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) CYC_OP(store)(lines[i] + x, half[i]);
         }
+        /* read by lanes past the last period: what the stack holds there, as numbers, may be subnormal, which is slow */
+        CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) CYC_OP(store)(lines[i] + x, CYC_OP(zero)());
         CYC_NO_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) {
             for (ptrdiff_t first = begin; first < end; first += dilation) {
                 for (ptrdiff_t t = first; t < end && t < first + dilation; t += LANES) {
