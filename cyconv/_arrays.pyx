@@ -12,7 +12,7 @@ np.import_array()
 
 
 cdef enum:
-    LARGE_RESULT = 32 * 1024  # bytes: such a result takes longer than what its alignment costs, a fraction of a microsecond
+    LARGE_RESULT = 32 * 1024  # bytes: to compute so many takes much longer than to align them
 
 # The dtype of an array that needs no conversion, for each compute dtype.
 cdef int[CYC_COMPUTE_DTYPES] MEMORY_DTYPES = [CYC_FLOAT32, CYC_FLOAT64, CYC_UINT32, CYC_UINT64]

@@ -2,7 +2,8 @@
 
     for each block of terms          window of its channels, or the input in its place
       for each tile of pixels        its pixels gathered, a few terms at a time, and split
-      for each panel of outputs      its weights, split; with all tiles: six products, sums of chunks to the totals
+      for each panel of outputs      its weights, split; a few steps of them at a time, which stay near, with all tiles:
+                                     six products, sums of chunks to the totals
         after the last terms         epilogue: bias, activation, store
                                      tiles with doubtful results: direct sums in their place, then the epilogue
 

@@ -39,7 +39,7 @@ cdef inline Py_ssize_t split_bytes(const Plan *plan, Py_ssize_t terms) noexcept 
 
 
 cdef inline Py_ssize_t near_end(const Plan *plan, Py_ssize_t step, Py_ssize_t steps) noexcept nogil:
-    """Where the steps end that all tiles take from `step` on: those of a chunk, or of a part whose weights stay near."""
+    """Where the steps end that all tiles take from `step` on: a chunk, or a part of it whose weights stay near."""
     cdef Py_ssize_t chunk_steps = CYC_SPLIT_CHUNK // CYC_SPLIT_STEP
     cdef Py_ssize_t begin = step // chunk_steps * chunk_steps, count = min(chunk_steps, steps - begin)
     cdef Py_ssize_t bytes = count * CYC_SPLIT_STEP_BYTES(plan.problem.split_parts)

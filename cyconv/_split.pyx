@@ -135,6 +135,6 @@ cdef void size_split_scratch(Plan *plan) noexcept nogil:
     plan.doubtful_bytes = round_up(plan.spots * sizeof(DoubtfulTile), ALIGNMENT)
     plan.scratch_bytes = (
         plan.window_bytes + plan.totals_bytes + plan.sums_bytes + plan.pixels_bytes + plan.panel_bytes
-        + plan.direct_bytes + plan.doubtful_bytes + plan.ranges_bytes + plan.offsets_bytes + plan.spots_bytes + plan.edges_bytes
-        + plan.spans_bytes
+        + plan.direct_bytes + plan.doubtful_bytes + plan.ranges_bytes + plan.offsets_bytes + plan.spots_bytes
+        + plan.edges_bytes + plan.spans_bytes
     )
