@@ -48,7 +48,8 @@ typedef void (*cyc_split_pixels_fn)(const cyc_gather_args *, ptrdiff_t pixel_cou
 /* sums[output][pixel] = the sums over so many steps, of a tile of at most CYC_SPLIT_TILE pixels; those that are there
  * go on with `resume`. With `totals` they are added to these, as the sums of a whole chunk. What lies behind the last
  * output and the last pixel is not defined. Tiles of as many outputs go by between cyc_split_begin_fn and
- * cyc_split_end_fn, which set up the matrix unit of the calling thread and leave it. Both are aligned to 64 bytes. */
+ * cyc_split_end_fn, which set up the matrix unit of the calling thread and leave it. Sums and totals are aligned to 64
+ * bytes. */
 typedef struct {
     const void *weights;
     const void *pixels;
@@ -65,8 +66,8 @@ typedef void (*cyc_split_end_fn)(void);
 typedef void (*cyc_split_multiply_fn)(const cyc_split_args *);
 
 /* Which results of a tile are not finite without a NaN among their terms, or may have lost more than rounding does to
- * parts that are too small for a bfloat16, or products for a float32: a bit of lanes[output] for each of the pixels;
- * whether there are any. */
+ * parts that are too small for a bfloat16, or products for a float32: a bit of lanes[output] for each of the pixels.
+ * Whether there are any; if not, lanes are not defined. */
 typedef int (*cyc_split_doubtful_fn)(const float *totals, ptrdiff_t outputs, ptrdiff_t pixels,
                                      const cyc_split_range *output_range, const cyc_split_range *pixel_range,
                                      uint32_t *lanes);
