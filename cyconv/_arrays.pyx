@@ -39,8 +39,8 @@ RESULT_DTYPES = {
 cdef np.ndarray empty_result(int dimensions, np.npy_intp *shape, np.dtype dtype):
     """An array of undefined values, which begins with a cache line if it is large.
 
-    NumPy's own begin anywhere, so that each vector of 64 bytes is stored to two lines: 1x1 layers of few channels take
-    5 to 8% longer.
+    NumPy's own begin anywhere, so that each vector of 64 bytes is stored to two lines: layers of few terms for each
+    result take up to a fifth longer.
     """
     cdef np.npy_intp elements = 1, bytes
     cdef np.ndarray memory, result
