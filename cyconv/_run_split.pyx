@@ -12,7 +12,7 @@ by itself, from its own sum, weights and inputs, so that blocks do not change it
 """
 
 from libc.stdint cimport int32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from cyconv._gather cimport gather_tile, place_copies
 from cyconv._integers cimport CACHE_LINE, ceil_div
@@ -167,12 +167,13 @@ cdef void store_doubtful(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch, Py_ssize_t panel
 ) noexcept nogil:
     """Compute the doubtful results of a panel again, and store the tiles that have some."""
+    cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - panel * plan.panel_width)
     cdef Py_ssize_t index, row, column
     cdef DoubtfulTile *tile
     add_directly(plan, operands, task, scratch, panel)
     for index in range(scratch.doubtful_count):
         tile = scratch.doubtful + index
-        for row in range(CYC_SPLIT_TILE):
+        for row in range(outputs):
             if tile.lanes[row] == 0:
                 continue
             for column in range(CYC_SPLIT_TILE):
@@ -188,7 +189,6 @@ cdef void finish_tile(
     """Store a tile, or keep it until the panel is done, if some results are doubtful."""
     cdef DoubtfulTile *tile = scratch.doubtful + scratch.doubtful_count
     cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - panel * plan.panel_width)
-    memset(tile.lanes, 0, sizeof(tile.lanes))
     if plan.isa.split.doubtful(
         totals, outputs, scratch.spots[index].pixels, weights_range, scratch.pixel_ranges + index, tile.lanes
     ):

@@ -261,7 +261,7 @@ CYC_INLINE void multiply_step(const char *weights, const char *pixels, const int
     multiply_tiles(tall, wide);
 }
 
-CYC_INLINE void begin_sums(const float *sums, const int tall, const int wide) {
+CYC_INLINE void load_sums(const float *sums, const int tall, const int wide) {
     const float *const lower = sums + TILE_ROWS * CYC_SPLIT_TILE;
     _tile_loadd(0, sums, 128);
     if (wide) _tile_loadd(1, sums + LANES, 128);
@@ -283,7 +283,7 @@ CYC_INLINE void multiply_shape(const cyc_split_args *args, const int parts, cons
     const char *ahead = args->ahead;
     float *const sums = args->sums, *const totals = args->totals;
     if (args->resume) {
-        begin_sums(sums, tall, wide);
+        load_sums(sums, tall, wide);
     } else {
         _tile_zero(0);
         if (wide) _tile_zero(1);
