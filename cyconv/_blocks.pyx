@@ -33,7 +33,7 @@ from cyconv._plan cimport (
 )
 from cyconv._slots cimport MANY_REGISTERS, Terms, scalars_slots, vectors_slots, wants_near_panels
 from cyconv._tiles cimport count_spots
-from cyconv._window cimport ZEROS, Axis, reading_outputs
+from cyconv._window cimport ZEROS, Axis
 
 
 cdef enum:
@@ -133,10 +133,8 @@ cdef Py_ssize_t fullest_rows(const Plan *plan, Py_ssize_t most) noexcept nogil:
 
 cdef void find_inner(Axis *axis) noexcept nogil:
     """Set the outputs for which no tap reads padding."""
-    cdef Py_ssize_t unused
-    reading_outputs(axis, 0, &axis.inner, &unused)
-    reading_outputs(axis, axis.taps - 1, &unused, &axis.inner_end)
-    axis.inner_end = max(axis.inner, axis.inner_end)
+    axis.inner = axis.reading[0]
+    axis.inner_end = max(axis.inner, axis.reading_end[axis.taps - 1])
 
 
 cdef bint choose_in_place(Plan *plan) noexcept nogil:

@@ -28,8 +28,7 @@ from cyconv._slots cimport (
     scalars_slots,
     vectors_slots,
 )
-from cyconv._tiles cimport piece_end
-from cyconv._window cimport ZEROS, Axis, reading_outputs, reading_taps
+from cyconv._window cimport ZEROS, Axis, reading_taps
 
 
 cdef enum Reading:
@@ -50,6 +49,9 @@ cdef double GROUP_START_SLOTS = 250.0  # of a tile algorithm, beside what it tak
 cdef double TERM_SLOTS = 4.0
 cdef double TURNED_TERM_SLOTS = 8.0
 cdef double SPAN_SLOTS = 8.0
+# A flat tile that leaves out kernel rows begins a span for each channel: few terms later its loop ends, which is not
+# foreseen. Measured, of three rows the last or the first left out: 28 on AVX2, 47 on AVX-512.
+cdef double SPAN_START_SLOTS = 40.0
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
 # Of a row of the result, which cuts flat tiles in pieces, and of its store for each output channel.
 cdef double PIECES_SLOTS = 10.0
@@ -83,13 +85,33 @@ cdef double SKIP_SLOTS = 200
 cdef double FULL_TILE = 24
 
 
-cdef Py_ssize_t count_pieces(const Axis *axis) noexcept nogil:
-    """Pieces of an axis with different taps in the padding, as far as there are lists for."""
-    cdef Py_ssize_t output = 0, count = 0
-    while output < axis.out and count <= MAX_SPAN_LISTS:
-        output = piece_end(axis, output)
-        count += 1
-    return count
+cdef struct Pieces:
+    # Of an axis, whose outputs the same taps read: where each ends, and how many taps those are; as far as there are
+    # lists for them.
+    Py_ssize_t count
+    Py_ssize_t[MAX_SPAN_LISTS] end
+    Py_ssize_t[MAX_SPAN_LISTS] taps
+
+
+cdef Py_ssize_t find_pieces(const Axis *axis, Pieces *pieces) noexcept nogil:
+    """The pieces of an axis; how many.
+
+    From the last tap on, the outputs that begin and cease to read the input are in ascending order.
+    """
+    cdef Py_ssize_t first = axis.taps - 1, last = axis.taps - 1, output = 0, end
+    pieces.count = 0
+    while output < axis.out:
+        while first >= 0 and axis.reading[first] <= output:
+            first -= 1
+        while last >= 0 and axis.reading_end[last] <= output:
+            last -= 1
+        end = axis.reading[first] if first >= 0 else axis.out
+        output = min(end, axis.reading_end[last]) if last >= 0 else end
+        if pieces.count < <Py_ssize_t>MAX_SPAN_LISTS:
+            pieces.end[pieces.count] = output
+            pieces.taps[pieces.count] = max(<Py_ssize_t>0, last - first)
+        pieces.count += 1
+    return pieces.count
 
 
 cdef double least_tile_slots(const Plan *plan) noexcept nogil:
@@ -97,12 +119,15 @@ cdef double least_tile_slots(const Plan *plan) noexcept nogil:
     return GROUP_START_SLOTS + <double>TILE_START_SLOTS / plan.problem.groups
 
 
-cdef inline double start_slots(const Plan *plan, double term_slots) noexcept nogil:
+cdef double start_slots(const Plan *plan, double term_slots) noexcept nogil:
     """Of a tile algorithm whose tiles are chosen: its tables, and the weights if it has to pack them."""
+    cdef Py_ssize_t lists
     cdef double slots = least_tile_slots(plan)
+    cdef Pieces pieces
     slots += term_slots * plan.terms / plan.problem.groups
     if plan.skips:
-        slots += SPAN_SLOTS * count_pieces(&plan.rows) * plan.problem.in_channels * plan.problem.kernel[0]
+        lists = min(find_pieces(&plan.rows, &pieces), <Py_ssize_t>MAX_SPAN_LISTS)
+        slots += SPAN_SLOTS * lists * plan.problem.in_channels * plan.problem.kernel[0]
     if plan.problem.held:
         return slots
     return slots + PACK_SLOTS * plan.terms * plan.problem.out_channels
@@ -110,12 +135,11 @@ cdef inline double start_slots(const Plan *plan, double term_slots) noexcept nog
 
 cdef double read_share(const Axis *axis) noexcept nogil:
     """The share of taps that read the input, not zero padding, over all outputs of an axis."""
-    cdef Py_ssize_t tap, first, last, reads = 0
+    cdef Py_ssize_t tap, reads = 0
     if axis.mode != ZEROS:
         return 1.0
     for tap in range(axis.taps):
-        reading_outputs(axis, tap, &first, &last)
-        reads += max(0, last - first)
+        reads += max(0, axis.reading_end[tap] - axis.reading[tap])
     return <double>reads / axis.taps / axis.out
 
 
@@ -123,6 +147,30 @@ cdef double skipping_share(const Plan *plan, const Axis *axis) noexcept nogil:
     """The share of taps that remain when those over padding are left out; 1 where that does not pay."""
     cdef double share = read_share(axis)
     return share if (1 - share) * plan.terms * FULL_TILE > SKIP_SLOTS else 1.0
+
+
+cdef double flat_term_slots(
+    const Plan *plan, double slots, Py_ssize_t tiles, Py_ssize_t pixels, Py_ssize_t pitch
+) noexcept nogil:
+    """What is left of the slots of a term where flat tiles, of so many pixels, leave out kernel rows that none of their
+    rows reads. Rows lie `pitch` apart. Beyond the last list tiles take all taps.
+    """
+    cdef const Axis *axis = &plan.rows
+    cdef Py_ssize_t rows = min(axis.out, 1 + (pixels - 1 + pitch // 2) // pitch), last = axis.out - rows, tap, whole
+    cdef double starts = last + 1, reads = 0
+    cdef Pieces pieces
+    if find_pieces(axis, &pieces) > MAX_SPAN_LISTS:
+        return slots
+    for tap in range(axis.taps):  # the first rows of the tiles that have a use for it
+        reads += max(
+            <Py_ssize_t>0,
+            min(axis.reading_end[tap] - 1, last) - max(<Py_ssize_t>0, axis.reading[tap] - rows + 1) + 1
+        )
+    whole = min(axis.reading_end[axis.taps - 1] - 1, last) - max(<Py_ssize_t>0, axis.reading[0] - rows + 1) + 1
+    return (
+        slots * reads / axis.taps / starts
+        + SPAN_START_SLOTS * tiles * (1 - max(<Py_ssize_t>0, whole) / starts) / (axis.taps * plan.columns.taps)
+    )
 
 
 cdef inline bint may_gather(const Plan *plan) noexcept nogil:
@@ -223,6 +271,11 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
                 )
             if not plan.flat:
                 cost *= row_count * row_share
+            elif row_share < 1:
+                cost = flat_term_slots(
+                    plan, cost, ceil_div(pixel_vectors, vectors) * ceil_div(problem.out_channels, rows),
+                    vectors * lanes, columns if gathers else plan.window.row_pitch,
+                )
             if best < 0 or cost < best:
                 best = cost
                 plan.tile_rows = balanced(problem.out_channels, rows)
@@ -250,50 +303,90 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
     return cost + tile_window_slots(plan)
 
 
+cdef struct TurnedTerm:
+    # A term in tiles of up to so many vectors of all outputs, by the pixels that take part, of one that leaves out some
+    # too; negative: not known yet. Calls of small layers wait for the choice, which comes back to these few numbers for
+    # each tap of each tile.
+    Py_ssize_t vectors
+    double[CYC_MAX_TILE_ROWS + 1] slots
+    double[CYC_MAX_TILE_ROWS + 1] edge_slots
+
+
+cdef void find_term(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexcept nogil:
+    cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
+    cdef Py_ssize_t vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
+    cdef Py_ssize_t tiles = ceil_div(vectors, term.vectors)
+    term.slots[pixels] = vectors_slots(plan.kernels, pixels, vectors, term.vectors, &terms)
+    term.edge_slots[pixels] = max(term.slots[pixels], EDGE_SLOTS * tiles)
+    if plan.kernels.registers < MANY_REGISTERS:
+        term.edge_slots[pixels] += FEW_SUMS_EDGE_SLOTS * tiles
+
+
+cdef inline double term_slots(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexcept nogil:
+    if term.slots[pixels] < 0:
+        find_term(plan, term, pixels)
+    return term.slots[pixels]
+
+
+cdef inline double edge_term_slots(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexcept nogil:
+    if term.slots[pixels] < 0:
+        find_term(plan, term, pixels)
+    return term.edge_slots[pixels]
+
+
 cdef double turned_edge_slots(
-    const Plan *plan, Py_ssize_t column, Py_ssize_t pixels, Py_ssize_t out_vectors, Py_ssize_t vectors,
-    const Terms *terms, bint all_taps
+    const Plan *plan, TurnedTerm *term, Py_ssize_t column, Py_ssize_t pixels, bint all_taps
 ) noexcept nogil:
     """One channel and kernel row of a tile of pixels some of which read padding, all of them with `all_taps` too."""
+    cdef const Axis *columns = &plan.columns
     cdef Py_ssize_t tap, first, last, end = column + pixels, most = CYC_EDGE_ROWS(pixels)
     cdef double sum = 0
-    for tap in range(plan.columns.taps):
-        reading_outputs(&plan.columns, tap, &first, &last)
-        if all_taps or first < end and last > column:
-            first = min(most, max(<Py_ssize_t>0, first - column))
-            last = min(most, max(<Py_ssize_t>0, end - last))
-            sum += max(
-                vectors_slots(plan.kernels, pixels - first - last, out_vectors, vectors, terms),
-                EDGE_SLOTS * ceil_div(out_vectors, vectors),
-            )
-            if plan.kernels.registers < MANY_REGISTERS:
-                sum += FEW_SUMS_EDGE_SLOTS * ceil_div(out_vectors, vectors)
+    for tap in range(columns.taps):
+        if all_taps or columns.reading[tap] < end and columns.reading_end[tap] > column:
+            first = min(most, max(<Py_ssize_t>0, columns.reading[tap] - column))
+            last = min(most, max(<Py_ssize_t>0, end - columns.reading_end[tap]))
+            sum += edge_term_slots(plan, term, pixels - first - last)
     return sum
 
 
 cdef double turned_columns_slots(
-    const Plan *plan, Py_ssize_t columns, Py_ssize_t most, Py_ssize_t vectors, bint cut, bint all_taps
+    const Plan *plan, TurnedTerm *term, Py_ssize_t columns, Py_ssize_t most, bint all_taps
 ) noexcept nogil:
     """One channel and kernel row of a row of pixels, in tiles of up to `most` pixels."""
-    cdef Py_ssize_t out_vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
-    cdef Py_ssize_t column = 0, end, pixels, inside, inner = 0, inner_end = columns, unused
-    cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
+    cdef Py_ssize_t column = 0, pixels = balanced(columns, most), inside, inner = 0, inner_end = columns
     cdef double sum = 0
     if plan.skips and plan.columns.mode == ZEROS and not plan.flat:  # the columns for which no tap reads padding
-        reading_outputs(&plan.columns, 0, &inner, &unused)
-        reading_outputs(&plan.columns, plan.columns.taps - 1, &unused, &inner_end)
+        inner = plan.columns.reading[0]
+        inner_end = plan.columns.reading_end[plan.columns.taps - 1]
     while column < columns:
-        end = piece_end(&plan.columns, column) if cut else columns
-        pixels = balanced(end - column, most)
-        while column < end:
-            pixels = min(pixels, end - column)
-            inside = (min(end, inner_end) - column) // pixels if column >= inner else 0
-            if inside > 0:  # tiles that take all taps
-                sum += inside * plan.columns.taps * vectors_slots(plan.kernels, pixels, out_vectors, vectors, &terms)
-                column += inside * pixels
-            else:
-                sum += turned_edge_slots(plan, column, pixels, out_vectors, vectors, &terms, all_taps)
-                column += pixels
+        pixels = min(pixels, columns - column)
+        inside = (min(columns, inner_end) - column) // pixels if column >= inner else 0
+        if inside > 0:  # tiles that take all taps
+            sum += inside * plan.columns.taps * term_slots(plan, term, pixels)
+            column += inside * pixels
+        else:
+            sum += turned_edge_slots(plan, term, column, pixels, all_taps)
+            column += pixels
+    return sum
+
+
+cdef double turned_pieces_slots(
+    const Plan *plan, TurnedTerm *term, const Pieces *pieces, Py_ssize_t most
+) noexcept nogil:
+    """Likewise, of a row that is cut where a tap begins or ceases to read padding."""
+    cdef Py_ssize_t index, pixels, left, column = 0
+    cdef double slots, sum = 0
+    for index in range(pieces.count):
+        left = pieces.end[index] - column
+        pixels = balanced(left, most)
+        if pieces.taps[index] == plan.columns.taps:
+            slots = left // pixels * term_slots(plan, term, pixels)
+        else:
+            slots = left // pixels * edge_term_slots(plan, term, pixels)
+        if left % pixels:
+            slots += edge_term_slots(plan, term, left % pixels)
+        sum += pieces.taps[index] * slots
+        column = pieces.end[index]
     return sum
 
 
@@ -307,10 +400,14 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
     cdef bint edges = reading != GATHERED and skipping_share(plan, &plan.columns) < 1, can_cut = edges
     cdef bint all_taps = False
     cdef int cut, keeps
+    cdef TurnedTerm term
+    cdef Pieces row_pieces, pieces
     if reading == GATHERED_IN_ROWS and not edges and row_share == 1:
         return -1
     # tiles beyond the last list take all taps
-    if count_pieces(&plan.rows) * (count_pieces(&plan.columns) if can_cut else 1) > MAX_SPAN_LISTS:
+    if (
+        find_pieces(&plan.rows, &row_pieces) * (find_pieces(&plan.columns, &pieces) if can_cut else 1) > MAX_SPAN_LISTS
+    ):
         can_cut = False
         all_taps = True
         row_share = 1.0
@@ -323,13 +420,19 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
     if plan.flat:
         columns *= problem.out_size[0]
     plan.skips = edges or row_share < 1
-    for vectors in range(1, CYC_MAX_TILE_VECTORS + 1):
+    for vectors in range(1, min(<Py_ssize_t>CYC_MAX_TILE_VECTORS, out_vectors) + 1):
+        term.vectors = vectors
+        for rows in range(CYC_MAX_TILE_ROWS + 1):
+            term.slots[rows] = -1
         for keeps in range(2):
             rows = candidate_rows(plan.kernels, vectors, keeps)
-            if rows == 0 or vectors > out_vectors:
+            if rows == 0:
                 continue
             for cut in range(1 if can_cut else 0, -1, -1):
-                cost = turned_columns_slots(plan, columns, rows, vectors, cut, all_taps)
+                if cut:
+                    cost = turned_pieces_slots(plan, &term, &pieces, rows)
+                else:
+                    cost = turned_columns_slots(plan, &term, columns, rows, all_taps)
                 if best < 0 or cost < best:
                     best = cost
                     plan.cut = cut

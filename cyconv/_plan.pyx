@@ -27,7 +27,15 @@ from cyconv._kernels cimport (
 from cyconv._plan cimport block_pixels, plane_elements
 from cyconv._split cimport choose_split_blocks, size_split_scratch
 from cyconv._tiles cimport Spot, SpanList, fill_taps
-from cyconv._window cimport Axis, Run, layout_axis, shared_row_step, shared_row_stride, shared_row_pitch
+from cyconv._window cimport (
+    Axis,
+    Run,
+    find_reading,
+    layout_axis,
+    shared_row_pitch,
+    shared_row_step,
+    shared_row_stride,
+)
 
 
 cdef enum:
@@ -147,6 +155,7 @@ cdef void set_axis(Axis *axis, const Problem *problem, int which) noexcept nogil
     axis.stride = problem.stride[which]
     axis.dilation = problem.dilation[which]
     axis.inner_end = axis.out
+    find_reading(axis)
 
 
 cdef void round_to_tiles(Axis *axis) noexcept nogil:
@@ -247,7 +256,7 @@ cdef int make_plan(
     )
 
     # the axes' tables first: the layout of the window, on which the choices rest, fills them
-    memory = <char *>malloc((kernel_h + kernel_w) * (sizeof(Run) + 2 * sizeof(Py_ssize_t)))
+    memory = <char *>malloc((kernel_h + kernel_w) * (sizeof(Run) + 4 * sizeof(Py_ssize_t)))
     if memory == NULL:
         return -1
     plan.memory = memory
@@ -257,6 +266,10 @@ cdef int make_plan(
     plan.rows.tap_position = plan.rows.tap_run + kernel_h
     plan.columns.tap_run = plan.rows.tap_position + kernel_h
     plan.columns.tap_position = plan.columns.tap_run + kernel_w
+    plan.rows.reading = plan.columns.tap_position + kernel_w
+    plan.rows.reading_end = plan.rows.reading + kernel_h
+    plan.columns.reading = plan.rows.reading_end + kernel_h
+    plan.columns.reading_end = plan.columns.reading + kernel_w
     set_axis(&plan.rows, &plan.problem, 0)
     set_axis(&plan.columns, &plan.problem, 1)
     layout_window(plan, problem.out_size[0], problem.out_size[1])

@@ -13,7 +13,7 @@ from libc.string cimport memset
 from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport CYC_CHUNK, CYC_EDGE_ROWS, cyc_edge, cyc_piece, cyc_span, cyc_tap
 from cyconv._plan cimport TURNED_TILE, Plan, tile_pitch
-from cyconv._window cimport Axis, reading_outputs, reading_taps
+from cyconv._window cimport Axis, reading_taps
 
 
 cdef enum:
@@ -23,13 +23,12 @@ cdef enum:
 
 cdef Py_ssize_t piece_end(const Axis *columns, Py_ssize_t column) noexcept nogil:
     """The next column at which a tap begins or ceases to read padding."""
-    cdef Py_ssize_t tap, first, last, end = columns.out
+    cdef Py_ssize_t tap, end = columns.out
     for tap in range(columns.taps):
-        reading_outputs(columns, tap, &first, &last)
-        if column < first < end:
-            end = first
-        if column < last < end:
-            end = last
+        if column < columns.reading[tap] < end:
+            end = columns.reading[tap]
+        if column < columns.reading_end[tap] < end:
+            end = columns.reading_end[tap]
     return end
 
 
@@ -37,12 +36,11 @@ cdef bint find_edges(
     const Axis *columns, Py_ssize_t column, Py_ssize_t pixels, cyc_edge *edges
 ) noexcept nogil:
     """For each kernel column the first and last pixels of a turned tile that read padding; whether any do."""
-    cdef Py_ssize_t tap, first, last, most = CYC_EDGE_ROWS(pixels)
+    cdef Py_ssize_t tap, most = CYC_EDGE_ROWS(pixels)
     cdef bint found = False
     for tap in range(columns.taps):
-        reading_outputs(columns, tap, &first, &last)
-        edges[tap].first = <unsigned char>min(most, max(<Py_ssize_t>0, first - column))
-        edges[tap].last = <unsigned char>min(most, max(<Py_ssize_t>0, column + pixels - last))
+        edges[tap].first = <unsigned char>min(most, max(<Py_ssize_t>0, columns.reading[tap] - column))
+        edges[tap].last = <unsigned char>min(most, max(<Py_ssize_t>0, column + pixels - columns.reading_end[tap]))
         found = found or edges[tap].first or edges[tap].last
     return found
 

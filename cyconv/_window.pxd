@@ -35,6 +35,8 @@ cdef struct Axis:
     Run *runs  # [taps], owned by the plan
     Py_ssize_t *tap_run  # [taps]
     Py_ssize_t *tap_position  # [taps], counted from the start of its run
+    Py_ssize_t *reading  # [taps]: the first output for which a tap reads the input and not padding
+    Py_ssize_t *reading_end  # [taps]: behind the last one
 
 
 cdef struct Source:
@@ -60,7 +62,7 @@ cdef struct Window:
 
 cdef Py_ssize_t shared_row_stride(const Axis *rows) noexcept nogil
 cdef Py_ssize_t shared_row_step(const Axis *rows) noexcept nogil
-cdef void reading_outputs(const Axis *axis, Py_ssize_t tap, Py_ssize_t *first, Py_ssize_t *last) noexcept nogil
+cdef void find_reading(Axis *axis) noexcept nogil
 cdef void reading_taps(
     const Axis *axis, Py_ssize_t output, Py_ssize_t end, Py_ssize_t *first, Py_ssize_t *last
 ) noexcept nogil

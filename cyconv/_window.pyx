@@ -40,23 +40,25 @@ cdef Py_ssize_t shared_row_step(const Axis *rows) noexcept nogil:
     return rows.dilation // greatest_common_divisor(rows.stride, rows.dilation)
 
 
-cdef void reading_outputs(const Axis *axis, Py_ssize_t tap, Py_ssize_t *first, Py_ssize_t *last) noexcept nogil:
-    """The outputs ``first .. last`` for which a tap reads the input and not padding."""
-    cdef Py_ssize_t lead = axis.before - tap * axis.dilation  # x * stride - lead is the input coordinate
-    first[0] = min(axis.out, ceil_div(lead, axis.stride)) if lead > 0 else 0
-    last[0] = min(axis.out, (axis.size - 1 + lead) // axis.stride + 1) if axis.size - 1 + lead >= 0 else 0
+cdef void find_reading(Axis *axis) noexcept nogil:
+    """Set the outputs for which each tap reads the input and not padding."""
+    cdef Py_ssize_t tap, lead, last
+    for tap in range(axis.taps):
+        lead = axis.before - tap * axis.dilation  # x * stride - lead is the input coordinate
+        last = axis.size - 1 + lead
+        axis.reading[tap] = min(axis.out, ceil_div(lead, axis.stride)) if lead > 0 else 0
+        axis.reading_end[tap] = min(axis.out, last // axis.stride + 1) if last >= 0 else 0
 
 
 cdef void reading_taps(
     const Axis *axis, Py_ssize_t output, Py_ssize_t end, Py_ssize_t *first, Py_ssize_t *last
 ) noexcept nogil:
     """The taps ``first .. last`` outside of which no output of ``output .. end`` reads the input."""
-    cdef Py_ssize_t tap, begin, stop
+    cdef Py_ssize_t tap
     first[0] = axis.taps
     last[0] = 0
     for tap in range(axis.taps):
-        reading_outputs(axis, tap, &begin, &stop)
-        if begin < end and stop > output:
+        if axis.reading[tap] < end and axis.reading_end[tap] > output:
             first[0] = min(first[0], tap)
             last[0] = tap + 1
     if last[0] == 0:
