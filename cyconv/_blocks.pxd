@@ -11,6 +11,8 @@ cdef enum:
     # it where the weights are too many for one pass.
     MIN_BLOCK_PIXELS = 128
     MIN_BLOCK_PIXELS_OF_PASSES = 384
+    # The row kernel uses each row a few times only: its window stays in the first level.
+    ROWS_WINDOW_BUDGET = 32 * 1024
 
 
 cdef cyc_planes_fn planes_kernel(const Plan *plan) noexcept nogil
@@ -21,4 +23,5 @@ cdef Py_ssize_t most_rows(
 cdef Py_ssize_t share_rows(
     const Plan *plan, Py_ssize_t block, Py_ssize_t least, Py_ssize_t parts, Py_ssize_t threads
 ) noexcept nogil
+cdef void lay_out_rows_window(Plan *plan) noexcept nogil
 cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil

@@ -51,8 +51,6 @@ cdef enum:
     # from memory for each block of pixels.
     GATHERED_BUDGET = 320 * 1024
     FAR_WEIGHTS = 4 * 1024 * 1024
-    # The row kernel uses each row a few times only: its window stays in the first level.
-    ROWS_WINDOW_BUDGET = 32 * 1024
     MIN_ROWS_BLOCK = 8
     # Winograd's factors of a panel's weights, where a task makes them, stay in the second-level cache while in use.
     PART_FACTORS_BUDGET = 512 * 1024
@@ -188,12 +186,30 @@ cdef bint rows_in_place(const Plan *plan) noexcept nogil:
     )
 
 
+cdef inline Py_ssize_t least_rows(const Plan *plan) noexcept nogil:
+    """The fewest rows of a block of the row kernel, of which each begins with rows that the one before has read."""
+    return min(plan.problem.out_size[0], max(<Py_ssize_t>MIN_ROWS_BLOCK, 2 * plan.problem.kernel[0]))
+
+
+cdef void lay_out_rows_window(Plan *plan) noexcept nogil:
+    """Lay out the window of a block of the row kernel, which takes all channels at once: the largest for one thread."""
+    cdef Py_ssize_t channels = plan.problem.in_channels, columns = plan.problem.out_size[1]
+    cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * plan.kernels.lanes, least = least_rows(plan), bytes
+    layout_window(plan, least, columns)
+    bytes = window_bytes(plan, channels)
+    if bytes > ROWS_WINDOW_BUDGET and columns > step:
+        columns = round_up(balanced(columns, max(step, columns * ROWS_WINDOW_BUDGET // bytes)), step)
+    layout_window(
+        plan, max(least, most_rows(plan, plan.problem.out_size[0], columns, channels, ROWS_WINDOW_BUDGET)), columns
+    )
+
+
 cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
-    """Blocks of the row kernel, which takes all channels at once."""
+    """Blocks of the row kernel."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t rows = problem.out_size[0], columns = problem.out_size[1], channels = problem.in_channels
     cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * plan.kernels.lanes, parts = problem.batch * problem.groups
-    cdef Py_ssize_t least = min(rows, max(<Py_ssize_t>MIN_ROWS_BLOCK, 2 * problem.kernel[0]))
+    cdef Py_ssize_t least = least_rows(plan)
     plan.group_block = 1
     plan.planes = planes_kernel(plan)
     if plan.planes != NULL:
@@ -218,12 +234,8 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     plan.in_place = choose_in_place(plan)
     if plan.in_place:
         return
-    layout_window(plan, least, columns)
-    if window_bytes(plan, channels) > ROWS_WINDOW_BUDGET and columns > step:
-        columns = columns * ROWS_WINDOW_BUDGET // window_bytes(plan, channels)
-        columns = round_up(balanced(problem.out_size[1], max(step, columns)), step)
-    rows = most_rows(plan, rows, columns, channels, ROWS_WINDOW_BUDGET)
-    layout_window(plan, share_rows(plan, max(least, rows), least, parts, threads), columns)
+    lay_out_rows_window(plan)
+    layout_window(plan, share_rows(plan, plan.rows.block, least, parts, threads), plan.columns.block)
     if plan.rows.blocks * plan.columns.blocks == 1:  # small images: several groups in a window
         plan.group_block = max(1, min(
             ROWS_WINDOW_BUDGET // window_bytes(plan, channels), problem.groups // (TASKS_PER_THREAD * threads)

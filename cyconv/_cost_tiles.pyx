@@ -1,7 +1,7 @@
 """The cost of the tiles, plain and turned: of each shape of them, and of each way to read their pixels."""
 
 from cyconv._blocks cimport MIN_BLOCK_PIXELS, MIN_BLOCK_PIXELS_OF_PASSES, WINDOW_BUDGET
-from cyconv._cost_rows cimport window_slots
+from cyconv._cost_rows cimport times_read, window_slots
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
     CYC_CHUNK,
@@ -187,14 +187,10 @@ cdef double tile_window_slots(const Plan *plan) noexcept nogil:
     cdef Py_ssize_t extent = (problem.kernel[0] - 1) * problem.dilation[0] + 1, stride = problem.stride[0]
     cdef Py_ssize_t row_bytes = problem.in_channels * plan.window.row_pitch * plan.kernels.item
     cdef Py_ssize_t fit = WINDOW_BUDGET // max(<Py_ssize_t>1, row_bytes)
-    cdef Py_ssize_t rows = (fit - extent) // stride + 1, least = ceil_div(MIN_BLOCK_PIXELS, problem.out_size[1]), read
+    cdef Py_ssize_t rows = (fit - extent) // stride + 1, least = ceil_div(MIN_BLOCK_PIXELS, problem.out_size[1])
     if rows < least:  # a part of the channels at a time
         rows = ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, problem.out_size[1])
-    if rows >= problem.out_size[0]:
-        return window_slots(plan)
-    # taps that are further apart have rows of their own
-    read = min((rows - 1) * stride + extent, rows * problem.kernel[0])
-    return window_slots(plan) * max(1.0, read / <double>(rows * stride))
+    return times_read(&plan.rows, rows) * window_slots(plan)
 
 
 cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil:
