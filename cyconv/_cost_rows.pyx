@@ -2,10 +2,10 @@
 
 from cyconv._blocks cimport ROWS_WINDOW_BUDGET, lay_out_rows_window, planes_kernel, rows_in_place
 from cyconv._integers cimport ceil_div
-from cyconv._kernels cimport CYC_CHUNK, CYC_ROW_BLOCK, cyc_unrolls_rows
+from cyconv._kernels cimport CYC_CHUNK, CYC_NARROW_STRIPS, CYC_ROW_BLOCK, CYC_SKIPS_ROWS, cyc_unrolls_rows
 from cyconv._plan cimport MIN_BLOCK_COLUMNS, Plan, Problem, layout_window
 from cyconv._slots cimport MANY_REGISTERS, cycle_slots, has_late_lines, load_slots
-from cyconv._window cimport Axis, shared_row_stride
+from cyconv._window cimport ZEROS, Axis, shared_row_stride
 
 
 cdef enum:
@@ -31,19 +31,31 @@ cdef double ROWS_CALL_SLOTS = 180
 cdef double ROWS_IN_PLACE_SLOTS = 75
 
 
-cdef double copy_slots(const Plan *plan, double rows, double columns, Py_ssize_t pieces) noexcept nogil:
-    """To copy rows of a window, each in so many pieces."""
-    cdef double slots = rows * (WINDOW_SLOTS * columns + WINDOW_ROW_SLOTS * pieces)
+cdef double copy_slots(const Plan *plan, double elements, double rows) noexcept nogil:
+    """To copy the input of a group into windows, so many elements of each channel in so many rows of each run."""
+    cdef double slots = plan.problem.in_channels * (
+        WINDOW_SLOTS * elements + WINDOW_ROW_SLOTS * rows * plan.columns.run_count
+    )
     return LATE_WINDOW_FACTOR * slots if has_late_lines(plan.kernels) else slots
 
 
 cdef double window_slots(const Plan *plan) noexcept nogil:
-    """To copy the input of a group into windows."""
+    """To copy the input of a group into the window of an image."""
     cdef const Problem *problem = &plan.problem
-    # without gaps, rows are copied as one
+    # rows in the padding take as long as others; without gaps, all are copied as one
     return copy_slots(
-        plan, problem.in_channels * problem.in_size[0], problem.in_size[1], 0 if plan.one_tap else 1
+        plan, <double>problem.in_size[0] * problem.in_size[1], 0 if plan.one_tap else plan.rows.length
     )
+
+
+cdef double read_share(const Axis *axis) noexcept nogil:
+    """The share of taps that read the input, not zero padding, over all outputs of an axis."""
+    cdef Py_ssize_t tap, reads = 0
+    if axis.mode != ZEROS:
+        return 1.0
+    for tap in range(axis.taps):
+        reads += max(0, axis.reading_end[tap] - axis.reading[tap])
+    return <double>reads / axis.taps / axis.out
 
 
 cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil:
@@ -64,10 +76,10 @@ cdef double rows_windows_slots(Plan *plan) noexcept nogil:
         return window_slots(plan)
     lay_out_rows_window(plan)
     pieces = plan.columns.blocks
-    rows = problem.in_channels * problem.in_size[0] * times_read(&plan.rows, plan.rows.block)
+    rows = problem.in_size[0] * times_read(&plan.rows, plan.rows.block)
     columns = problem.in_size[1] * times_read(&plan.columns, plan.columns.block)
     layout_window(plan, problem.out_size[0], problem.out_size[1])
-    return copy_slots(plan, rows, columns, pieces)
+    return copy_slots(plan, rows * columns, rows * pieces)
 
 
 cdef double rows_cost(Plan *plan) noexcept nogil:
@@ -77,6 +89,7 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t height = problem.kernel[0]
     cdef Py_ssize_t stride = shared_row_stride(&plan.rows), rows = min(problem.out_size[0], CYC_ROW_BLOCK)
     cdef double loads, products, slots
+    cdef bint narrow
     if stride > height or problem.in_channels == 0:
         return -1
     if problem.in_channels * height * (problem.kernel[1] + MIN_BLOCK_COLUMNS) > MAX_ROWS_WINDOW:
@@ -93,12 +106,16 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     slots *= problem.kernel[1] * problem.in_channels * problem.out_channels
     slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
     slots *= cycle_slots(plan.kernels) if planes_kernel(plan) == NULL else (1 + cycle_slots(plan.kernels)) / 2
+    if planes_kernel(plan) != NULL:
+        narrow = CYC_NARROW_STRIPS(plan.kernels.registers, plan.kernels.row_vectors, height, pixel_vectors)
+        if CYC_SKIPS_ROWS(height, stride, 1 if narrow else plan.tile_vectors):
+            slots *= read_share(&plan.rows)
     if plan.kernels.registers < MANY_REGISTERS:
         slots *= FEW_REGISTERS_IN_PLACE_FACTOR if rows_in_place(plan) else FEW_REGISTERS_FACTOR
     if planes_kernel(plan) == NULL and (
         problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride)
     ):
-        slots += ROWS_START_SLOTS + (
+        slots += <double>ROWS_START_SLOTS / problem.groups + (
             (LATE_ROWS_INPUT_SLOTS if has_late_lines(plan.kernels) else ROWS_INPUT_SLOTS)
             * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
             * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)

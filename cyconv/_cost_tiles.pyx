@@ -1,7 +1,7 @@
 """The cost of the tiles, plain and turned: of each shape of them, and of each way to read their pixels."""
 
 from cyconv._blocks cimport MIN_BLOCK_PIXELS, MIN_BLOCK_PIXELS_OF_PASSES, WINDOW_BUDGET
-from cyconv._cost_rows cimport times_read, window_slots
+from cyconv._cost_rows cimport read_share, times_read, window_slots
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
     CYC_CHUNK,
@@ -131,16 +131,6 @@ cdef double start_slots(const Plan *plan, double term_slots) noexcept nogil:
     if plan.problem.held:
         return slots
     return slots + PACK_SLOTS * plan.terms * plan.problem.out_channels
-
-
-cdef double read_share(const Axis *axis) noexcept nogil:
-    """The share of taps that read the input, not zero padding, over all outputs of an axis."""
-    cdef Py_ssize_t tap, reads = 0
-    if axis.mode != ZEROS:
-        return 1.0
-    for tap in range(axis.taps):
-        reads += max(0, axis.reading_end[tap] - axis.reading[tap])
-    return <double>reads / axis.taps / axis.out
 
 
 cdef double skipping_share(const Plan *plan, const Axis *axis) noexcept nogil:

@@ -5,6 +5,7 @@ from cyconv._kernels cimport (
     CYC_MAX_TILE_VECTORS,
     CYC_WINOGRAD_IN,
     CYC_WINOGRAD_MAX_TILES,
+    CYC_WINOGRAD_MIN_TOGETHER,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
@@ -38,16 +39,21 @@ cdef enum:
     # The second level of cores with whole vectors of 64 bytes.
     SECOND_LEVEL = 2 * 1024 * 1024
 
-# A vector of tiles of one input channel, window included; dilated, a vector of six rows of the window, and a vector of
-# tiles; of one output channel, store included, plain and turned, and putting dilated ones in order; the nine weights of
-# an input and an output; a factor read from afar.
+# A vector of tiles of one input channel, window included; one of several short rows, and each of these; dilated, a
+# vector of six rows of the window, and a vector of tiles; of one output channel, store included, plain and turned, a
+# further row in it, and putting dilated ones in order; the nine weights of an input and an output, also where they are
+# packed already and lines come late; a factor read from afar.
 cdef double INPUT_TRANSFORM_SLOTS = 300
+cdef double TOGETHER_SLOTS = 450
+cdef double TOGETHER_ROW_SLOTS = 80
 cdef double DILATED_INPUT_SLOTS = 60
 cdef double DILATED_TRANSFORM_SLOTS = 150
 cdef double OUTPUT_TRANSFORM_SLOTS = 360
 cdef double TURNED_OUTPUT_SLOTS = 420
+cdef double STORE_ROW_SLOTS = 110
 cdef double ORDER_SLOTS = 65
 cdef double WEIGHT_TRANSFORM_SLOTS = 24
+cdef double PACKED_TRANSFORM_SLOTS = 12
 cdef double FACTOR_READ_SLOTS = 0.1
 # How much longer transforms take whose thirty-six values do not stay in the registers: measured on AVX2.
 cdef double SPILLING_FACTOR = 1.4
@@ -197,13 +203,30 @@ cdef inline double far_share(Py_ssize_t in_use) noexcept nogil:
     return max(0.0, <double>in_use / SECOND_LEVEL - KEPT_SHARE)
 
 
+cdef inline bint transforms_weights(const Plan *plan) noexcept nogil:
+    """Whether a call makes the factors of the weights, of which there are too many for a layer to hold, or none held."""
+    cdef const Problem *problem = &plan.problem
+    return not problem.held or (
+        CYC_WINOGRAD_PRODUCTS * plan.kernels.item * problem.groups * problem.in_channels * problem.out_channels
+        > HELD_FACTORS_BUDGET
+    )
+
+
+cdef bint makes_factors_near(const Plan *plan, const TileBlock *block) noexcept nogil:
+    """Whether it makes them where they are used, as the image is one block."""
+    return transforms_weights(plan) and (
+        block.rows == tiles_over(plan.problem.out_size[0], plan.rows.dilation)
+        and block.columns == tiles_over(plan.problem.out_size[1], plan.columns.dilation)
+    )
+
+
 cdef double far_slots(const Plan *plan, const TileBlock *block) noexcept nogil:
     """What factors and products of a block take longer than in the second level."""
     cdef Py_ssize_t of_tile = CYC_WINOGRAD_PRODUCTS * plan.kernels.item
     cdef Py_ssize_t channels = plan.problem.in_channels, outputs = plan.problem.out_channels
     cdef Py_ssize_t positions = round_up(block.rows * block.columns, plan.kernels.lanes)
     cdef Py_ssize_t factors = of_tile * positions * channels, products = of_tile * positions * outputs
-    cdef Py_ssize_t weights = of_tile * channels * outputs
+    cdef Py_ssize_t weights = 0 if makes_factors_near(plan, block) else of_tile * channels * outputs
     if not has_late_lines(plan.kernels):
         return 0
     return (
@@ -212,17 +235,21 @@ cdef double far_slots(const Plan *plan, const TileBlock *block) noexcept nogil:
     ) / CACHE_LINE
 
 
-cdef double row_slots(const Plan *plan, Py_ssize_t columns) noexcept nogil:
-    """The input transform of a row of tiles and, if they are dilated, putting the pixels of all outputs in order.
+cdef double rows_slots(const Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+    """The input transform of rows of tiles and, if they are dilated, putting the pixels of all outputs in order.
 
-    Of dilated tiles, a vector is filled from one period.
+    Short rows go several to a vector. Of dilated tiles, a vector is filled from one period.
     """
     cdef Py_ssize_t dilation = plan.columns.dilation, lanes = plan.kernels.lanes, inputs, vectors
+    if dilation == 1 and CYC_WINOGRAD_MIN_TOGETHER * columns <= lanes:
+        return plan.problem.in_channels * (
+            TOGETHER_SLOTS * ceil_div(rows, lanes // columns) + TOGETHER_ROW_SLOTS * rows
+        )
     if dilation == 1:
-        return plan.problem.in_channels * INPUT_TRANSFORM_SLOTS * ceil_div(columns, lanes)
+        return plan.problem.in_channels * INPUT_TRANSFORM_SLOTS * ceil_div(columns, lanes) * rows
     inputs = (CYC_WINOGRAD_OUT * ceil_div(columns, dilation) + CYC_WINOGRAD_TAPS - 1) * dilation
     vectors = columns // dilation * ceil_div(dilation, lanes) + ceil_div(columns % dilation, lanes)
-    return (
+    return rows * (
         plan.problem.in_channels * (DILATED_INPUT_SLOTS * ceil_div(inputs, lanes) + DILATED_TRANSFORM_SLOTS * vectors)
         + plan.problem.out_channels * ORDER_SLOTS * vectors
     )
@@ -232,10 +259,13 @@ cdef double winograd_block_slots(
     Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
 ) noexcept nogil:
     cdef Py_ssize_t channels = plan.problem.in_channels
+    cdef Py_ssize_t short_rows = block.rows - ceil_div(block.rows * block.columns, plan.kernels.lanes)
+    short_rows = max(<Py_ssize_t>0, short_rows)  # beside those of which each vector has one
     return (
         BLOCK_START_SLOTS
-        + transform_factor(plan) * block.rows * row_slots(plan, block.columns)
+        + transform_factor(plan) * rows_slots(plan, block.rows, block.columns)
         + channels * winograd_tile_slots(plan, block, turned, known, tile_vectors)
+        + STORE_ROW_SLOTS * short_rows * plan.problem.out_channels
         + CYC_WINOGRAD_PRODUCTS * channels * FACTOR_READ_SLOTS * plan.problem.out_channels + far_slots(plan, block)
     )
 
@@ -288,7 +318,7 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, channels = problem.in_channels, outputs = problem.out_channels
     cdef Py_ssize_t row_periods = periods(plan, 0), column_periods = periods(plan, 1)
-    cdef Py_ssize_t most, rows, columns, tiles, blocks, narrowest, count, vectors, factors, tile_vectors = 1
+    cdef Py_ssize_t most, rows, columns, tiles, blocks, narrowest, count, vectors, tile_vectors = 1
     cdef double cost, best = -1
     cdef int which, turned
     cdef Products known
@@ -337,7 +367,8 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
         plan.last_outputs[which] = CYC_WINOGRAD_OUT
         if plan.turned:
             plan.last_outputs[which] = outputs_of_last(problem.out_size[which], problem.dilation[which])
-    factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item * channels * problem.groups * outputs
-    if not problem.held or factors > HELD_FACTORS_BUDGET:
-        best += WEIGHT_TRANSFORM_SLOTS * channels * outputs
+    if transforms_weights(plan):
+        best += (
+            PACKED_TRANSFORM_SLOTS if problem.held and has_late_lines(plan.kernels) else WEIGHT_TRANSFORM_SLOTS
+        ) * channels * outputs
     return best + TILE_START_SLOTS

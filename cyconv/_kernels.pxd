@@ -8,6 +8,7 @@ cdef extern from "kernels/kernels.h" nogil:
     const Py_ssize_t CYC_MAX_PLANE_KERNEL
     Py_ssize_t CYC_PLANE_ROWS(Py_ssize_t vectors) noexcept nogil
     bint CYC_NARROW_STRIPS(Py_ssize_t registers, Py_ssize_t most, Py_ssize_t size, Py_ssize_t vectors) noexcept nogil
+    bint CYC_SKIPS_ROWS(Py_ssize_t size, Py_ssize_t stride, Py_ssize_t vectors) noexcept nogil
     bint cyc_unrolls_rows(Py_ssize_t height, Py_ssize_t stride) noexcept nogil
     const Py_ssize_t CYC_MAX_PLANE_STRIDE
     const Py_ssize_t CYC_MAX_TILE_ROWS
@@ -17,6 +18,7 @@ cdef extern from "kernels/kernels.h" nogil:
     enum: CYC_WINOGRAD_IN
     enum: CYC_WINOGRAD_PRODUCTS
     enum: CYC_WINOGRAD_MAX_TILES
+    enum: CYC_WINOGRAD_MIN_TOGETHER
     bint CYC_WINOGRAD_USES(Py_ssize_t index, Py_ssize_t outputs) noexcept nogil
     const Py_ssize_t CYC_FFT_LINE_BYTES
     Py_ssize_t CYC_EDGE_ROWS(Py_ssize_t rows)

@@ -34,21 +34,18 @@ cdef enum:
     # With as many each panel is used for longer than it takes to come from memory.
     MAX_BLOCK_PIXELS = 512
 
-# Fitted to 2,600 random shapes on Granite Rapids. Of sixteen pairs of pixels, to gather, split and store them: the
-# first part and each further one; copies shorter than a vector take as long as whole ones.
-cdef double PAIRS_SLOTS = 10
-cdef double PART_SLOTS = 6.5
+# Fitted to 4,080 random shapes on Granite Rapids, so that choosing loses least. Of sixteen pairs of pixels, to gather,
+# split and store them: the first part and each further one; copies shorter than a vector take as long as whole ones.
+cdef double PAIRS_SLOTS = 15
+cdef double PART_SLOTS = 10
 # Of a product of tiles, one output: a panel of few takes little less than a full one, as it loads the same pixels.
-cdef double OUTPUT_SLOTS = 3.4
+cdef double OUTPUT_SLOTS = 3.1
 # Of a tile for one panel, the sums of a chunk.
-cdef double CHUNK_SLOTS = 780
+cdef double CHUNK_SLOTS = 520
 # A weight: from beyond the second level; to split it.
-cdef double READ_SLOTS = 0.3
-cdef double WEIGHT_SLOTS = 1.5
-cdef double START_SLOTS = 15000
-# The costs above are those of one core; the clock falls further where two multiply parts. Of factors from 1 to 1.5 this
-# one loses least, 1.2% over 2,700 shapes where direct sums take about as long.
-cdef double CLOCK_FACTOR = 1.1
+cdef double READ_SLOTS = 0.4
+cdef double WEIGHT_SLOTS = 1.9
+cdef double START_SLOTS = 6000
 
 
 cdef double split_cost(Plan *plan) noexcept nogil:
@@ -72,7 +69,7 @@ cdef double split_cost(Plan *plan) noexcept nogil:
     slots += vectors / 2.0 * panels * ceil_div(plan.terms, CYC_SPLIT_CHUNK) * CHUNK_SLOTS
     slots += (READ_SLOTS if problem.held else WEIGHT_SLOTS) * plan.terms * problem.out_channels
     slots += 0 if plan.one_tap else window_slots(plan)
-    return CLOCK_FACTOR * slots + START_SLOTS
+    return slots + START_SLOTS
 
 
 cdef void choose_split_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:

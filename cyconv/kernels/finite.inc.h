@@ -12,6 +12,12 @@ static int CYC_NAME(finite)(const void *values, ptrdiff_t count) {
     CYC_UNROLL for (int j = 0; j < 4; j++)
             sum[j] = CYC_OP(multiply_add)(CYC_OP(load)(value + i + j * CYC_LANES), zero, sum[j]);
     }
+    if (count >= CYC_LANES) {
+        for (; i < count; i += CYC_LANES) { /* the last vector overlaps the one before */
+            const ptrdiff_t at = i + CYC_LANES <= count ? i : count - CYC_LANES;
+            sum[0] = CYC_OP(multiply_add)(CYC_OP(load)(value + at), zero, sum[0]);
+        }
+    }
     for (; i < count; i++) rest += value[i] * 0;
     CYC_OP(store)(lanes, CYC_OP(add)(CYC_OP(add)(sum[0], sum[1]), CYC_OP(add)(sum[2], sum[3])));
     for (i = 0; i < CYC_LANES; i++) rest += lanes[i];

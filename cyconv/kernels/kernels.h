@@ -48,6 +48,9 @@ static inline int cyc_unrolls_rows(ptrdiff_t height, ptrdiff_t stride) { return 
 #define CYC_NARROW_STRIPS(registers, most, size, vectors) \
     ((size) * (size) > CYC_CHUNK ||                       \
      ((vectors) <= 3 && CYC_PAIRS_PLANES(registers, size, 1) && !CYC_UNROLLS_TAPS(most, size, 2)))
+/* Whether its strips of V vectors leave out rows of padding, of finite weights: a branch for each row, which few products
+ * do not repay. */
+#define CYC_SKIPS_ROWS(size, stride, V) ((stride) == 1 && (V) <= (size) / 2 - 1)
 
 /* Compute dtypes. Integers are computed modulo 2^32 or 2^64, which serves signed and unsigned. */
 enum { CYC_F32, CYC_F64, CYC_U32, CYC_U64, CYC_COMPUTE_DTYPES };

@@ -12,8 +12,6 @@
  * CYC_CLEARS_LANES all, or the first, in which half a kernel of padding has to end. */
 #define CYC_PLANE_MASKS ((CYC_CLEARS_LANES ? CYC_MOST_ROW_VECTORS : 2) * CYC_MAX_PLANE_STRIDE)
 
-/* Whether rows of padding are left out, of finite weights: a branch for each row, which few products do not repay. */
-#define CYC_SKIPS_ROWS(SIZE, STRIDE, V) ((STRIDE) == 1 && (V) <= (SIZE) / 2 - 1)
 #define CYC_PAIRS(SIZE, V) CYC_PAIRS_PLANES(CYC_REGISTERS, SIZE, V)
 #ifdef CYC_HALF_VECTORS
 #define CYC_HALVES_STRIPS 1

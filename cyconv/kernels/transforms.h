@@ -13,6 +13,8 @@
 #define CYC_WINOGRAD_IN 6
 #define CYC_WINOGRAD_PRODUCTS 36
 #define CYC_WINOGRAD_MAX_TILES 128 /* of a block, and so of a period */
+/* Rows of so many to a vector are transformed together; fewer take longer to put together than one by one. */
+#define CYC_WINOGRAD_MIN_TOGETHER 3
 
 /* Whether a tile with `outputs` outputs along an axis, 1 to CYC_WINOGRAD_OUT, has a use for factor `index` of
  * that axis: the last is the one at infinity, and the least construction F(1, 3) takes three points. */

@@ -11,6 +11,10 @@ static void CYC_NAME(turn_over)(const void *from, ptrdiff_t pitch, ptrdiff_t row
     CYC_ELEMENT *dst = (CYC_ELEMENT *)to;
     const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), fours = terms - terms % 4;
     ptrdiff_t packed = 0; /* rows of which all whole lines are */
+    if (rows == 1 && width == 1) { /* of a group of one output */
+        memcpy(to, from, terms * sizeof(CYC_ELEMENT));
+        return;
+    }
 #ifdef CYC_TRANSPOSE_LINES
     if (sizeof(CYC_ELEMENT) == sizeof(float)) {
         for (; packed + CYC_TRANSPOSE_LINES <= rows; packed += CYC_TRANSPOSE_LINES) {

@@ -34,17 +34,13 @@ static void CYC_NAME(winograd_shorten)(const cyc_winograd_input_args *args, void
     }
 }
 
-enum {
-    CYC_NAME(winograd_lanes) = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT),
-    /* fewer rows in a vector take longer to put together than their transforms one by one */
-    CYC_NAME(min_together) = 3,
-};
+enum { CYC_NAME(winograd_lanes) = sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT) };
 
 /* The factors of a vector of tiles from their columns, of `rows` rows of tiles from row r on if they lie
  * together. `out` is the place of factor 0 of the first tile in row 0. */
 CYC_INLINE void CYC_NAME(store_factors)(const cyc_winograd_input_args *args, const CYC_VECTOR column[CYC_WINOGRAD_IN],
                                         ptrdiff_t r, ptrdiff_t rows, CYC_ELEMENT *out) {
-    enum { LANES = CYC_NAME(winograd_lanes), MOST_TILES = LANES / CYC_NAME(min_together) };
+    enum { LANES = CYC_NAME(winograd_lanes), MOST_TILES = LANES / CYC_WINOGRAD_MIN_TOGETHER };
     const ptrdiff_t tiles = args->tiles, plane_pitch = args->plane_pitch, last_columns = args->last_columns;
     CYC_VECTOR factor[CYC_WINOGRAD_IN];
     CYC_NAME(winograd_input_1d)(column, factor);
@@ -175,7 +171,7 @@ CYC_INLINE void CYC_NAME(transform_dilated)(const cyc_winograd_input_args *args,
 
 static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
     enum { LANES = CYC_NAME(winograd_lanes) };
-    const ptrdiff_t tiles = args->tiles, fits = CYC_NAME(min_together) * tiles <= LANES;
+    const ptrdiff_t tiles = args->tiles, fits = CYC_WINOGRAD_MIN_TOGETHER * tiles <= LANES;
     const ptrdiff_t together = fits && args->column_dilation == 1 ? LANES / tiles : 1;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
         const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + c * args->window_pitch;
