@@ -54,6 +54,19 @@ def test_direct_algorithms_agree_bit_for_bit(isa: str, shape: str, dtype: str):
         assert_same_bits(rows, expected, "rows")
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("algorithm", ["rows", "tile", "turned tile"])
+def test_each_weight_is_looked_at(isa: str, algorithm: str, dtype: str):
+    """Most taps of a tall kernel over a low image read padding, and are left out if finite."""
+    x = np.ones((1, 1, 3, 20), dtype)
+    for taps in (5, 9, 17, 31, 33, 65, 131):
+        for special in range(taps):
+            weight = np.ones((1, 1, taps, 1), dtype)
+            weight[0, 0, special] = np.nan
+            y = convolve(x, weight, (1, 1), (taps // 2, 0), (1, 1), 1, algorithm)
+            assert np.isnan(y).all(), (taps, special)
+
+
 def test_rows_refuse_strides_beyond_the_kernel():
     x, weight = np.ones((1, 1, 20, 20), "f4"), np.ones((1, 1, 2, 2), "f4")
     with pytest.raises(ValueError, match="rows"):
