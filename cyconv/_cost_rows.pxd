@@ -5,6 +5,5 @@ from cyconv._window cimport Axis
 
 
 cdef double window_slots(const Plan *plan) noexcept nogil
-cdef double read_share(const Axis *axis) noexcept nogil
 cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil
 cdef double rows_cost(Plan *plan) noexcept nogil

@@ -1,11 +1,12 @@
 """The cost of the row kernel and of the plane kernel, in slots (_slots); and of windows, which others have too."""
 
 from cyconv._blocks cimport ROWS_WINDOW_BUDGET, lay_out_rows_window, planes_kernel, rows_in_place
+from cyconv._cost_padding cimport read_share
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport CYC_CHUNK, CYC_NARROW_STRIPS, CYC_ROW_BLOCK, CYC_SKIPS_ROWS, cyc_unrolls_rows
 from cyconv._plan cimport MIN_BLOCK_COLUMNS, Plan, Problem, layout_window
 from cyconv._slots cimport MANY_REGISTERS, cycle_slots, has_late_lines, load_slots
-from cyconv._window cimport ZEROS, Axis, shared_row_stride
+from cyconv._window cimport Axis, shared_row_stride
 
 
 cdef enum:
@@ -46,16 +47,6 @@ cdef double window_slots(const Plan *plan) noexcept nogil:
     return copy_slots(
         plan, <double>problem.in_size[0] * problem.in_size[1], 0 if plan.one_tap else plan.rows.length
     )
-
-
-cdef double read_share(const Axis *axis) noexcept nogil:
-    """The share of taps that read the input, not zero padding, over all outputs of an axis."""
-    cdef Py_ssize_t tap, reads = 0
-    if axis.mode != ZEROS:
-        return 1.0
-    for tap in range(axis.taps):
-        reads += max(0, axis.reading_end[tap] - axis.reading[tap])
-    return <double>reads / axis.taps / axis.out
 
 
 cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil:

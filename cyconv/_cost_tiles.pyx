@@ -1,7 +1,8 @@
 """The cost of the tiles, plain and turned: of each shape of them, and of each way to read their pixels."""
 
 from cyconv._blocks cimport MIN_BLOCK_PIXELS, MIN_BLOCK_PIXELS_OF_PASSES, WINDOW_BUDGET
-from cyconv._cost_rows cimport read_share, times_read, window_slots
+from cyconv._cost_padding cimport Pieces, find_pieces, flat_term_slots, skipping_share
+from cyconv._cost_rows cimport times_read, window_slots
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
     CYC_CHUNK,
@@ -49,9 +50,6 @@ cdef double GROUP_START_SLOTS = 250.0  # of a tile algorithm, beside what it tak
 cdef double TERM_SLOTS = 4.0
 cdef double TURNED_TERM_SLOTS = 8.0
 cdef double SPAN_SLOTS = 8.0
-# A flat tile that leaves out kernel rows begins a span for each channel: few terms later its loop ends, which is not
-# foreseen. Measured, of three rows the last or the first left out: 28 on AVX2, 47 on AVX-512.
-cdef double SPAN_START_SLOTS = 40.0
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
 # Of a row of the result, which cuts flat tiles in pieces, and of its store for each output channel.
 cdef double PIECES_SLOTS = 10.0
@@ -80,38 +78,6 @@ cdef double IN_PLACE_TERM_SLOTS = 2
 cdef double FAR_IN_PLACE_TERM_SLOTS = 6
 cdef double NEAR_INPUT_BYTES = 1024 * 1024
 cdef Py_ssize_t MIN_GATHERED_OUTPUTS = 32
-# To find the taps of a tile, against the products that it leaves out: of full tiles with so many sums.
-cdef double SKIP_SLOTS = 200
-cdef double FULL_TILE = 24
-
-
-cdef struct Pieces:
-    # Of an axis, whose outputs the same taps read: where each ends, and how many taps those are; as far as there are
-    # lists for them.
-    Py_ssize_t count
-    Py_ssize_t[MAX_SPAN_LISTS] end
-    Py_ssize_t[MAX_SPAN_LISTS] taps
-
-
-cdef Py_ssize_t find_pieces(const Axis *axis, Pieces *pieces) noexcept nogil:
-    """The pieces of an axis; how many.
-
-    From the last tap on, the outputs that begin and cease to read the input are in ascending order.
-    """
-    cdef Py_ssize_t first = axis.taps - 1, last = axis.taps - 1, output = 0, end
-    pieces.count = 0
-    while output < axis.out:
-        while first >= 0 and axis.reading[first] <= output:
-            first -= 1
-        while last >= 0 and axis.reading_end[last] <= output:
-            last -= 1
-        end = axis.reading[first] if first >= 0 else axis.out
-        output = min(end, axis.reading_end[last]) if last >= 0 else end
-        if pieces.count < <Py_ssize_t>MAX_SPAN_LISTS:
-            pieces.end[pieces.count] = output
-            pieces.taps[pieces.count] = max(<Py_ssize_t>0, last - first)
-        pieces.count += 1
-    return pieces.count
 
 
 cdef double least_tile_slots(const Plan *plan) noexcept nogil:
@@ -131,36 +97,6 @@ cdef double start_slots(const Plan *plan, double term_slots) noexcept nogil:
     if plan.problem.held:
         return slots
     return slots + PACK_SLOTS * plan.terms * plan.problem.out_channels
-
-
-cdef double skipping_share(const Plan *plan, const Axis *axis) noexcept nogil:
-    """The share of taps that remain when those over padding are left out; 1 where that does not pay."""
-    cdef double share = read_share(axis)
-    return share if (1 - share) * plan.terms * FULL_TILE > SKIP_SLOTS else 1.0
-
-
-cdef double flat_term_slots(
-    const Plan *plan, double slots, Py_ssize_t tiles, Py_ssize_t pixels, Py_ssize_t pitch
-) noexcept nogil:
-    """What is left of the slots of a term where flat tiles, of so many pixels, leave out kernel rows that none of their
-    rows reads. Rows lie `pitch` apart. Beyond the last list tiles take all taps.
-    """
-    cdef const Axis *axis = &plan.rows
-    cdef Py_ssize_t rows = min(axis.out, 1 + (pixels - 1 + pitch // 2) // pitch), last = axis.out - rows, tap, whole
-    cdef double starts = last + 1, reads = 0
-    cdef Pieces pieces
-    if find_pieces(axis, &pieces) > MAX_SPAN_LISTS:
-        return slots
-    for tap in range(axis.taps):  # the first rows of the tiles that have a use for it
-        reads += max(
-            <Py_ssize_t>0,
-            min(axis.reading_end[tap] - 1, last) - max(<Py_ssize_t>0, axis.reading[tap] - rows + 1) + 1
-        )
-    whole = min(axis.reading_end[axis.taps - 1] - 1, last) - max(<Py_ssize_t>0, axis.reading[0] - rows + 1) + 1
-    return (
-        slots * reads / axis.taps / starts
-        + SPAN_START_SLOTS * tiles * (1 - max(<Py_ssize_t>0, whole) / starts) / (axis.taps * plan.columns.taps)
-    )
 
 
 cdef inline bint may_gather(const Plan *plan) noexcept nogil:

@@ -17,6 +17,7 @@ from cyconv._slots cimport (
     Terms,
     candidate_rows,
     cycle_slots,
+    far_share,
     has_late_lines,
     scalars_slots,
 )
@@ -36,8 +37,6 @@ cdef enum:
     # level, unless they are gathered, which many outputs pay for; not where the factors of all tiles are in two lines.
     MIN_GATHERED_FACTOR_CHANNELS = 192
     MIN_GATHERED_FACTOR_OUTPUTS = 64
-    # The second level of cores with whole vectors of 64 bytes.
-    SECOND_LEVEL = 2 * 1024 * 1024
 
 # A vector of tiles of one input channel, window included; one of several short rows, and each of these; dilated, a
 # vector of six rows of the window, and a vector of tiles; of one output channel, store included, plain and turned, a
@@ -58,10 +57,9 @@ cdef double FACTOR_READ_SLOTS = 0.1
 # How much longer transforms take whose thirty-six values do not stay in the registers: measured on AVX2.
 cdef double SPILLING_FACTOR = 1.4
 # On cores with whole vectors of 64 bytes, a line of factors or products, or of weights, which are fetched ahead, that
-# the second level does not keep until it is read; and the share of it that is filled without losses.
+# the second level does not keep until it is read.
 cdef double FAR_LINE_SLOTS = 19
 cdef double FAR_WEIGHT_LINE_SLOTS = 6
-cdef double KEPT_SHARE = 0.25
 
 
 cdef bint reads_inside(const Axis *axis) noexcept nogil:
@@ -198,13 +196,8 @@ cdef void set_winograd_tile(Plan *plan, const TileBlock *block) noexcept nogil:
     plan.panel_width = plan.tile_vectors * lanes if plan.turned else plan.tile_rows
 
 
-cdef inline double far_share(Py_ssize_t in_use) noexcept nogil:
-    """How much of what is read again does not come from the second level, by the bytes that are in use meanwhile."""
-    return max(0.0, <double>in_use / SECOND_LEVEL - KEPT_SHARE)
-
-
 cdef inline bint transforms_weights(const Plan *plan) noexcept nogil:
-    """Whether a call makes the factors of the weights, of which there are too many for a layer to hold, or none held."""
+    """Whether a call makes the factors of the weights: a layer holds none, or there are too many of them."""
     cdef const Problem *problem = &plan.problem
     return not problem.held or (
         CYC_WINOGRAD_PRODUCTS * plan.kernels.item * problem.groups * problem.in_channels * problem.out_channels

@@ -19,10 +19,10 @@ from libc.math cimport cos, sin
 from libc.stdlib cimport malloc
 from libc.string cimport memset
 
-from cyconv._integers cimport balanced, ceil_div, round_up
+from cyconv._integers cimport CACHE_LINE, balanced, ceil_div, round_up
 from cyconv._kernels cimport CYC_F32, CYC_FFT_LINE_BYTES
 from cyconv._plan cimport ALIGNMENT, FFT, Plan, Problem, Transforms, free_plan
-from cyconv._slots cimport cycle_slots
+from cyconv._slots cimport cycle_slots, far_share, has_late_lines
 
 
 cdef enum:
@@ -40,6 +40,7 @@ cdef double BLOCK_SLOTS = 20.0  # of a vector of points: filling the planes, or 
 cdef double UNCACHED_FACTOR = 2.0
 cdef double KERNEL_FACTOR = 1.2  # of a transform: a kernel's is made once, its spectrum written to memory of its own
 cdef double TWIDDLE_SLOTS = 100.0  # of a point
+cdef double FAR_LINE_SLOTS = 8.0  # of a line of the kernels' spectra that comes late from beyond the second level
 cdef double TAU = 6.283185307179586
 
 
@@ -49,7 +50,7 @@ cdef double group_cost(const Plan *plan, const Transforms *fft, bint held) noexc
     cdef double vectors = <double>fft.points[0] * fft.points[1] / plan.kernels.lanes
     cdef double passes = 0, slots, transform, transforms = problem.in_channels + problem.out_channels
     cdef double products = <double>problem.in_channels * problem.out_channels
-    cdef Py_ssize_t points = fft.points[0] * fft.points[1]
+    cdef Py_ssize_t points = fft.points[0] * fft.points[1], spectra
     while points > 1:
         points //= 2
         passes += 1
@@ -60,6 +61,9 @@ cdef double group_cost(const Plan *plan, const Transforms *fft, bint held) noexc
     if 2 * fft.plane_bytes > CACHED_PLANES:
         slots *= UNCACHED_FACTOR
     slots *= vectors * cycle_slots(plan.kernels)
+    if has_late_lines(plan.kernels):
+        spectra = problem.in_channels * problem.out_channels * fft.spectrum_bytes
+        slots += fft.pairs * FAR_LINE_SLOTS * min(1.0, far_share(spectra)) * spectra / CACHE_LINE
     return slots + TWIDDLE_SLOTS * (fft.points[0] + fft.points[1]) / problem.groups
 
 

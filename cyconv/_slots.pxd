@@ -43,6 +43,9 @@ cdef enum:
     # A scalar that several products share is loaded by an instruction of its own. Where vectors are split,
     # that takes part of a product's place: measured, 1 to 3%.
     UNFOLDED_PERCENT = 2
+    # The second level of cores with whole vectors of 64 bytes, and the percentage of it that is filled without losses.
+    SECOND_LEVEL = 2 * 1024 * 1024
+    KEPT_PERCENT = 25
 
 
 cdef struct Terms:
@@ -70,6 +73,11 @@ cdef inline bint has_whole_lines(const cyc_kernels *kernels) noexcept nogil:
 cdef inline bint has_late_lines(const cyc_kernels *kernels) noexcept nogil:
     """Likewise, and waits for those that the second level provides."""
     return lines_of(kernels) == CYC_LATE_LINES
+
+
+cdef inline double far_share(Py_ssize_t in_use) noexcept nogil:
+    """How much of what is read again does not come from the second level, by the bytes that are in use meanwhile."""
+    return max(0.0, <double>in_use / SECOND_LEVEL - KEPT_PERCENT / 100.0)
 
 
 cdef inline double cycle_slots(const cyc_kernels *kernels) noexcept nogil:

@@ -1,0 +1,82 @@
+"""What tiles save where taps read nothing but zero padding, inlined where it is used."""
+
+from cyconv._plan cimport MAX_SPAN_LISTS, Plan
+from cyconv._window cimport ZEROS, Axis
+
+
+cdef enum:
+    # To find the taps of a tile, against the products that it leaves out: of full tiles with so many sums.
+    SKIP_SLOTS = 200
+    FULL_TILE = 24
+    # A flat tile that leaves out kernel rows begins a span for each channel: few terms later its loop ends, which is
+    # not foreseen. Measured, of three rows the last or the first left out: 28 on AVX2, 47 on AVX-512.
+    SPAN_START_SLOTS = 40
+
+
+cdef struct Pieces:
+    # Of an axis, whose outputs the same taps read: where each ends, and how many taps those are; as far as there are
+    # lists for them.
+    Py_ssize_t count
+    Py_ssize_t[MAX_SPAN_LISTS] end
+    Py_ssize_t[MAX_SPAN_LISTS] taps
+
+
+cdef inline Py_ssize_t find_pieces(const Axis *axis, Pieces *pieces) noexcept nogil:
+    """The pieces of an axis; how many.
+
+    From the last tap on, the outputs that begin and cease to read the input are in ascending order.
+    """
+    cdef Py_ssize_t first = axis.taps - 1, last = axis.taps - 1, output = 0, end
+    pieces.count = 0
+    while output < axis.out:
+        while first >= 0 and axis.reading[first] <= output:
+            first -= 1
+        while last >= 0 and axis.reading_end[last] <= output:
+            last -= 1
+        end = axis.reading[first] if first >= 0 else axis.out
+        output = min(end, axis.reading_end[last]) if last >= 0 else end
+        if pieces.count < <Py_ssize_t>MAX_SPAN_LISTS:
+            pieces.end[pieces.count] = output
+            pieces.taps[pieces.count] = max(<Py_ssize_t>0, last - first)
+        pieces.count += 1
+    return pieces.count
+
+
+cdef inline double read_share(const Axis *axis) noexcept nogil:
+    """The share of taps that read the input, not zero padding, over all outputs of an axis."""
+    cdef Py_ssize_t tap, reads = 0
+    if axis.mode != ZEROS:
+        return 1.0
+    for tap in range(axis.taps):
+        reads += max(0, axis.reading_end[tap] - axis.reading[tap])
+    return <double>reads / axis.taps / axis.out
+
+
+cdef inline double skipping_share(const Plan *plan, const Axis *axis) noexcept nogil:
+    """The share of taps that remain when those over padding are left out; 1 where that does not pay."""
+    cdef double share = read_share(axis)
+    return share if (1 - share) * plan.terms * FULL_TILE > SKIP_SLOTS else 1.0
+
+
+cdef inline double flat_term_slots(
+    const Plan *plan, double slots, Py_ssize_t tiles, Py_ssize_t pixels, Py_ssize_t pitch
+) noexcept nogil:
+    """What is left of the slots of a term where flat tiles, of so many pixels, leave out kernel rows that none of their
+    rows reads. Rows lie `pitch` apart. Beyond the last list tiles take all taps.
+    """
+    cdef const Axis *axis = &plan.rows
+    cdef Py_ssize_t rows = min(axis.out, 1 + (pixels - 1 + pitch // 2) // pitch), last = axis.out - rows, tap, whole
+    cdef double starts = last + 1, reads = 0
+    cdef Pieces pieces
+    if find_pieces(axis, &pieces) > MAX_SPAN_LISTS:
+        return slots
+    for tap in range(axis.taps):  # the first rows of the tiles that have a use for it
+        reads += max(
+            <Py_ssize_t>0,
+            min(axis.reading_end[tap] - 1, last) - max(<Py_ssize_t>0, axis.reading[tap] - rows + 1) + 1
+        )
+    whole = min(axis.reading_end[axis.taps - 1] - 1, last) - max(<Py_ssize_t>0, axis.reading[0] - rows + 1) + 1
+    return (
+        slots * reads / axis.taps / starts
+        + SPAN_START_SLOTS * tiles * (1 - max(<Py_ssize_t>0, whole) / starts) / (axis.taps * plan.columns.taps)
+    )
