@@ -58,6 +58,12 @@ cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil:
     return max(1.0, read / <double>(block * axis.stride))
 
 
+cdef double groups_of_window(const Plan *plan) noexcept nogil:
+    """How many groups of a small image share a window of the row kernel."""
+    cdef Py_ssize_t size = plan.problem.in_channels * plan.window.channel_pitch * plan.kernels.item
+    return max(<Py_ssize_t>1, min(plan.problem.groups, ROWS_WINDOW_BUDGET // max(<Py_ssize_t>1, size)))
+
+
 cdef double rows_windows_slots(Plan *plan) noexcept nogil:
     """To copy the input of a group into the windows of the row kernel."""
     cdef const Problem *problem = &plan.problem
@@ -106,7 +112,7 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     if planes_kernel(plan) == NULL and (
         problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride)
     ):
-        slots += <double>ROWS_START_SLOTS / problem.groups + (
+        slots += ROWS_START_SLOTS / groups_of_window(plan) + (
             (LATE_ROWS_INPUT_SLOTS if has_late_lines(plan.kernels) else ROWS_INPUT_SLOTS)
             * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
             * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
