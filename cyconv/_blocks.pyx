@@ -194,11 +194,11 @@ cdef inline Py_ssize_t least_rows(const Plan *plan) noexcept nogil:
 cdef void lay_out_rows_window(Plan *plan) noexcept nogil:
     """Lay out the window of a block of the row kernel, which takes all channels at once: the largest for one thread."""
     cdef Py_ssize_t channels = plan.problem.in_channels, columns = plan.problem.out_size[1]
-    cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * plan.kernels.lanes, least = least_rows(plan), bytes
+    cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * plan.kernels.lanes, least = least_rows(plan), size
     layout_window(plan, least, columns)
-    bytes = window_bytes(plan, channels)
-    if bytes > ROWS_WINDOW_BUDGET and columns > step:
-        columns = round_up(balanced(columns, max(step, columns * ROWS_WINDOW_BUDGET // bytes)), step)
+    size = window_bytes(plan, channels)
+    if size > ROWS_WINDOW_BUDGET and columns > step:
+        columns = round_up(balanced(columns, max(step, columns * ROWS_WINDOW_BUDGET // size)), step)
     layout_window(
         plan, max(least, most_rows(plan, plan.problem.out_size[0], columns, channels, ROWS_WINDOW_BUDGET)), columns
     )

@@ -14,7 +14,7 @@ cdef enum:
     # limit, scratch would grow with the channels.
     MAX_ROWS_WINDOW = 64 * 1024
 
-# Of an element and of a row of the input that are copied.
+# Of an element of the input that is copied, and of a row in each run of columns.
 cdef double WINDOW_SLOTS = 0.45
 cdef double WINDOW_ROW_SLOTS = 10.0
 # How much longer that takes where lines come late: fitted to 1,900 shapes on Granite Rapids.
@@ -33,7 +33,7 @@ cdef double ROWS_IN_PLACE_SLOTS = 75
 
 
 cdef double copy_slots(const Plan *plan, double elements, double rows) noexcept nogil:
-    """To copy the input of a group into windows, so many elements of each channel in so many rows of each run."""
+    """To copy the input of a group into windows, so many elements of each channel, in so many rows."""
     cdef double slots = plan.problem.in_channels * (
         WINDOW_SLOTS * elements + WINDOW_ROW_SLOTS * rows * plan.columns.run_count
     )
@@ -58,7 +58,7 @@ cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil:
     return max(1.0, read / <double>(block * axis.stride))
 
 
-cdef double groups_of_window(const Plan *plan) noexcept nogil:
+cdef Py_ssize_t groups_of_window(const Plan *plan) noexcept nogil:
     """How many groups of a small image share a window of the row kernel."""
     cdef Py_ssize_t size = plan.problem.in_channels * plan.window.channel_pitch * plan.kernels.item
     return max(<Py_ssize_t>1, min(plan.problem.groups, ROWS_WINDOW_BUDGET // max(<Py_ssize_t>1, size)))
@@ -112,7 +112,7 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     if planes_kernel(plan) == NULL and (
         problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride)
     ):
-        slots += ROWS_START_SLOTS / groups_of_window(plan) + (
+        slots += <double>ROWS_START_SLOTS / groups_of_window(plan) + (
             (LATE_ROWS_INPUT_SLOTS if has_late_lines(plan.kernels) else ROWS_INPUT_SLOTS)
             * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
             * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)

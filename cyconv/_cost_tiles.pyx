@@ -234,6 +234,13 @@ cdef struct TurnedTerm:
     double[CYC_MAX_TILE_ROWS + 1] edge_slots
 
 
+cdef void begin_term(TurnedTerm *term, Py_ssize_t vectors) noexcept nogil:
+    cdef Py_ssize_t pixels
+    term.vectors = vectors
+    for pixels in range(CYC_MAX_TILE_ROWS + 1):
+        term.slots[pixels] = -1
+
+
 cdef void find_term(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexcept nogil:
     cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
     cdef Py_ssize_t vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
@@ -244,7 +251,7 @@ cdef void find_term(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexc
         term.edge_slots[pixels] += FEW_SUMS_EDGE_SLOTS * tiles
 
 
-cdef inline double term_slots(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexcept nogil:
+cdef inline double whole_term_slots(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexcept nogil:
     if term.slots[pixels] < 0:
         find_term(plan, term, pixels)
     return term.slots[pixels]
@@ -284,7 +291,7 @@ cdef double turned_columns_slots(
         pixels = min(pixels, columns - column)
         inside = (min(columns, inner_end) - column) // pixels if column >= inner else 0
         if inside > 0:  # tiles that take all taps
-            sum += inside * plan.columns.taps * term_slots(plan, term, pixels)
+            sum += inside * plan.columns.taps * whole_term_slots(plan, term, pixels)
             column += inside * pixels
         else:
             sum += turned_edge_slots(plan, term, column, pixels, all_taps)
@@ -302,7 +309,7 @@ cdef double turned_pieces_slots(
         left = pieces.end[index] - column
         pixels = balanced(left, most)
         if pieces.taps[index] == plan.columns.taps:
-            slots = left // pixels * term_slots(plan, term, pixels)
+            slots = left // pixels * whole_term_slots(plan, term, pixels)
         else:
             slots = left // pixels * edge_term_slots(plan, term, pixels)
         if left % pixels:
@@ -343,9 +350,7 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
         columns *= problem.out_size[0]
     plan.skips = edges or row_share < 1
     for vectors in range(1, min(<Py_ssize_t>CYC_MAX_TILE_VECTORS, out_vectors) + 1):
-        term.vectors = vectors
-        for rows in range(CYC_MAX_TILE_ROWS + 1):
-            term.slots[rows] = -1
+        begin_term(&term, vectors)
         for keeps in range(2):
             rows = candidate_rows(plan.kernels, vectors, keeps)
             if rows == 0:
