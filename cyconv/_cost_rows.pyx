@@ -59,9 +59,9 @@ cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil:
 
 
 cdef Py_ssize_t groups_of_window(const Plan *plan) noexcept nogil:
-    """How many groups of a small image share a window of the row kernel."""
+    """How many groups share a window of the row kernel; 0: even the image of one is more than a window."""
     cdef Py_ssize_t size = plan.problem.in_channels * plan.window.channel_pitch * plan.kernels.item
-    return max(<Py_ssize_t>1, min(plan.problem.groups, ROWS_WINDOW_BUDGET // max(<Py_ssize_t>1, size)))
+    return min(plan.problem.groups, ROWS_WINDOW_BUDGET // max(<Py_ssize_t>1, size))
 
 
 cdef double rows_windows_slots(Plan *plan) noexcept nogil:
@@ -69,7 +69,7 @@ cdef double rows_windows_slots(Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef double rows, columns
     cdef Py_ssize_t pieces  # of a row, one for each block
-    if problem.in_channels * plan.window.channel_pitch * plan.kernels.item <= ROWS_WINDOW_BUDGET:
+    if groups_of_window(plan) > 0:
         return window_slots(plan)
     lay_out_rows_window(plan)
     pieces = plan.columns.blocks
@@ -86,7 +86,7 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t height = problem.kernel[0]
     cdef Py_ssize_t stride = shared_row_stride(&plan.rows), rows = min(problem.out_size[0], CYC_ROW_BLOCK)
     cdef double loads, products, slots
-    cdef bint narrow
+    cdef bint narrow, planes = planes_kernel(plan) != NULL
     if stride > height or problem.in_channels == 0:
         return -1
     if problem.in_channels * height * (problem.kernel[1] + MIN_BLOCK_COLUMNS) > MAX_ROWS_WINDOW:
@@ -102,17 +102,17 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     slots = max(products, loads + rows * height * ceil_div(pixel_vectors, plan.kernels.row_vectors))
     slots *= problem.kernel[1] * problem.in_channels * problem.out_channels
     slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
-    slots *= cycle_slots(plan.kernels) if planes_kernel(plan) == NULL else (1 + cycle_slots(plan.kernels)) / 2
-    if planes_kernel(plan) != NULL:
+    slots *= (1 + cycle_slots(plan.kernels)) / 2 if planes else cycle_slots(plan.kernels)
+    if planes:
         narrow = CYC_NARROW_STRIPS(plan.kernels.registers, plan.kernels.row_vectors, height, pixel_vectors)
         if CYC_SKIPS_ROWS(height, stride, 1 if narrow else plan.tile_vectors):
             slots *= read_share(&plan.rows)
     if plan.kernels.registers < MANY_REGISTERS:
         slots *= FEW_REGISTERS_IN_PLACE_FACTOR if rows_in_place(plan) else FEW_REGISTERS_FACTOR
-    if planes_kernel(plan) == NULL and (
+    if not planes and (
         problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride)
     ):
-        slots += <double>ROWS_START_SLOTS / groups_of_window(plan) + (
+        slots += <double>ROWS_START_SLOTS / max(<Py_ssize_t>1, groups_of_window(plan)) + (
             (LATE_ROWS_INPUT_SLOTS if has_late_lines(plan.kernels) else ROWS_INPUT_SLOTS)
             * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
             * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)

@@ -85,12 +85,12 @@ cdef double least_tile_slots(const Plan *plan) noexcept nogil:
     return GROUP_START_SLOTS + <double>TILE_START_SLOTS / plan.problem.groups
 
 
-cdef double start_slots(const Plan *plan, double term_slots) noexcept nogil:
+cdef double start_slots(const Plan *plan, double table_slots) noexcept nogil:
     """Of a tile algorithm whose tiles are chosen: its tables, and the weights if it has to pack them."""
     cdef Py_ssize_t lists
     cdef double slots = least_tile_slots(plan)
     cdef Pieces pieces
-    slots += term_slots * plan.terms / plan.problem.groups
+    slots += table_slots * plan.terms / plan.problem.groups
     if plan.skips:
         lists = min(find_pieces(&plan.rows, &pieces), <Py_ssize_t>MAX_SPAN_LISTS)
         slots += SPAN_SLOTS * lists * plan.problem.in_channels * plan.problem.kernel[0]
@@ -251,16 +251,10 @@ cdef void find_term(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexc
         term.edge_slots[pixels] += FEW_SUMS_EDGE_SLOTS * tiles
 
 
-cdef inline double whole_term_slots(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexcept nogil:
+cdef inline double term_slots(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels, bint edge) noexcept nogil:
     if term.slots[pixels] < 0:
         find_term(plan, term, pixels)
-    return term.slots[pixels]
-
-
-cdef inline double edge_term_slots(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexcept nogil:
-    if term.slots[pixels] < 0:
-        find_term(plan, term, pixels)
-    return term.edge_slots[pixels]
+    return term.edge_slots[pixels] if edge else term.slots[pixels]
 
 
 cdef double turned_edge_slots(
@@ -274,7 +268,7 @@ cdef double turned_edge_slots(
         if all_taps or columns.reading[tap] < end and columns.reading_end[tap] > column:
             first = min(most, max(<Py_ssize_t>0, columns.reading[tap] - column))
             last = min(most, max(<Py_ssize_t>0, end - columns.reading_end[tap]))
-            sum += edge_term_slots(plan, term, pixels - first - last)
+            sum += term_slots(plan, term, pixels - first - last, True)
     return sum
 
 
@@ -291,7 +285,7 @@ cdef double turned_columns_slots(
         pixels = min(pixels, columns - column)
         inside = (min(columns, inner_end) - column) // pixels if column >= inner else 0
         if inside > 0:  # tiles that take all taps
-            sum += inside * plan.columns.taps * whole_term_slots(plan, term, pixels)
+            sum += inside * plan.columns.taps * term_slots(plan, term, pixels, False)
             column += inside * pixels
         else:
             sum += turned_edge_slots(plan, term, column, pixels, all_taps)
@@ -308,12 +302,9 @@ cdef double turned_pieces_slots(
     for index in range(pieces.count):
         left = pieces.end[index] - column
         pixels = balanced(left, most)
-        if pieces.taps[index] == plan.columns.taps:
-            slots = left // pixels * whole_term_slots(plan, term, pixels)
-        else:
-            slots = left // pixels * edge_term_slots(plan, term, pixels)
+        slots = left // pixels * term_slots(plan, term, pixels, pieces.taps[index] < plan.columns.taps)
         if left % pixels:
-            slots += edge_term_slots(plan, term, left % pixels)
+            slots += term_slots(plan, term, left % pixels, True)
         sum += pieces.taps[index] * slots
         column = pieces.end[index]
     return sum
