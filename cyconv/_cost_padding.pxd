@@ -58,6 +58,23 @@ cdef inline double skipping_share(const Plan *plan, const Axis *axis) noexcept n
     return share if (1 - share) * plan.terms * FULL_TILE > SKIP_SLOTS else 1.0
 
 
+cdef inline Py_ssize_t rows_of_tile(const Axis *rows, Py_ssize_t pixels, Py_ssize_t pitch) noexcept nogil:
+    """Rows that a flat tile of so many pixels meets, if they lie `pitch` apart."""
+    return min(rows.out, 1 + (pixels - 1 + pitch // 2) // pitch)
+
+
+cdef inline double flat_share(const Axis *axis, Py_ssize_t rows) noexcept nogil:
+    """The share of kernel rows that remain where flat tiles leave out those that none of their rows reads."""
+    cdef Py_ssize_t last = axis.out - rows, tap
+    cdef double reads = 0
+    for tap in range(axis.taps):  # the first rows of the tiles that have a use for it
+        reads += max(
+            <Py_ssize_t>0,
+            min(axis.reading_end[tap] - 1, last) - max(<Py_ssize_t>0, axis.reading[tap] - rows + 1) + 1
+        )
+    return reads / axis.taps / (last + 1)
+
+
 cdef inline double flat_term_slots(
     const Plan *plan, double slots, Py_ssize_t tiles, Py_ssize_t pixels, Py_ssize_t pitch
 ) noexcept nogil:
@@ -65,18 +82,13 @@ cdef inline double flat_term_slots(
     rows reads. Rows lie `pitch` apart. Beyond the last list tiles take all taps.
     """
     cdef const Axis *axis = &plan.rows
-    cdef Py_ssize_t rows = min(axis.out, 1 + (pixels - 1 + pitch // 2) // pitch), last = axis.out - rows, tap, whole
-    cdef double starts = last + 1, reads = 0
+    cdef Py_ssize_t rows = rows_of_tile(axis, pixels, pitch), last = axis.out - rows, whole
     cdef Pieces pieces
     if find_pieces(axis, &pieces) > MAX_SPAN_LISTS:
         return slots
-    for tap in range(axis.taps):  # the first rows of the tiles that have a use for it
-        reads += max(
-            <Py_ssize_t>0,
-            min(axis.reading_end[tap] - 1, last) - max(<Py_ssize_t>0, axis.reading[tap] - rows + 1) + 1
-        )
     whole = min(axis.reading_end[axis.taps - 1] - 1, last) - max(<Py_ssize_t>0, axis.reading[0] - rows + 1) + 1
     return (
-        slots * reads / axis.taps / starts
-        + SPAN_START_SLOTS * tiles * (1 - max(<Py_ssize_t>0, whole) / starts) / (axis.taps * plan.columns.taps)
+        slots * flat_share(axis, rows)
+        + SPAN_START_SLOTS * tiles * (1 - max(<Py_ssize_t>0, whole) / <double>(last + 1))
+        / (axis.taps * plan.columns.taps)
     )

@@ -346,7 +346,10 @@ def plan(
         FFT: f"2 blocks of {plan.fft.block[0]} x {plan.fft.block[1]} in {plan.fft.points[0]} x {plan.fft.points[1]}",
         ROWS: f"{plan.tile_rows} rows x {plan.tile_vectors * lanes} columns",
         TURNED_TILE: f"{plan.tile_rows} pixels x {plan.tile_vectors * lanes} outputs",
-        SPLIT: f"{plan.tile_rows} outputs x {plan.pixel_tile} pixels, {plan.problem.split_parts} parts",
+        SPLIT: (
+            f"{plan.tile_rows} outputs x {plan.pixel_tile} pixels, {plan.problem.split_parts} parts"
+            + (", tap by tap" if plan.skips else "")
+        ),
         TILE: f"{plan.tile_rows} outputs x {plan.tile_vectors * lanes} pixels",
         WINOGRAD: (
             f"{plan.tile_rows} tiles of 4 x 4 pixels x {plan.tile_vectors * lanes} outputs" if plan.turned

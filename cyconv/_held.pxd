@@ -8,7 +8,7 @@ from cyconv._plan cimport Plan, Problem
 
 cdef struct HeldForm:
     const cyc_isa *isa
-    Py_ssize_t key  # the width of panels, or that of spectra; less than zero: how many parts weights are split into
+    Py_ssize_t key  # the width of panels, or that of spectra; less than zero: how weights are split
     Py_ssize_t groups
     bint transformed  # to Winograd's factors
     char *memory

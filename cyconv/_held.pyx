@@ -18,6 +18,10 @@ __all__ = ["HeldWeight"]
 np.import_array()
 
 
+cdef enum:
+    SPLIT_BY_TAPS = 8  # in the key of split weights, beside how many parts they are of
+
+
 cdef inline bint same_problem(const Problem *one, const Problem *other) noexcept nogil:
     """Whether all fields are equal; behind the last one anything may lie."""
     return memcmp(one, other, <const char *>(&one.contiguous + 1) - <const char *>one) == 0
@@ -26,7 +30,9 @@ cdef inline bint same_problem(const Problem *one, const Problem *other) noexcept
 cdef inline Py_ssize_t form_key(const Plan *plan) noexcept nogil:
     if plan.algorithm == FFT:
         return spectra_key(plan)
-    return -plan.problem.split_parts if plan.algorithm == SPLIT else plan.panel_width
+    if plan.algorithm == SPLIT:
+        return -plan.problem.split_parts - (SPLIT_BY_TAPS if plan.skips else 0)
+    return plan.panel_width
 
 
 cdef class HeldWeight:

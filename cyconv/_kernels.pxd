@@ -312,6 +312,11 @@ cdef extern from "kernels/split.h" nogil:
         int32_t least[CYC_SPLIT_TILE]
         int32_t most[CYC_SPLIT_TILE]
 
+    ctypedef struct cyc_split_taken:
+        Py_ssize_t period
+        Py_ssize_t begin
+        Py_ssize_t end
+
     ctypedef struct cyc_split_args:
         const void *weights
         const void *pixels
@@ -319,6 +324,8 @@ cdef extern from "kernels/split.h" nogil:
         Py_ssize_t pixel_count
         Py_ssize_t steps
         Py_ssize_t parts
+        cyc_split_taken taken
+        Py_ssize_t phase
         float *sums
         int resume
         float *totals
@@ -327,18 +334,19 @@ cdef extern from "kernels/split.h" nogil:
 
     ctypedef int (*cyc_split_granted_fn)() noexcept
     ctypedef void (*cyc_split_weights_fn)(
-        const float *weight, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t terms, Py_ssize_t parts, void *out,
-        cyc_split_range *range
+        const float *weight, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t terms, Py_ssize_t taps,
+        Py_ssize_t parts, void *out, cyc_split_range *range
     ) noexcept
     ctypedef void (*cyc_split_pixels_fn)(
-        const cyc_gather_args *, Py_ssize_t pixel_count, Py_ssize_t parts, void *out, cyc_split_range *range
+        const cyc_gather_args *, Py_ssize_t pixel_count, const cyc_split_taken *, Py_ssize_t parts, void *out,
+        cyc_split_range *range
     ) noexcept
     ctypedef void (*cyc_split_begin_fn)(Py_ssize_t outputs) noexcept
     ctypedef void (*cyc_split_end_fn)() noexcept
     ctypedef void (*cyc_split_multiply_fn)(const cyc_split_args *) noexcept
     ctypedef int (*cyc_split_doubtful_fn)(
-        const float *totals, Py_ssize_t outputs, Py_ssize_t pixels, const cyc_split_range *output_range,
-        const cyc_split_range *pixel_range, uint32_t *lanes
+        const float *totals, Py_ssize_t outputs, Py_ssize_t pixels, int left_out,
+        const cyc_split_range *output_range, const cyc_split_range *pixel_range, uint32_t *lanes
     ) noexcept
 
     ctypedef struct cyc_split:

@@ -125,7 +125,8 @@ cdef void split_panel(
     cdef Py_ssize_t row = index // plan.panels * plan.problem.out_channels + output
     plan.isa.split.weights(
         <const float *>weight + row * plan.terms + term, plan.terms,
-        min(plan.panel_width, plan.problem.out_channels - output), terms, plan.problem.split_parts, panel, found,
+        min(plan.panel_width, plan.problem.out_channels - output), terms,
+        plan.rows.taps * plan.columns.taps if plan.skips else 1, plan.problem.split_parts, panel, found,
     )
 
 

@@ -19,7 +19,6 @@ from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport (
     CYC_CHUNK,
     CYC_MAX_COPIES,
-    CYC_SPLIT_CHUNK,
     CYC_SPLIT_STEP,
     CYC_SPLIT_TILE,
     cyc_copy,
@@ -28,6 +27,7 @@ from cyconv._kernels cimport (
     cyc_span,
     cyc_split_args,
     cyc_split_range,
+    cyc_split_taken,
     cyc_tile_args,
     most_rows,
 )
@@ -38,13 +38,14 @@ from cyconv._split cimport (
     DIRECT_OUTPUTS,
     DIRECT_TERMS,
     DoubtfulTile,
+    chunk_steps,
     clear_range,
     keeps_totals,
     near_end,
     split_bytes,
 )
 from cyconv._task cimport Operands, Task, channel_address, prepare_window, window_in_input
-from cyconv._tiles cimport Spot, SpanList, fill_offsets, place_spots
+from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_tap_offsets, place_spots
 from cyconv._winograd_outputs cimport fill_chunks
 
 
@@ -62,7 +63,7 @@ cdef struct Scratch:
     Spot *spots
     Py_ssize_t spot_count
     cyc_edge *edges
-    SpanList *list
+    SpanList *lists  # of their taps
     cyc_span *spans
     DoubtfulTile *doubtful  # [tile]: of a panel, in part to be computed again
     Py_ssize_t doubtful_count
@@ -71,7 +72,8 @@ cdef struct Scratch:
 
 
 cdef void find_terms(
-    const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch, Py_ssize_t term, Py_ssize_t terms
+    const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch, Py_ssize_t term, Py_ssize_t terms,
+    bint by_taps
 ) noexcept nogil:
     """Bring the pixels of these terms into the window, unless they are where it would be, and set their offsets."""
     cdef Py_ssize_t taps = plan.rows.taps * plan.columns.taps, channel = term // taps
@@ -84,7 +86,20 @@ cdef void find_terms(
     else:
         scratch.terms_window = scratch.window
         prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
-    fill_offsets(plan, term, terms, pitch, scratch.offsets, 1)
+    if by_taps:
+        fill_tap_offsets(plan, terms, pitch, scratch.offsets)
+    else:
+        fill_offsets(plan, term, terms, pitch, scratch.offsets, 1)
+
+
+cdef cyc_split_taken taken_steps(const Plan *plan, const Scratch *scratch, Py_ssize_t index) noexcept nogil:
+    """The steps of a tile: all, or those of the kernel rows that some pixel of it needs."""
+    cdef const SpanList *wanted = scratch.lists + scratch.spots[index].list
+    if not plan.skips:
+        return cyc_split_taken(1, 0, 1)
+    return cyc_split_taken(
+        plan.rows.taps * plan.columns.taps, wanted.first_row * plan.columns.taps, wanted.last_row * plan.columns.taps
+    )
 
 
 cdef void split_block(const Plan *plan, const Task *task, const Scratch *scratch, Py_ssize_t terms) noexcept nogil:
@@ -92,14 +107,16 @@ cdef void split_block(const Plan *plan, const Task *task, const Scratch *scratch
     cdef Py_ssize_t index
     cdef cyc_copy copies[CYC_MAX_COPIES]
     cdef cyc_gather_args args
+    cdef cyc_split_taken taken
     args.offsets = scratch.offsets
     args.terms = terms
     args.copies = copies
     for index in range(scratch.spot_count):
+        taken = taken_steps(plan, scratch, index)
         args.copy_count = place_copies(plan, task, scratch.spots + index, copies)
         args.window = scratch.terms_window + scratch.spots[index].position * plan.kernels.item
         plan.isa.split.pixels(
-            &args, scratch.spots[index].pixels, plan.problem.split_parts,
+            &args, scratch.spots[index].pixels, &taken, plan.problem.split_parts,
             scratch.pixels + index * split_bytes(plan, terms), scratch.pixel_ranges + index,
         )
 
@@ -127,7 +144,7 @@ cdef void add_directly(
     for step in range(ceil_div(plan.terms, DIRECT_TERMS)):
         term = step * DIRECT_TERMS
         terms = min(<Py_ssize_t>DIRECT_TERMS, plan.terms - term)
-        find_terms(plan, operands, task, scratch, term, terms)
+        find_terms(plan, operands, task, scratch, term, terms, False)
         args.span_count = fill_chunks(scratch.spans, terms, CYC_CHUNK)
         args.carry = term > 0
         first = 0
@@ -190,7 +207,8 @@ cdef void finish_tile(
     cdef DoubtfulTile *tile = scratch.doubtful + scratch.doubtful_count
     cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - panel * plan.panel_width)
     if plan.isa.split.doubtful(
-        totals, outputs, scratch.spots[index].pixels, weights_range, scratch.pixel_ranges + index, tile.lanes
+        totals, outputs, scratch.spots[index].pixels, scratch.spots[index].list > 0, weights_range,
+        scratch.pixel_ranges + index, tile.lanes,
     ):
         tile.spot = index
         memcpy(tile.totals, totals, sizeof(tile.totals))
@@ -206,7 +224,7 @@ cdef void run_panel(
 ) noexcept nogil:
     """All tiles of a block for one panel and one block of terms."""
     cdef Py_ssize_t steps = ceil_div(terms, CYC_SPLIT_STEP), step = 0, end, index
-    cdef Py_ssize_t step_bytes = split_bytes(plan, 1), chunk_steps = CYC_SPLIT_CHUNK // CYC_SPLIT_STEP
+    cdef Py_ssize_t step_bytes = split_bytes(plan, 1), chunk = chunk_steps(plan)
     cdef Py_ssize_t tile = CYC_SPLIT_TILE * CYC_SPLIT_TILE if keeps_totals(plan) else 0
     cdef float *totals = scratch.totals
     cdef bint adds
@@ -223,16 +241,18 @@ cdef void run_panel(
     plan.isa.split.begin(args.outputs)
     while step < steps:
         end = near_end(plan, step, steps)
-        adds = step >= chunk_steps or not first
+        adds = step >= chunk or not first
         args.weights = weights + step * step_bytes
         args.steps = end - step
-        args.resume = step % chunk_steps > 0
+        args.resume = step % chunk > 0
         for index in range(scratch.spot_count):
             args.pixels = scratch.pixels + (index * steps + step) * step_bytes
             args.pixel_count = scratch.spots[index].pixels
+            args.taken = taken_steps(plan, scratch, index)
+            args.phase = step % args.taken.period
             args.sums = (scratch.sums if adds else totals) + index * tile
             args.totals = NULL
-            if adds and (end % chunk_steps == 0 or end == steps):
+            if adds and (end % chunk == 0 or end == steps):
                 args.totals = totals + index * tile
             plan.isa.split.multiply(&args)
             args.ahead += args.steps * args.ahead_lines * CACHE_LINE
@@ -254,7 +274,7 @@ cdef void run_blocks(
     for block in range(plan.term_blocks):
         term = block * plan.term_block
         terms = min(plan.term_block, plan.terms - term)
-        find_terms(plan, operands, task, scratch, term, terms)
+        find_terms(plan, operands, task, scratch, term, terms, plan.skips)
         split_block(plan, task, scratch, terms)
         for index in range(task.panel_count):
             panel = task.panel + index
@@ -296,11 +316,11 @@ cdef void run_split_task(const Plan *plan, const Operands *operands, const Task 
     scratch.spots = <Spot *>memory
     memory += plan.spots_bytes
     scratch.edges = <cyc_edge *>memory
-    scratch.list = <SpanList *>(memory + plan.edges_bytes)
-    scratch.spans = <cyc_span *>(scratch.list + 1)
+    scratch.lists = <SpanList *>(memory + plan.edges_bytes)
+    scratch.spans = <cyc_span *>(scratch.lists + plan.span_lists)
     scratch.in_place = window_in_input(plan, operands, task)
     scratch.spot_count = place_spots(
-        plan, task.row, task.row_count, task.column, task.column_count, 0, scratch.spots, scratch.list, &lists,
+        plan, task.row, task.row_count, task.column, task.column_count, 0, scratch.spots, scratch.lists, &lists,
         scratch.edges,
     )
     for index in range(plan.spots + task.panel_count):

@@ -38,10 +38,15 @@ cdef inline Py_ssize_t split_bytes(const Plan *plan, Py_ssize_t terms) noexcept 
     return ceil_div(terms, CYC_SPLIT_STEP) * CYC_SPLIT_STEP_BYTES(plan.problem.split_parts)
 
 
+cdef inline Py_ssize_t chunk_steps(const Plan *plan) noexcept nogil:
+    """Steps of a chunk: of whole groups of channels, where each step is a tap of one."""
+    cdef Py_ssize_t most = CYC_SPLIT_CHUNK // CYC_SPLIT_STEP, taps = plan.rows.taps * plan.columns.taps
+    return most // taps * taps if plan.skips else most
+
+
 cdef inline Py_ssize_t near_end(const Plan *plan, Py_ssize_t step, Py_ssize_t steps) noexcept nogil:
     """Where the steps end that all tiles take from `step` on: a chunk, or a part of it whose weights stay near."""
-    cdef Py_ssize_t chunk_steps = CYC_SPLIT_CHUNK // CYC_SPLIT_STEP
-    cdef Py_ssize_t begin = step // chunk_steps * chunk_steps, count = min(chunk_steps, steps - begin)
+    cdef Py_ssize_t chunk = chunk_steps(plan), begin = step // chunk * chunk, count = min(chunk, steps - begin)
     cdef Py_ssize_t bytes = count * CYC_SPLIT_STEP_BYTES(plan.problem.split_parts)
     cdef Py_ssize_t parts = ceil_div(bytes, NEAR_BYTES) if bytes <= MOST_DIVIDED_BYTES else 1
     return min(begin + count, step + ceil_div(count, parts))

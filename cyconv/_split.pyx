@@ -9,28 +9,32 @@ former make one of the latter, and six of their nine products its product, in a 
 from libc.stdint cimport int32_t
 
 from cyconv._blocks cimport most_rows, share_rows
+from cyconv._cost_padding cimport flat_share, rows_of_tile
 from cyconv._cost_rows cimport window_slots
 from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
     CYC_F32,
-    CYC_SPLIT_CHUNK,
     CYC_SPLIT_STEP,
     CYC_SPLIT_TILE,
     cyc_edge,
     cyc_span,
     cyc_split_range,
 )
-from cyconv._plan cimport ALIGNMENT, Plan, Problem, layout_window
+from cyconv._plan cimport ALIGNMENT, MAX_SPAN_LISTS, Plan, Problem, layout_window
 from cyconv._tiles cimport Spot, SpanList, count_spots
+from cyconv._window cimport ZEROS
 
 
 cdef enum:
-    # Parts of the pixels of a block, totals of its panels and a panel share a second level of 2 MiB, which all cores
-    # with matrix units have.
-    PIXELS_BUDGET = 768 * 1024
+    # Parts of the pixels of a block, totals of its panels, a window and a panel share a second level of 2 MiB, which
+    # all cores with matrix units have.
+    TILES_BUDGET = 1280 * 1024  # pixels of a chunk of terms and totals of so many panels:
+    FEW_PANELS = 16
+    PIXELS_BUDGET = 768 * 1024  # of several chunks
     TOTALS_BUDGET = 768 * 1024
     WINDOW_BUDGET = 256 * 1024
+    TAP_WINDOW_BUDGET = 512 * 1024  # of whole groups of channels
     # With as many each panel is used for longer than it takes to come from memory.
     MAX_BLOCK_PIXELS = 512
 
@@ -45,7 +49,25 @@ cdef double CHUNK_SLOTS = 520
 # A weight: from beyond the second level; to split it.
 cdef double READ_SLOTS = 0.4
 cdef double WEIGHT_SLOTS = 1.9
+# More, where the weights of a step lie apart.
+cdef double APART_SLOTS = 0.6
 cdef double START_SLOTS = 6000
+# Steps are left out where no more than these remain.
+cdef double MOST_SHARE = 0.95
+
+
+cdef double taken_share(Plan *plan) noexcept nogil:
+    """The share of the steps that tiles take; less than 1 if those of kernel rows over padding are left out.
+
+    Then each step is a tap of as many channels as it has terms. Their weights lie apart, and chunks are others, so that
+    has to pay.
+    """
+    cdef Py_ssize_t taps = plan.rows.taps * plan.columns.taps
+    cdef double share
+    if plan.rows.mode != ZEROS or plan.problem.in_channels % CYC_SPLIT_STEP or taps > CYC_SPLIT_CHUNK // CYC_SPLIT_STEP:
+        return 1
+    share = flat_share(&plan.rows, rows_of_tile(&plan.rows, CYC_SPLIT_TILE, plan.problem.out_size[1]))
+    return share if share <= MOST_SHARE else 1
 
 
 cdef double split_cost(Plan *plan) noexcept nogil:
@@ -55,39 +77,60 @@ cdef double split_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t vectors = ceil_div(problem.out_size[0] * problem.out_size[1], plan.kernels.lanes)
     cdef Py_ssize_t steps = ceil_div(plan.terms, CYC_SPLIT_STEP)
     cdef Py_ssize_t panels = ceil_div(problem.out_channels, CYC_SPLIT_TILE)
-    cdef double slots, copies = 1
+    cdef double slots, weight_slots, share, copies = 1
     if plan.isa.split == NULL or problem.dtype != CYC_F32 or plan.terms == 0 or not plan.isa.split.granted():
         return -1
     plan.flat = plan.gathers = True
-    plan.cut = plan.skips = False
+    plan.cut = False
+    share = taken_share(plan)
+    plan.skips = share < 1
     plan.tile_rows = plan.panel_width = plan.pixel_tile = CYC_SPLIT_TILE
     plan.tile_vectors = CYC_SPLIT_TILE // plan.kernels.lanes
     if not plan.one_tap:
         copies += plan.kernels.lanes / <double>problem.out_size[1]
     slots = vectors * copies * steps * CYC_SPLIT_STEP / 2 * (PAIRS_SLOTS + (parts - 1) * PART_SLOTS)
     slots += vectors * steps * products * OUTPUT_SLOTS * CYC_SPLIT_TILE * panels
-    slots += vectors / 2.0 * panels * ceil_div(plan.terms, CYC_SPLIT_CHUNK) * CHUNK_SLOTS
-    slots += (READ_SLOTS if problem.held else WEIGHT_SLOTS) * plan.terms * problem.out_channels
+    slots *= share
+    slots += vectors / 2.0 * panels * ceil_div(steps, chunk_steps(plan)) * CHUNK_SLOTS
+    weight_slots = READ_SLOTS if problem.held else WEIGHT_SLOTS
+    if plan.skips and not problem.held:
+        weight_slots += APART_SLOTS
+    slots += weight_slots * plan.terms * problem.out_channels
     slots += 0 if plan.one_tap else window_slots(plan)
     return slots + START_SLOTS
+
+
+cdef Py_ssize_t channels_of(const Plan *plan, Py_ssize_t terms) noexcept nogil:
+    """Channels that so many terms, of whole chunks, touch at most."""
+    cdef Py_ssize_t taps = plan.rows.taps * plan.columns.taps
+    return terms // taps if plan.skips else (terms + 2 * taps - 2) // taps
 
 
 cdef void choose_split_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     """Blocks of the image, of whole chunks of terms and of panels."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t taps = problem.kernel[0] * problem.kernel[1], parts = problem.batch * problem.groups
-    cdef Py_ssize_t columns = min(problem.out_size[1], <Py_ssize_t>MAX_BLOCK_PIXELS), rows, most, fit
-    cdef Py_ssize_t channels = min(problem.in_channels, (CYC_SPLIT_CHUNK + 2 * taps - 2) // taps), window
+    cdef Py_ssize_t chunk_terms = chunk_steps(plan) * CYC_SPLIT_STEP, channels, window, rows, fit
+    cdef Py_ssize_t tile_bytes = split_bytes(plan, min(plan.terms, chunk_terms)), pixels, columns
     plan.panels = plan.panel_block = ceil_div(problem.out_channels, CYC_SPLIT_TILE)
+    if plan.terms > chunk_terms:
+        tile_bytes += (
+            min(plan.panels, <Py_ssize_t>FEW_PANELS) * CYC_SPLIT_TILE * CYC_SPLIT_TILE * plan.kernels.item
+        )
+    pixels = min(<Py_ssize_t>MAX_BLOCK_PIXELS, max(<Py_ssize_t>1, TILES_BUDGET // tile_bytes) * CYC_SPLIT_TILE)
+    columns = min(problem.out_size[1], pixels)
     plan.group_block = 1
     layout_window(plan, 1, columns)
+    channels = min(problem.in_channels, channels_of(plan, chunk_terms))
     # of one tap the input is the window, if its elements lie as they should
     window = max(<Py_ssize_t>WINDOW_BUDGET, PIXELS_BUDGET if plan.one_tap else 0)
+    if plan.skips:
+        window = TAP_WINDOW_BUDGET
     while columns > CYC_SPLIT_TILE and channels * plan.window.channel_pitch * plan.kernels.item > window:
         columns = ceil_div(columns, 2)
         layout_window(plan, 1, columns)
-    most = min(problem.out_size[0], max(<Py_ssize_t>1, MAX_BLOCK_PIXELS // columns))
-    rows = most_rows(plan, most, columns, channels, window)
+    rows = min(problem.out_size[0], max(<Py_ssize_t>1, pixels // columns))
+    rows = most_rows(plan, rows, columns, channels, window)
     layout_window(plan, rows, columns)
     if parts * plan.rows.blocks * plan.columns.blocks < threads and plan.panels % threads == 0:
         plan.panel_block = plan.panels // threads
@@ -98,11 +141,11 @@ cdef void choose_split_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     # Terms: in whole chunks, as many as the window, too, has room for.
     fit = PIXELS_BUDGET // (plan.spots * CYC_SPLIT_TILE * 2 * problem.split_parts)
     fit = min(fit, max(<Py_ssize_t>1, window // (plan.window.channel_pitch * plan.kernels.item) - 1) * taps)
-    plan.term_block = min(plan.terms, max(<Py_ssize_t>1, fit // CYC_SPLIT_CHUNK) * CYC_SPLIT_CHUNK)
+    plan.term_block = min(plan.terms, max(<Py_ssize_t>1, fit // chunk_terms) * chunk_terms)
     plan.term_blocks = ceil_div(plan.terms, plan.term_block)
     plan.channel_block = problem.in_channels
     if plan.term_blocks > 1:
-        plan.channel_block = min(problem.in_channels, (plan.term_block + 2 * taps - 2) // taps)
+        plan.channel_block = min(problem.in_channels, channels_of(plan, plan.term_block))
         plan.panel_block = max(<Py_ssize_t>1, min(
             plan.panel_block, TOTALS_BUDGET // (plan.spots * CYC_SPLIT_TILE * CYC_SPLIT_TILE * plan.kernels.item)
         ))
@@ -118,7 +161,7 @@ cdef void size_split_scratch(Plan *plan) noexcept nogil:
         plan.totals_bytes = tile * tile * item * plan.spots * (plan.panel_block if plan.term_blocks > 1 else 1)
     else:
         plan.totals_bytes = tile * tile * item
-    if plan.terms > CYC_SPLIT_CHUNK:
+    if plan.terms > chunk_steps(plan) * CYC_SPLIT_STEP:
         plan.sums_bytes = tile * tile * item * plan.spots
     plan.pixels_bytes = plan.spots * split_bytes(plan, plan.term_block)
     plan.ranges_bytes = (plan.spots + plan.panel_block) * sizeof(cyc_split_range)
@@ -127,7 +170,10 @@ cdef void size_split_scratch(Plan *plan) noexcept nogil:
     plan.offsets_bytes = round_up(plan.term_block * sizeof(int32_t), ALIGNMENT)
     plan.spots_bytes = round_up(plan.spots * sizeof(Spot), ALIGNMENT)
     plan.edges_bytes = round_up(plan.columns.taps * sizeof(cyc_edge), ALIGNMENT)
-    plan.spans_bytes = round_up(sizeof(SpanList) + DIRECT_TERMS // CYC_CHUNK * sizeof(cyc_span), ALIGNMENT)
+    plan.span_lists = min(plan.rows.out, <Py_ssize_t>MAX_SPAN_LISTS) if plan.skips else 1
+    plan.spans_bytes = round_up(
+        plan.span_lists * sizeof(SpanList) + DIRECT_TERMS // CYC_CHUNK * sizeof(cyc_span), ALIGNMENT
+    )
     plan.direct_bytes = round_up(DIRECT_TERMS * (DIRECT_OUTPUTS + tile) * item + slack, ALIGNMENT)
     plan.doubtful_bytes = round_up(plan.spots * sizeof(DoubtfulTile), ALIGNMENT)
     plan.scratch_bytes = (

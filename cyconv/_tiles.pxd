@@ -57,6 +57,9 @@ cdef void fill_offsets(
     const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, Py_ssize_t channel_pitch, int32_t *offsets,
     Py_ssize_t step
 ) noexcept nogil
+cdef void fill_tap_offsets(
+    const Plan *plan, Py_ssize_t terms, Py_ssize_t channel_pitch, int32_t *offsets
+) noexcept nogil
 cdef void fill_taps(
     const Plan *plan, Py_ssize_t first_term, Py_ssize_t terms, Py_ssize_t channel_pitch, cyc_tap *taps
 ) noexcept nogil

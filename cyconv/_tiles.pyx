@@ -11,7 +11,7 @@ from libc.stdint cimport int32_t
 from libc.string cimport memset
 
 from cyconv._integers cimport balanced, ceil_div, round_up
-from cyconv._kernels cimport CYC_CHUNK, CYC_EDGE_ROWS, cyc_edge, cyc_piece, cyc_span, cyc_tap
+from cyconv._kernels cimport CYC_CHUNK, CYC_EDGE_ROWS, CYC_SPLIT_STEP, cyc_edge, cyc_piece, cyc_span, cyc_tap
 from cyconv._plan cimport TURNED_TILE, Plan, tile_pitch
 from cyconv._window cimport Axis, reading_taps
 
@@ -320,6 +320,20 @@ cdef void fill_offsets(
         for index in range(min(period, terms - done)):
             offsets[(done + index) * step] = <int32_t>(offsets[index * step] + channel * channel_pitch)
         done += period
+
+
+cdef void fill_tap_offsets(
+    const Plan *plan, Py_ssize_t terms, Py_ssize_t channel_pitch, int32_t *offsets
+) noexcept nogil:
+    """Pixels of as many terms, each tap of CYC_SPLIT_STEP channels after the others, then of the next ones."""
+    cdef Py_ssize_t taps = plan.rows.taps * plan.columns.taps, step = CYC_SPLIT_STEP, tap, index, done
+    for tap in range(taps):
+        fill_offsets(plan, tap, 1, channel_pitch, offsets + tap * step, 1)
+        for index in range(1, step):
+            offsets[tap * step + index] = <int32_t>(offsets[tap * step] + index * channel_pitch)
+    done = taps * step
+    for index in range(terms - done):
+        offsets[done + index] = <int32_t>(offsets[index] + step * channel_pitch)
 
 
 cdef void fill_taps(

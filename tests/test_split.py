@@ -44,6 +44,11 @@ LAYERS = {
     "large kernel": ((1, 2, 40, 50), 9, (17, 31), Geometry((1, 2), (8, 8, 15, 15))),
     "strided": ((2, 3, 40, 37), 32, (7, 7), Geometry((2, 2), (3, 3, 3, 3))),
     "dilated": ((1, 17, 13, 30), 19, (3, 3), Geometry((1, 1), (2, 2, 6, 6), (2, 6))),
+    # kernel rows left out, each step a tap of 32 channels
+    "padding": ((1, 64, 20, 9), 40, (3, 3), Geometry((1, 1), (8, 8, 8, 8), (8, 8))),
+    "padding, blocks": ((1, 96, 21, 33), 9, (3, 3), Geometry((1, 1), (9, 9, 3, 3), (9, 3))),
+    "padding, tall": ((2, 64, 9, 9), 34, (7, 2), Geometry((2, 1), (9, 4, 1, 0), (2, 1), 2)),
+    "only padding": ((1, 32, 5, 40), 9, (3, 3), Geometry((1, 1), (9, 8, 1, 1))),
     "groups": ((2, 24, 11, 18), 27, (3, 2), Geometry((1, 1), (1, 0, 2, 1), (1, 1), 3)),
     "reflect": ((1, 4, 12, 13), 5, (3, 3), Geometry((1, 1), (3, 2, 1, 4), (1, 1), 1, "reflect")),
 }
@@ -55,6 +60,13 @@ STRIDED = {"stride": 2, "padding": 1}
 def shapes_of(layer: str) -> tuple[tuple[int, ...], tuple[int, ...], Geometry]:
     x_shape, outputs, kernel, geometry = LAYERS[layer]
     return x_shape, (outputs, x_shape[1] // geometry.groups, *kernel), geometry
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_which_layers_leave_out_taps(layer: str, matrix_isa: str):
+    x_shape, w_shape, geometry = shapes_of(layer)
+    plan = cyconv.explain(x_shape, w_shape, **{**geometry.keywords(), **SPLIT})
+    assert plan.tile.endswith("tap by tap") == ("padding" in layer)
 
 
 def convolve(x, w, b, geometry: Geometry, **keywords) -> np.ndarray:
@@ -255,6 +267,18 @@ def test_a_layer_keeps_each_form_of_its_weights(matrix_isa: str, rng):
         else:
             module.algorithm = algorithm
         assert_same_bits(module(x), expected, algorithm)
+
+
+def test_a_layer_takes_its_weights_in_either_order(matrix_isa: str, rng):
+    """Tap by tap for a low image, half of which is near the padding, as they lie for a tall one."""
+    w = data(rng, (33, 64, 3, 3), "float32")
+    keywords = {"padding": 8, "dilation": 8, **SPLIT}
+    module = cyconv.Conv2d(64, 33, 3, **keywords, bias=False)
+    module.weight = w
+    for rows, by_taps in ((20, True), (200, False), (20, True)):
+        x = data(rng, (1, 64, rows, 9), "float32")
+        assert ("tap by tap" in cyconv.explain(x.shape, w.shape, **keywords).tile) == by_taps
+        assert_same_bits(module(x), cyconv.conv2d(x, w, **keywords), f"{rows} rows")
 
 
 # ---------------------------------------------------------------------------------------------

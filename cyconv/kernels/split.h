@@ -7,7 +7,8 @@
  *
  * Terms go by in steps of CYC_SPLIT_STEP, of which two, half a step apart, make a pair of 32 bits. Weights are
  * [step][part][output][pair], pixels [step][part][pair][pixel], of CYC_SPLIT_TILE outputs and pixels, aligned to 64
- * bytes; the last step ends with zeros.
+ * bytes; the last step ends with zeros. Terms are in the order of the weights, or those of a step are one tap of as
+ * many channels, so that a step may be left out.
  */
 #ifndef CYC_SPLIT_H
 #define CYC_SPLIT_H
@@ -17,7 +18,7 @@
 
 #include "kernels.h"
 
-/* So many terms are summed before the sums are added to the totals. Each step makes six additions to a sum of float32,
+/* So many terms, or less, are summed before the sums are added to the totals. Each step makes six additions to a sum of float32,
  * each of which rounds. */
 #define CYC_SPLIT_CHUNK 512
 #define CYC_SPLIT_STEP 32
@@ -36,14 +37,20 @@ typedef struct {
 /* Whether this process may use the matrix unit, for which it asks thereby: before any of the other functions. */
 typedef int (*cyc_split_granted_fn)(void);
 
-/* Split weights, row i of them at weight + i * pitch, i < rows. */
+/* Split weights, row i of them at weight + i * pitch, i < rows. With several `taps` each step is one of them, of
+ * CYC_SPLIT_STEP channels: all taps of these, then of the next ones; terms are a multiple of both. */
 typedef void (*cyc_split_weights_fn)(const float *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t terms,
-                                     ptrdiff_t parts, void *out, cyc_split_range *range);
+                                     ptrdiff_t taps, ptrdiff_t parts, void *out, cyc_split_range *range);
+
+/* Of each `period` steps, those from `begin` to `end` are taken; what the others are is not defined. */
+typedef struct {
+    ptrdiff_t period, begin, end;
+} cyc_split_taken;
 
 /* Gather and split the pixels of a tile, of which there are `pixel_count`: copies are of as many elements as lie between
- * their places, and nothing else is read. */
-typedef void (*cyc_split_pixels_fn)(const cyc_gather_args *, ptrdiff_t pixel_count, ptrdiff_t parts, void *out,
-                                    cyc_split_range *range);
+ * their places, and nothing else is read. The first term begins a period. */
+typedef void (*cyc_split_pixels_fn)(const cyc_gather_args *, ptrdiff_t pixel_count, const cyc_split_taken *,
+                                    ptrdiff_t parts, void *out, cyc_split_range *range);
 
 /* sums[output][pixel] = the sums over so many steps, of a tile of at most CYC_SPLIT_TILE pixels; those that are there
  * go on with `resume`. With `totals` they are added to these, as the sums of a whole chunk. What lies behind the last
@@ -55,6 +62,8 @@ typedef struct {
     const void *pixels;
     ptrdiff_t outputs, pixel_count;
     ptrdiff_t steps, parts;
+    cyc_split_taken taken;
+    ptrdiff_t phase; /* of the first step, in its period */
     float *sums;
     int resume;
     float *totals;         /* or NULL */
@@ -66,9 +75,10 @@ typedef void (*cyc_split_end_fn)(void);
 typedef void (*cyc_split_multiply_fn)(const cyc_split_args *);
 
 /* Which results of a tile are not finite without a NaN among their terms, or may have lost more than rounding does to
- * parts that are too small for a bfloat16, or products for a float32: a bit of lanes[output] for each of the pixels.
- * Whether there are any; if not, lanes are not defined. */
-typedef int (*cyc_split_doubtful_fn)(const float *totals, ptrdiff_t outputs, ptrdiff_t pixels,
+ * parts that are too small for a bfloat16, or products for a float32; and, if terms have been left out with their zeros,
+ * which are of weights that are not finite: a bit of lanes[output] for each of the pixels. Whether there are any; if
+ * not, lanes are not defined. */
+typedef int (*cyc_split_doubtful_fn)(const float *totals, ptrdiff_t outputs, ptrdiff_t pixels, int left_out,
                                      const cyc_split_range *output_range, const cyc_split_range *pixel_range,
                                      uint32_t *lanes);
 
