@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t
 
 from cyconv._blocks cimport most_rows, share_rows
 from cyconv._cost_padding cimport flat_share, rows_of_tile
-from cyconv._cost_rows cimport window_slots
+from cyconv._cost_rows cimport times_read, window_slots
 from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
@@ -38,19 +38,20 @@ cdef enum:
     # With as many each panel is used for longer than it takes to come from memory.
     MAX_BLOCK_PIXELS = 512
 
-# Fitted to 4,080 random shapes on Granite Rapids, so that choosing loses least. Of sixteen pairs of pixels, to gather,
-# split and store them: the first part and each further one; copies shorter than a vector take as long as whole ones.
+# Fitted to 6,030 random shapes on Granite Rapids, so that choosing loses least. Of sixteen pairs of pixels, to gather,
+# split and store them: the first part and each further one. Where a row ends in them they take two copies.
 cdef double PAIRS_SLOTS = 15
 cdef double PART_SLOTS = 10
+cdef double ROW_COPIES = 0.6
 # Of a product of tiles, one output: a panel of few takes little less than a full one, as it loads the same pixels.
-cdef double OUTPUT_SLOTS = 3.1
+cdef double OUTPUT_SLOTS = 3.0
 # Of a tile for one panel, the sums of a chunk.
-cdef double CHUNK_SLOTS = 520
+cdef double CHUNK_SLOTS = 500
 # A weight: from beyond the second level; to split it.
 cdef double READ_SLOTS = 0.4
-cdef double WEIGHT_SLOTS = 1.9
+cdef double WEIGHT_SLOTS = 1.8
 # More, where the weights of a step lie apart.
-cdef double APART_SLOTS = 0.6
+cdef double APART_SLOTS = 0.5
 cdef double START_SLOTS = 6000
 # Steps are left out where no more than these remain.
 cdef double MOST_SHARE = 0.95
@@ -70,13 +71,23 @@ cdef double taken_share(Plan *plan) noexcept nogil:
     return share if share <= MOST_SHARE else 1
 
 
+cdef Py_ssize_t most_pixels(const Plan *plan) noexcept nogil:
+    """The most pixels of a block."""
+    cdef Py_ssize_t chunk_terms = chunk_steps(plan) * CYC_SPLIT_STEP
+    cdef Py_ssize_t panels = ceil_div(plan.problem.out_channels, CYC_SPLIT_TILE)
+    cdef Py_ssize_t tile_bytes = split_bytes(plan, min(plan.terms, chunk_terms))
+    if plan.terms > chunk_terms:
+        tile_bytes += min(panels, <Py_ssize_t>FEW_PANELS) * CYC_SPLIT_TILE * CYC_SPLIT_TILE * plan.kernels.item
+    return min(<Py_ssize_t>MAX_BLOCK_PIXELS, max(<Py_ssize_t>1, TILES_BUDGET // tile_bytes) * CYC_SPLIT_TILE)
+
+
 cdef double split_cost(Plan *plan) noexcept nogil:
     """-1 without a matrix unit, for other numbers than float32, and without input channels."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t parts = problem.split_parts, products = 6 if parts == 3 else parts * parts
     cdef Py_ssize_t vectors = ceil_div(problem.out_size[0] * problem.out_size[1], plan.kernels.lanes)
     cdef Py_ssize_t steps = ceil_div(plan.terms, CYC_SPLIT_STEP)
-    cdef Py_ssize_t panels = ceil_div(problem.out_channels, CYC_SPLIT_TILE)
+    cdef Py_ssize_t panels = ceil_div(problem.out_channels, CYC_SPLIT_TILE), rows
     cdef double slots, weight_slots, share, copies = 1
     if plan.isa.split == NULL or problem.dtype != CYC_F32 or plan.terms == 0 or not plan.isa.split.granted():
         return -1
@@ -87,7 +98,7 @@ cdef double split_cost(Plan *plan) noexcept nogil:
     plan.tile_rows = plan.panel_width = plan.pixel_tile = CYC_SPLIT_TILE
     plan.tile_vectors = CYC_SPLIT_TILE // plan.kernels.lanes
     if not plan.one_tap:
-        copies += plan.kernels.lanes / <double>problem.out_size[1]
+        copies += ROW_COPIES * plan.kernels.lanes / problem.out_size[1]
     slots = vectors * copies * steps * CYC_SPLIT_STEP / 2 * (PAIRS_SLOTS + (parts - 1) * PART_SLOTS)
     slots += vectors * steps * products * OUTPUT_SLOTS * CYC_SPLIT_TILE * panels
     slots *= share
@@ -96,7 +107,9 @@ cdef double split_cost(Plan *plan) noexcept nogil:
     if plan.skips and not problem.held:
         weight_slots += APART_SLOTS
     slots += weight_slots * plan.terms * problem.out_channels
-    slots += 0 if plan.one_tap else window_slots(plan)
+    if not plan.one_tap:
+        rows = max(<Py_ssize_t>1, most_pixels(plan) // problem.out_size[1])
+        slots += times_read(&plan.rows, rows) * window_slots(plan)
     return slots + START_SLOTS
 
 
@@ -111,14 +124,8 @@ cdef void choose_split_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t taps = problem.kernel[0] * problem.kernel[1], parts = problem.batch * problem.groups
     cdef Py_ssize_t chunk_terms = chunk_steps(plan) * CYC_SPLIT_STEP, channels, window, rows, fit
-    cdef Py_ssize_t tile_bytes = split_bytes(plan, min(plan.terms, chunk_terms)), pixels, columns
+    cdef Py_ssize_t pixels = most_pixels(plan), columns = min(problem.out_size[1], pixels)
     plan.panels = plan.panel_block = ceil_div(problem.out_channels, CYC_SPLIT_TILE)
-    if plan.terms > chunk_terms:
-        tile_bytes += (
-            min(plan.panels, <Py_ssize_t>FEW_PANELS) * CYC_SPLIT_TILE * CYC_SPLIT_TILE * plan.kernels.item
-        )
-    pixels = min(<Py_ssize_t>MAX_BLOCK_PIXELS, max(<Py_ssize_t>1, TILES_BUDGET // tile_bytes) * CYC_SPLIT_TILE)
-    columns = min(problem.out_size[1], pixels)
     plan.group_block = 1
     layout_window(plan, 1, columns)
     channels = min(problem.in_channels, channels_of(plan, chunk_terms))
