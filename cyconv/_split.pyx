@@ -44,11 +44,11 @@ cdef double PAIRS_SLOTS = 15
 cdef double PART_SLOTS = 10
 cdef double ROW_COPIES = 0.6
 # Of a product of tiles, one output: a panel of few takes little less than a full one, as it loads the same pixels.
-cdef double OUTPUT_SLOTS = 3.0
+cdef double OUTPUT_SLOTS = 3.1
 # Of a tile for one panel, the sums of a chunk.
-cdef double CHUNK_SLOTS = 500
+cdef double CHUNK_SLOTS = 520
 # A weight: from beyond the second level; to split it.
-cdef double READ_SLOTS = 0.4
+cdef double READ_SLOTS = 0.6
 cdef double WEIGHT_SLOTS = 1.8
 # More, where the weights of a step lie apart.
 cdef double APART_SLOTS = 0.5
