@@ -57,7 +57,7 @@ cdef double START_SLOTS = 6000
 cdef double MOST_SHARE = 0.95
 
 
-cdef double taken_share(Plan *plan) noexcept nogil:
+cdef double taken_share(const Plan *plan) noexcept nogil:
     """The share of the steps that tiles take; less than 1 if those of kernel rows over padding are left out.
 
     Then each step is a tap of as many channels as it has terms. Their weights lie apart, and chunks are others, so that
@@ -177,7 +177,7 @@ cdef void size_split_scratch(Plan *plan) noexcept nogil:
     plan.offsets_bytes = round_up(plan.term_block * sizeof(int32_t), ALIGNMENT)
     plan.spots_bytes = round_up(plan.spots * sizeof(Spot), ALIGNMENT)
     plan.edges_bytes = round_up(plan.columns.taps * sizeof(cyc_edge), ALIGNMENT)
-    plan.span_lists = min(plan.rows.out, <Py_ssize_t>MAX_SPAN_LISTS) if plan.skips else 1
+    plan.span_lists = MAX_SPAN_LISTS if plan.skips else 1
     plan.spans_bytes = round_up(
         plan.span_lists * sizeof(SpanList) + DIRECT_TERMS // CYC_CHUNK * sizeof(cyc_span), ALIGNMENT
     )

@@ -18,8 +18,8 @@
 
 #include "kernels.h"
 
-/* So many terms, or less, are summed before the sums are added to the totals. Each step makes six additions to a sum of float32,
- * each of which rounds. */
+/* So many terms, or less, are summed before the sums are added to the totals. Each step makes six additions to a sum
+ * of float32, each of which rounds. */
 #define CYC_SPLIT_CHUNK 512
 #define CYC_SPLIT_STEP 32
 #define CYC_SPLIT_TILE 32 /* outputs, and pixels, of a tile: two tile registers each way */
