@@ -315,22 +315,19 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t lanes = plan.kernels.lanes, vectors, rows, tiles
     cdef Py_ssize_t out_vectors = ceil_div(problem.out_channels, lanes), columns = problem.out_size[1]
-    cdef double cost, best = -1, row_share = skipping_share(plan, &plan.rows)
+    cdef Py_ssize_t row_lists, column_lists = 1
+    cdef double cost, listed, best = -1, row_share = skipping_share(plan, &plan.rows)
     cdef bint gathers = reading != FROM_WINDOW
-    cdef bint edges = reading != GATHERED and skipping_share(plan, &plan.columns) < 1, can_cut = edges
-    cdef bint all_taps = False
+    cdef bint edges = reading != GATHERED and skipping_share(plan, &plan.columns) < 1
     cdef int cut, keeps
     cdef TurnedTerm term
     cdef Pieces row_pieces, pieces
     if reading == GATHERED_IN_ROWS and not edges and row_share == 1:
         return -1
-    # tiles beyond the last list take all taps
-    if (
-        find_pieces(&plan.rows, &row_pieces) * (find_pieces(&plan.columns, &pieces) if can_cut else 1) > MAX_SPAN_LISTS
-    ):
-        can_cut = False
-        all_taps = True
-        row_share = 1.0
+    row_lists = find_pieces(&plan.rows, &row_pieces)
+    pieces.count = 0
+    if edges:
+        column_lists = find_pieces(&plan.columns, &pieces)
     # rows without gaps between them are one long row; where they leave out different taps a tile leaves out those
     # that all of its rows do, which few do of rows shorter than a tile
     plan.gathers = gathers
@@ -346,11 +343,17 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
             rows = candidate_rows(plan.kernels, vectors, keeps)
             if rows == 0:
                 continue
-            for cut in range(1 if can_cut else 0, -1, -1):
+            for cut in range(1 if edges and row_lists * column_lists <= MAX_SPAN_LISTS else 0, -1, -1):
                 if cut:
-                    cost = turned_pieces_slots(plan, &term, &pieces, rows)
+                    cost = row_share * turned_pieces_slots(plan, &term, &pieces, rows)
                 else:
-                    cost = turned_columns_slots(plan, &term, columns, rows, all_taps)
+                    cost = row_share * turned_columns_slots(plan, &term, columns, rows, False)
+                    # tiles beyond the last list take all taps
+                    listed = MAX_SPAN_LISTS / <double>(row_lists * min(column_lists, ceil_div(columns, rows)))
+                    if listed < 1:
+                        cost = (
+                            listed * cost + (1 - listed) * turned_columns_slots(plan, &term, columns, rows, True)
+                        )
                 if best < 0 or cost < best:
                     best = cost
                     plan.cut = cut
@@ -375,7 +378,7 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
         start_slots(plan, TURNED_TERM_SLOTS) + TURNED_SPOT_SLOTS * tiles
         + (gather_slots(plan, plan.pixel_tile) if gathers else 0)
         + (0 if plan.one_tap else tile_window_slots(plan))
-        + best * row_share * problem.in_channels * problem.kernel[0]
+        + best * problem.in_channels * problem.kernel[0]
         + problem.out_size[0] * problem.out_size[1] * (
             TRANSPOSED_STORE_SLOTS * (problem.out_channels - problem.out_channels % lanes)
             + SINGLE_STORE_SLOTS * (problem.out_channels % lanes)
