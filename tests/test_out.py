@@ -211,9 +211,9 @@ def test_nothing_is_written_on_an_error(arguments: dict, rng):
 def test_large_results_begin_with_a_cache_line(dtype):
     x, weight = np.ones((1, 3, 130, 130), dtype), np.ones((4, 3, 3, 3), dtype)
     for y in (
-        cyconv.conv2d(x, weight),
-        cyconv.conv2d(x[0], weight),
-        cyconv.conv2d(x, weight, stride=[1, 1]),
+        cyconv.conv2d(x, weight, algorithm="direct"),
+        cyconv.conv2d(x[0], weight, algorithm="direct"),
+        cyconv.conv2d(x, weight, stride=[1, 1], algorithm="direct"),
     ):
         assert y.ctypes.data % 64 == 0
         assert y.flags.c_contiguous
