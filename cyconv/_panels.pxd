@@ -14,6 +14,9 @@ cdef char *finite_flags(const Plan *plan, const char *panels) noexcept nogil
 cdef void pack_panel(
     const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *panel
 ) noexcept nogil
+cdef bint pack_finite(
+    const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *panel
+) noexcept nogil
 cdef void look_ahead(
     const Plan *plan, const Operands *operands, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, Py_ssize_t bursts,
     Py_ssize_t chunk, cyc_ahead *ahead

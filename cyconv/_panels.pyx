@@ -14,7 +14,7 @@ from cyconv._task cimport Operands
 
 
 cdef enum:
-    # A part of a panel that stays in the first-level cache while its factors are made.
+    # A part of a panel that stays in the first-level cache while its factors are made, or it is looked at again.
     PART_BYTES = 24 * 1024
     SLACK_BYTES = 64  # a vector is read past the end
 
@@ -29,6 +29,31 @@ cdef void pack_panel(
         weight + (row * plan.terms + term) * plan.kernels.item, plan.terms,
         min(plan.panel_width, plan.problem.out_channels - output), plan.panel_width, terms, panel,
     )
+
+
+cdef inline Py_ssize_t terms_of_part(const Plan *plan, Py_ssize_t taps) noexcept nogil:
+    """The terms of a part of a panel, of whole channels of so many taps each, and in whole lines if they are enough."""
+    cdef Py_ssize_t line = CACHE_LINE // plan.kernels.item
+    cdef Py_ssize_t channels = max(<Py_ssize_t>1, PART_BYTES // (taps * plan.panel_width * plan.kernels.item))
+    if channels > line:
+        channels -= channels % line
+    return channels * taps
+
+
+cdef bint pack_finite(
+    const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *panel
+) noexcept nogil:
+    """Like `pack_panel`; whether the weights are finite."""
+    cdef Py_ssize_t most = terms_of_part(plan, 1), step, done, count
+    cdef bint finite = True
+    cdef char *part
+    for step in range(ceil_div(terms, most)):
+        done = step * most
+        count = min(most, terms - done)
+        part = panel + done * plan.panel_width * plan.kernels.item
+        pack_panel(plan, weight, index, term + done, count, part)
+        finite = plan.kernels.finite(part, count * plan.panel_width) and finite
+    return finite
 
 
 cdef void look_ahead(
@@ -104,9 +129,7 @@ cdef void pack_factors(
     """Transform some channels of panel number `index` of all groups to [factor][channel][output]."""
     cdef char part[PART_BYTES + SLACK_BYTES]
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.terms // plan.problem.in_channels, step, done, count
-    cdef Py_ssize_t most = max(1, PART_BYTES // (taps * plan.panel_width * item))
-    if most > CACHE_LINE // item:  # terms in whole lines
-        most -= most % (CACHE_LINE // item)
+    cdef Py_ssize_t most = terms_of_part(plan, taps) // taps
     for step in range(ceil_div(channels, most)):
         done = step * most
         count = min(most, channels - done)
@@ -152,5 +175,4 @@ cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int th
             pack_factors(plan, weight, index, 0, plan.problem.in_channels, panel)
             continue
         panel = panels + index * elements * plan.kernels.item
-        pack_panel(plan, weight, index, 0, plan.terms, panel)
-        finite_flags(plan, panels)[index] = plan.kernels.finite(panel, elements)
+        finite_flags(plan, panels)[index] = pack_finite(plan, weight, index, 0, plan.terms, panel)

@@ -21,7 +21,7 @@ from cyconv._kernels cimport (
     cyc_tile_args,
     cyc_turned_args,
 )
-from cyconv._panels cimport finite_flags, look_ahead, pack_panel
+from cyconv._panels cimport finite_flags, look_ahead, pack_finite, pack_panel
 from cyconv._plan cimport ALIGNMENT, TILE, TURNED_TILE, Plan, tile_pitch
 from cyconv._task cimport (
     Destination,
@@ -257,7 +257,7 @@ cdef void run_tiles(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch
 ) noexcept nogil:
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps
-    cdef Py_ssize_t block, term, terms, channel, channels, panel, index, panel_index, panel_elements, bursts
+    cdef Py_ssize_t block, term, terms, channel, channels, panel, index, panel_index, bursts
     cdef Py_ssize_t loaded = -1, loaded_channels = 0
     cdef Py_ssize_t channel_pitch = plan.window.channel_pitch
     cdef bint in_place = window_in_input(plan, operands, task)
@@ -274,7 +274,6 @@ cdef void run_tiles(
     for block in range(plan.term_blocks):
         term = block * plan.term_block
         terms = min(plan.term_block, plan.terms - term)
-        panel_elements = terms * plan.panel_width
         bursts = scratch.placed.spots * ceil_div(terms, CYC_CHUNK)
         channel = term // taps
         channels = ceil_div(term + terms, taps) - channel
@@ -301,9 +300,12 @@ cdef void run_tiles(
         for panel in range(task.panel, task.panel + task.panel_count):
             panel_index = task.group * plan.panels + panel
             if plan.packs_in_task:
-                pack_panel(plan, operands.weight, panel_index, term, terms, scratch.panel)
                 packed = scratch.panel
-                finite = not plan.skips or plan.kernels.finite(packed, panel_elements)
+                if plan.skips:
+                    finite = pack_finite(plan, operands.weight, panel_index, term, terms, scratch.panel)
+                else:
+                    pack_panel(plan, operands.weight, panel_index, term, terms, scratch.panel)
+                    finite = True
             else:
                 packed = operands.panels + (panel_index * plan.terms + term) * plan.panel_width * item
                 finite = not plan.skips or finite_flags(plan, operands.panels)[panel_index]

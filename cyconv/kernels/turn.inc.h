@@ -2,6 +2,28 @@
  * the sums of a turned tile on their way to the result.
  */
 
+/* The same, of a part: four rows and four terms at a time, and the last four of either overlap those before. */
+CYC_INLINE void CYC_NAME(turn_part)(const CYC_ELEMENT *src, ptrdiff_t pitch, ptrdiff_t rows, CYC_ELEMENT *dst,
+                                    ptrdiff_t width, ptrdiff_t terms) {
+    const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT);
+    if (rows < 4 || terms < 4) {
+        for (ptrdiff_t k = 0; k < terms; k++) {
+            for (ptrdiff_t i = 0; i < rows; i++) dst[k * width + i] = src[i * pitch + k];
+        }
+        return;
+    }
+    for (ptrdiff_t begin = 0; begin < terms; begin += line) {
+        const ptrdiff_t end = begin + line < terms ? begin + line : terms;
+        for (ptrdiff_t i = 0; i < rows; i += 4) {
+            const ptrdiff_t row = i + 4 <= rows ? i : rows - 4;
+            for (ptrdiff_t k = begin; k < end; k += 4) {
+                const ptrdiff_t term = k + 4 <= terms ? k : terms - 4;
+                CYC_OP(transpose)(src + row * pitch + term, pitch, dst + term * width + row, width);
+            }
+        }
+    }
+}
+
 /* A cache line of terms from a few rows at a time. The rows of a weight often lie a multiple of 2 KiB apart, so that
  * the lines of more of them would evict each other half read. Four, or as many as the registers transpose with a whole
  * line of each. */
@@ -9,32 +31,25 @@ static void CYC_NAME(turn_over)(const void *from, ptrdiff_t pitch, ptrdiff_t row
                                 ptrdiff_t terms) {
     const CYC_ELEMENT *src = (const CYC_ELEMENT *)from;
     CYC_ELEMENT *dst = (CYC_ELEMENT *)to;
-    const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), fours = terms - terms % 4;
-    ptrdiff_t packed = 0; /* rows of which all whole lines are */
     if (rows == 1 && width == 1) { /* of a group of one output */
         memcpy(to, from, terms * sizeof(CYC_ELEMENT));
         return;
     }
 #ifdef CYC_TRANSPOSE_LINES
-    if (sizeof(CYC_ELEMENT) == sizeof(float)) {
-        for (; packed + CYC_TRANSPOSE_LINES <= rows; packed += CYC_TRANSPOSE_LINES) {
-            for (ptrdiff_t k = 0; k + line <= fours; k += line) {
-                const CYC_ELEMENT *block = src + packed * pitch + k;
-                transpose_lines_32((const float *)block, pitch, (float *)dst + k * width + packed, width);
-            }
+    if (sizeof(CYC_ELEMENT) == sizeof(float) && rows >= CYC_TRANSPOSE_LINES) {
+        const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), whole = terms - terms % line;
+        const ptrdiff_t packed = rows - rows % CYC_TRANSPOSE_LINES;
+        for (ptrdiff_t i = 0; i < packed; i += CYC_TRANSPOSE_LINES) {
+            for (ptrdiff_t k = 0; k < whole; k += line)
+                transpose_lines_32((const float *)src + i * pitch + k, pitch, (float *)dst + k * width + i, width);
         }
+        CYC_NAME(turn_part)(src + whole, pitch, packed, dst + whole * width, width, terms - whole);
+        src += packed * pitch;
+        dst += packed;
+        rows -= packed;
     }
 #endif
-    for (ptrdiff_t begin = 0; begin < fours; begin += line) {
-        const ptrdiff_t end = begin + line < fours ? begin + line : fours;
-        for (ptrdiff_t i = begin + line <= fours ? packed : 0; i + 4 <= rows; i += 4) {
-            for (ptrdiff_t k = begin; k < end; k += 4)
-                CYC_OP(transpose)(src + i * pitch + k, pitch, dst + k * width + i, width);
-        }
-    }
-    for (ptrdiff_t k = 0; k < terms; k++) {
-        for (ptrdiff_t i = k < fours ? rows - rows % 4 : 0; i < rows; i++) dst[k * width + i] = src[i * pitch + k];
-    }
+    CYC_NAME(turn_part)(src, pitch, rows, dst, width, terms);
 }
 
 static void CYC_NAME(pack)(const void *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t terms,
