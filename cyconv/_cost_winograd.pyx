@@ -5,6 +5,7 @@ from cyconv._kernels cimport (
     CYC_MAX_TILE_VECTORS,
     CYC_WINOGRAD_IN,
     CYC_WINOGRAD_MAX_TILES,
+    CYC_WINOGRAD_BY_TWO,
     CYC_WINOGRAD_MIN_TOGETHER,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
@@ -38,11 +39,12 @@ cdef enum:
     MIN_GATHERED_FACTOR_CHANNELS = 192
     MIN_GATHERED_FACTOR_OUTPUTS = 64
 
-# A vector of tiles of one input channel, window included; one of several short rows, and each of these; dilated, a
-# vector of six rows of the window, and a vector of tiles; of one output channel, store included, plain and turned, a
-# further row in it, and putting dilated ones in order; the nine weights of an input and an output, also where they are
-# packed already and lines come late; a factor read from afar.
+# A vector of tiles of one input channel, window included; one of two short rows; one of several, and each of these;
+# dilated, a vector of six rows of the window, and a vector of tiles; of one output channel, store included, plain and
+# turned, a further row in it, and putting dilated ones in order; the nine weights of an input and an output, also where
+# they are packed already and lines come late; a factor read from afar.
 cdef double INPUT_TRANSFORM_SLOTS = 300
+cdef double TWO_ROWS_SLOTS = 380
 cdef double TOGETHER_SLOTS = 450
 cdef double TOGETHER_ROW_SLOTS = 80
 cdef double DILATED_INPUT_SLOTS = 60
@@ -234,6 +236,8 @@ cdef double rows_slots(const Plan *plan, Py_ssize_t rows, Py_ssize_t columns) no
     Short rows go several to a vector. Of dilated tiles, a vector is filled from one period.
     """
     cdef Py_ssize_t dilation = plan.columns.dilation, lanes = plan.kernels.lanes, inputs, vectors
+    if dilation == 1 and plan.kernels.permutes and CYC_WINOGRAD_BY_TWO(lanes, rows, columns):
+        return plan.problem.in_channels * TWO_ROWS_SLOTS * ceil_div(rows, <Py_ssize_t>2)
     if dilation == 1 and CYC_WINOGRAD_MIN_TOGETHER * columns <= lanes:
         return plan.problem.in_channels * (
             TOGETHER_SLOTS * ceil_div(rows, lanes // columns) + TOGETHER_ROW_SLOTS * rows

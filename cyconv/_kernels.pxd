@@ -19,6 +19,7 @@ cdef extern from "kernels/kernels.h" nogil:
     enum: CYC_WINOGRAD_PRODUCTS
     enum: CYC_WINOGRAD_MAX_TILES
     enum: CYC_WINOGRAD_MIN_TOGETHER
+    bint CYC_WINOGRAD_BY_TWO(Py_ssize_t lanes, Py_ssize_t rows, Py_ssize_t tiles) noexcept nogil
     bint CYC_WINOGRAD_USES(Py_ssize_t index, Py_ssize_t outputs) noexcept nogil
     const Py_ssize_t CYC_FFT_LINE_BYTES
     Py_ssize_t CYC_EDGE_ROWS(Py_ssize_t rows)
@@ -265,6 +266,7 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_rows_fn rows
         cyc_planes_fn planes[2][13]
         Py_ssize_t row_vectors
+        int permutes
         Py_ssize_t winograd_chunk
         cyc_load_fn load[12]
         cyc_store_fn store[12]

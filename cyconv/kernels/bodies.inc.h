@@ -29,6 +29,9 @@ static inline void cyc_fetch_rest(cyc_ahead *ahead, const char *done) {
 #ifndef CYC_CLEARS_LANES
 #define CYC_CLEARS_LANES 0
 #endif
+#ifndef CYC_PERMUTES
+#define CYC_PERMUTES 0
+#endif
 #ifndef CYC_TIGHT_TILES
 #define CYC_TIGHT_TILES 0
 #endif

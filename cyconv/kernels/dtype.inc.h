@@ -8,6 +8,7 @@
 #define CYC_VECTOR CYC_JOIN(vec, CYC_SUFFIX)
 #define CYC_HALF CYC_JOIN(half, CYC_SUFFIX) /* of a vector, the lower one */
 #define CYC_LANE_SET CYC_JOIN(lanes, CYC_SUFFIX)
+#define CYC_PLACES CYC_JOIN(places, CYC_SUFFIX)
 #define CYC_LANES ((ptrdiff_t)(sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)))
 
 #ifndef CYC_MASKS
@@ -129,6 +130,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .rows = CYC_NAME(rows_kernel),
     .planes = {CYC_PLANE_SIZES(CYC_PLANES_ENTRY)},
     .row_vectors = CYC_MOST_ROW_VECTORS,
+    .permutes = CYC_PERMUTES,
     .winograd_chunk = CYC_WINOGRAD_CHUNK,
     .load = {CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8) CYC_LOAD_ENTRY(CYC_INT16, int16)
                  CYC_LOAD_ENTRY(CYC_UINT16, uint16) CYC_LOAD_ENTRY(CYC_INT32, int32) CYC_LOAD_ENTRY(CYC_UINT32, uint32)
@@ -190,6 +192,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
 #undef CYC_LANES
 #undef CYC_HALF
 #undef CYC_LANE_SET
+#undef CYC_PLACES
 #undef CYC_DTYPE
 #undef CYC_ELEMENT
 #undef CYC_FLOATING

@@ -15,6 +15,10 @@
 #define CYC_WINOGRAD_MAX_TILES 128 /* of a block, and so of a period */
 /* Rows of so many to a vector are transformed together; fewer take longer to put together than one by one. */
 #define CYC_WINOGRAD_MIN_TOGETHER 3
+/* Whether rows of tiles go by two, each with a half of the lanes for it and one tile more: where lanes are permuted at
+ * will (cyc_kernels), as that does not put them together in memory. Not where several times as many fit a vector. */
+#define CYC_WINOGRAD_BY_TWO(lanes, rows, tiles) \
+    ((rows) > 1 && 2 * ((tiles) + 1) <= (lanes) && ((rows) + 1) / 2 <= 3 * (((rows) - 1) / ((lanes) / (tiles)) + 1))
 
 /* Whether a tile with `outputs` outputs along an axis, 1 to CYC_WINOGRAD_OUT, has a use for factor `index` of
  * that axis: the last is the one at infinity, and the least construction F(1, 3) takes three points. */

@@ -169,10 +169,87 @@ CYC_INLINE void CYC_NAME(transform_dilated)(const cyc_winograd_input_args *args,
     }
 }
 
+#if CYC_PERMUTES
+/* Where the lanes of two rows of tiles come from: columns 0, 2 and 4 of the tiles, of which column 1, 3 and 5 lie next
+ * to them; and the tiles without the last of the first row. */
+typedef struct {
+    CYC_PLACES columns[3], dense;
+} CYC_NAME(row_places);
+
+CYC_INLINE void CYC_NAME(find_places)(CYC_NAME(row_places) *places, ptrdiff_t tiles) {
+    enum { LANES = CYC_NAME(winograd_lanes) };
+    int32_t index[LANES];
+    for (int j = 0; j < 3; j++) {
+        for (int lane = 0; lane < LANES; lane++)
+            index[lane] = (int32_t)((lane < tiles ? 2 * lane : LANES + 2 * (lane - tiles)) + j) % (2 * LANES);
+        places->columns[j] = CYC_OP(places)(index);
+    }
+    for (int lane = 0; lane < LANES; lane++) index[lane] = (lane < tiles - 1 ? lane : lane + 1) % LANES;
+    places->dense = CYC_OP(places)(index);
+}
+
+/* Like transform_pair, of row r and the next, each with a half of the vectors for it and a tile to spare. Of the last
+ * row there may be no next: what stands for it, the next channel overwrites. */
+CYC_INLINE void CYC_NAME(transform_two_rows)(const cyc_winograd_input_args *args, const CYC_ELEMENT *window,
+                                             ptrdiff_t r, const CYC_NAME(row_places) *places, CYC_ELEMENT *out,
+                                             const int pair) {
+    const ptrdiff_t step = args->row_dilation * args->row_pitch, tiles = args->tiles, next = r + 1 < args->rows;
+    CYC_VECTOR half[2][CYC_WINOGRAD_OUT], column[CYC_WINOGRAD_IN], factor[CYC_WINOGRAD_IN];
+    CYC_UNROLL for (int q = 0; q < 2; q++) {
+        const CYC_ELEMENT *row = window + CYC_NAME(window_row)(args, r + q * next) * args->row_pitch;
+        const int few_rows = CYC_NAME(has_few_rows)(args, r + q * next);
+        CYC_UNROLL for (int s = 0; s < 2; s++) {
+            CYC_VECTOR in[CYC_WINOGRAD_IN], two[2];
+            CYC_UNROLL for (int i = 0; i < CYC_WINOGRAD_IN; i++) in[i] = CYC_OP(load)(row + i * step + s * CYC_LANES);
+            if (few_rows) CYC_NAME(shorten_inputs)(in, args->last_rows);
+            CYC_NAME(winograd_input_pair)(in, pair, two);
+            half[0][2 * q + s] = two[0];
+            half[1][2 * q + s] = two[1];
+        }
+    }
+    CYC_UNROLL for (int k = 0; k < 2; k++) {
+        CYC_ELEMENT *p = out + (k ? CYC_PAIR_SECOND(pair) : CYC_PAIR_FIRST(pair)) * CYC_WINOGRAD_IN * args->plane_pitch;
+        const CYC_VECTOR even[2] = {CYC_OP(even)(half[k][0], half[k][1]), CYC_OP(even)(half[k][2], half[k][3])};
+        const CYC_VECTOR odd[2] = {CYC_OP(odd)(half[k][0], half[k][1]), CYC_OP(odd)(half[k][2], half[k][3])};
+        CYC_UNROLL for (int j = 0; j < 3; j++) {
+            column[2 * j] = CYC_OP(permute_two)(even[0], even[1], places->columns[j]);
+            column[2 * j + 1] = CYC_OP(permute_two)(odd[0], odd[1], places->columns[j]);
+        }
+        CYC_NAME(winograd_input_1d)(column, factor);
+        CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++, p += args->plane_pitch) {
+            CYC_FORGET(p);
+            if (CYC_WINOGRAD_USES(j, args->last_columns))
+                CYC_OP(store)(p + r * tiles, factor[j]);
+            else
+                CYC_OP(store)(p + r * (tiles - args->short_tiles), CYC_OP(permute)(factor[j], places->dense));
+        }
+    }
+}
+
+static void CYC_NAME(transform_rows_by_two)(const cyc_winograd_input_args *args) {
+    CYC_NAME(row_places) places;
+    CYC_NAME(find_places)(&places, args->tiles);
+    for (ptrdiff_t c = 0; c < args->channels; c++) {
+        const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + c * args->window_pitch;
+        CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch;
+        for (ptrdiff_t r = 0; r < args->rows; r += 2) {
+            CYC_UNROLL for (int pair = 0; pair < 3; pair++)
+                CYC_NAME(transform_two_rows)(args, window, r, &places, out, pair);
+        }
+    }
+}
+#endif
+
 static void CYC_NAME(winograd_input)(const cyc_winograd_input_args *args) {
     enum { LANES = CYC_NAME(winograd_lanes) };
     const ptrdiff_t tiles = args->tiles, fits = CYC_WINOGRAD_MIN_TOGETHER * tiles <= LANES;
     const ptrdiff_t together = fits && args->column_dilation == 1 ? LANES / tiles : 1;
+#if CYC_PERMUTES
+    if (args->column_dilation == 1 && CYC_WINOGRAD_BY_TWO(LANES, args->rows, tiles)) {
+        CYC_NAME(transform_rows_by_two)(args);
+        return;
+    }
+#endif
     for (ptrdiff_t c = 0; c < args->channels; c++) {
         const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + c * args->window_pitch;
         CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + c * args->out_pitch;

@@ -10,6 +10,7 @@
 #define CYC_MASKS 1
 #define CYC_MASKED_LOADS 1
 #define CYC_HALF_VECTORS 1 /* which take half the time where the core splits its vectors */
+#define CYC_PERMUTES 1
 
 typedef __m512 vec_f32;
 CYC_INLINE vec_f32 vec_zero_f32(void) { return _mm512_setzero_ps(); }
@@ -34,6 +35,13 @@ CYC_INLINE vec_f32 vec_high_pairs_f32(vec_f32 a, vec_f32 b) {
 /* a without its first element, then the first of b */
 CYC_INLINE vec_f32 vec_shift_f32(vec_f32 a, vec_f32 b) {
     return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), 1));
+}
+/* for each lane a place in a vector, or in two, those of the second behind those of the first */
+typedef __m512i places_f32;
+CYC_INLINE places_f32 vec_places_f32(const int32_t *p) { return _mm512_loadu_si512(p); }
+CYC_INLINE vec_f32 vec_permute_f32(vec_f32 a, places_f32 places) { return _mm512_permutexvar_ps(places, a); }
+CYC_INLINE vec_f32 vec_permute_two_f32(vec_f32 a, vec_f32 b, places_f32 places) {
+    return _mm512_permutex2var_ps(a, places, b);
 }
 /* which lanes, by bits, and these from memory, zero elsewhere; does not read the others */
 typedef __mmask16 lanes_f32;
@@ -83,6 +91,14 @@ CYC_INLINE vec_f64 vec_high_pairs_f64(vec_f64 a, vec_f64 b) {
 }
 CYC_INLINE vec_f64 vec_shift_f64(vec_f64 a, vec_f64 b) {
     return _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(b), _mm512_castpd_si512(a), 1));
+}
+typedef __m512i places_f64;
+CYC_INLINE places_f64 vec_places_f64(const int32_t *p) {
+    return _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)p));
+}
+CYC_INLINE vec_f64 vec_permute_f64(vec_f64 a, places_f64 places) { return _mm512_permutexvar_pd(places, a); }
+CYC_INLINE vec_f64 vec_permute_two_f64(vec_f64 a, vec_f64 b, places_f64 places) {
+    return _mm512_permutex2var_pd(a, places, b);
 }
 typedef __mmask8 lanes_f64;
 CYC_INLINE lanes_f64 vec_lanes_f64(uint64_t bits) { return (lanes_f64)bits; }
