@@ -115,6 +115,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t out_pitch
         const void *bias
         const void *clamp
+        int fetches
 
     ctypedef struct cyc_planes_args:
         const void *input

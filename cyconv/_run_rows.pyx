@@ -103,6 +103,7 @@ cdef void run_rows(
             index = task.group * plan.problem.out_channels + panel
             args.weight = operands.weight + index * plan.terms * item
             args.bias = operands.bias + index * item
+            args.fetches = task.in_place and panel == task.panel
             for first in range(min(step, task.row_count)):
                 args.rows = ceil_div(task.row_count - first, step)
                 args.window = window + group * group_pitch + first * row_pitch

@@ -168,7 +168,7 @@ typedef struct {
  * entry for every input row of CYC_ROW_BLOCK output rows, which lie `stride` input rows apart:
  * row_offsets[r * stride + kh] is row_offsets[kh] + r * window_pitch. An input row is loaded once for
  * all output rows that use it. `clamp` may be NULL. Reads up to a multiple of the lanes, writes no more
- * than columns.
+ * than columns. With `fetches`, the window is far from the core, and the input rows of the next output rows are fetched.
  */
 typedef struct {
     const void *window;
@@ -184,6 +184,7 @@ typedef struct {
     ptrdiff_t out_pitch;
     const void *bias;
     const void *clamp;
+    int fetches;
 } cyc_rows_args;
 
 /* Plane kernel: the row kernel for one channel, zero padding and a square kernel, read where it lies,

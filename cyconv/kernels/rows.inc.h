@@ -43,6 +43,17 @@ CYC_INLINE void CYC_NAME(row_taps_of)(CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECT
 #undef CYC_CASE
 }
 
+/* Fetch the input rows of a channel that the next CYC_ROWS output rows are the first to read. Where the input is read in
+ * place, a tile reads a few vectors each of rows that are far apart: too many streams, and too short, for a prefetcher
+ * to find. Eight channels of 858x1406 take half the time with this. */
+CYC_INLINE void CYC_NAME(fetch_rows)(const cyc_rows_args *args, const CYC_ELEMENT *channel, const int vectors) {
+    const ptrdiff_t input_rows = (CYC_ROWS - 1) * args->stride + args->kernel_h, later = CYC_ROWS * args->stride;
+    for (ptrdiff_t i = input_rows > later ? input_rows - later : 0; i < input_rows; i++) {
+        const CYC_ELEMENT *row = channel + CYC_ROWS * args->window_pitch + args->row_offsets[i];
+        CYC_UNROLL for (int j = 0; j < vectors; j++) CYC_PREFETCH_FAR(row + j * CYC_LANES);
+    }
+}
+
 /* Up to CYC_ROWS output rows by V vectors: sums of all terms, in `sum`. */
 CYC_INLINE void CYC_NAME(row_sums)(const cyc_rows_args *args, const CYC_ELEMENT *window, const int rows,
                                    CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS], const int vectors) {
@@ -59,6 +70,7 @@ CYC_INLINE void CYC_NAME(row_sums)(const cyc_rows_args *args, const CYC_ELEMENT 
         const CYC_ELEMENT *channel = window + c * args->channel_pitch;
         const CYC_ELEMENT *weight = (const CYC_ELEMENT *)args->weight + c * kernel_h * kernel_w;
         int first = 0, last = 0; /* output rows whose kernel covers input row i */
+        if (args->fetches) CYC_NAME(fetch_rows)(args, channel, vectors);
         for (ptrdiff_t i = 0; i < input_rows; i++, weight += kernel_w) {
             const CYC_ELEMENT *row = channel + args->row_offsets[i];
             if (last + 1 < rows && (last + 1) * stride <= i) last++;
@@ -93,6 +105,7 @@ CYC_INLINE void CYC_NAME(row_sums_of)(const cyc_rows_args *args, const CYC_ELEME
                                       const int kernel_h, const int stride) {
     const ptrdiff_t kernel_w = args->kernel_w;
     const CYC_ELEMENT *weight = (const CYC_ELEMENT *)args->weight;
+    if (args->fetches) CYC_NAME(fetch_rows)(args, window, vectors);
     CYC_UNROLL for (int r = 0; r < CYC_ROWS; r++) {
         CYC_UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = CYC_OP(zero)();
     }
