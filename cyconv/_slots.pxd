@@ -75,6 +75,11 @@ cdef inline bint has_late_lines(const cyc_kernels *kernels) noexcept nogil:
     return lines_of(kernels) == CYC_LATE_LINES
 
 
+cdef inline bint splits_lines(const cyc_kernels *kernels) noexcept nogil:
+    """Whether vectors are of a cache line, which the core takes in halves."""
+    return lines_of(kernels) == CYC_SPLIT_LINES
+
+
 cdef inline double far_share(Py_ssize_t in_use) noexcept nogil:
     """How much of what is read again does not come from the second level, by the bytes that are in use meanwhile."""
     return max(0.0, <double>in_use / SECOND_LEVEL - KEPT_PERCENT / 100.0)
