@@ -5,7 +5,7 @@ from cyconv._cost_padding cimport read_share
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport CYC_CHUNK, CYC_NARROW_STRIPS, CYC_ROW_BLOCK, CYC_SKIPS_ROWS, cyc_unrolls_rows
 from cyconv._plan cimport MIN_BLOCK_COLUMNS, Plan, Problem, layout_window
-from cyconv._slots cimport MANY_REGISTERS, cycle_slots, has_late_lines, load_slots
+from cyconv._slots cimport MANY_REGISTERS, cycle_slots, has_late_lines, load_slots, splits_lines
 from cyconv._window cimport Axis, shared_row_stride
 
 
@@ -41,6 +41,8 @@ cdef double copy_slots(const Plan *plan, double elements, double rows) noexcept 
     cdef double slots = plan.problem.in_channels * (
         WINDOW_SLOTS * elements + WINDOW_ROW_SLOTS * rows * plan.columns.run_count
     )
+    if splits_lines(plan.kernels):
+        slots += plan.problem.in_channels * WINDOW_SLOTS * elements * (plan.kernels.item / 4.0 - 1)
     return LATE_WINDOW_FACTOR * slots if has_late_lines(plan.kernels) else slots
 
 

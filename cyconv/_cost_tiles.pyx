@@ -27,6 +27,7 @@ from cyconv._slots cimport (
     has_whole_lines,
     kept_rows,
     scalars_slots,
+    splits_lines,
     vectors_slots,
 )
 from cyconv._window cimport ZEROS, Axis, reading_taps
@@ -44,6 +45,7 @@ cdef enum Reading:
 # The least that a term takes which leaves out pixels: they have to be found. What that takes beside the products of
 # few registers: measured on Zen 3.
 cdef double EDGE_SLOTS = 10.0
+cdef double SPLIT_EDGE_SLOTS = 7.0  # where products take longer beside that; fitted to 4,000 shapes
 cdef double FEW_SUMS_EDGE_SLOTS = 2.5
 cdef double GROUP_START_SLOTS = 250.0  # of a tile algorithm, beside what it takes once
 # Of a term in the table of all, turned with its edges; of a kernel row in a list for rows that leave out some terms.
@@ -246,7 +248,9 @@ cdef void find_term(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexc
     cdef Py_ssize_t vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
     cdef Py_ssize_t tiles = ceil_div(vectors, term.vectors)
     term.slots[pixels] = vectors_slots(plan.kernels, pixels, vectors, term.vectors, &terms)
-    term.edge_slots[pixels] = max(term.slots[pixels], EDGE_SLOTS * tiles)
+    term.edge_slots[pixels] = max(
+        term.slots[pixels], (SPLIT_EDGE_SLOTS if splits_lines(plan.kernels) else EDGE_SLOTS) * tiles
+    )
     if plan.kernels.registers < MANY_REGISTERS:
         term.edge_slots[pixels] += FEW_SUMS_EDGE_SLOTS * tiles
 
