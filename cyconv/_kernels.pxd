@@ -127,6 +127,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t left
         const void *weight
         Py_ssize_t planes
+        Py_ssize_t outputs
         Py_ssize_t rows
         Py_ssize_t columns
         void *out

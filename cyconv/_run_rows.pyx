@@ -166,7 +166,7 @@ cdef void convert_planes(
 cdef void run_planes(
     const Plan *plan, const Operands *operands, const Task *tasks, const Scratch *scratch
 ) noexcept nogil:
-    """The plane kernel: groups together where they are copied, or where it may write them by itself."""
+    """The plane kernel: groups together where they are copied, with all of their outputs where it may write these."""
     cdef Py_ssize_t item = plan.kernels.item, outputs = plan.problem.out_channels, panel, index
     cdef const Source *source = &operands.source
     cdef const Destination *to = &operands.destination
@@ -177,15 +177,17 @@ cdef void run_planes(
     cdef double clamps[2]
     cdef cyc_planes_args args
     if together == 0:
-        together = task.group_count if direct and outputs == 1 else 1
+        together = task.group_count if direct else 1
     point_at_planes(plan, source, &task, &args)
     args.rows = task.row_count
     args.columns = task.column_count
     args.out_pitch = to.row_bytes // item if direct else task.column_count
     args.out_step = to.out_pitch if direct else task.row_count * task.column_count
     args.clamp = clamp_bounds(plan, to, clamps)
+    args.outputs = outputs if direct else 1
     while task.group < end:
-        task.group_count = args.planes = min(together, end - task.group)
+        task.group_count = min(together, end - task.group)
+        args.planes = task.group_count * args.outputs
         args.input = source.data + task.image * source.batch_bytes + task.group * source.channel_bytes
         if plan.plane_block:
             convert_planes(plan, source, &task, &args, scratch.window)
@@ -196,8 +198,8 @@ cdef void run_planes(
             args.bias = operands.bias + index * item
             args.out = output_address(plan, to, &task, panel) if direct else scratch.totals
             plan.planes(&args)
-            if direct:
-                continue
+            if direct:  # all outputs of all groups
+                break
             plane = task
             for index in range(task.group_count):
                 plane.group = task.group + index

@@ -190,9 +190,9 @@ typedef struct {
 /* Plane kernel: the row kernel for one channel, zero padding and a square kernel, read where it lies,
  *
  *     out[p][r][x] = clamp(bias[p] + sum over (kh, kw) of weight[p][kh][kw] *
- *                    input[p][top + r * stride + kh][left + x * stride + kw])
+ *                    input[p / outputs][top + r * stride + kh][left + x * stride + kw])
  *
- * for `planes` planes of input_rows by input_columns, beyond which the input counts as zero. What lies between
+ * for `planes` planes of the result and input_rows by input_columns, beyond which the input counts as zero. What lies between
  * the first element of all and the last may be read, whatever it is; nothing else. Planes lie input_step and
  * out_step apart, rows input_pitch and out_pitch; weights and bias are contiguous, `clamp` may be NULL. The
  * kernel's size and the stride are those of the function.
@@ -203,7 +203,7 @@ typedef struct {
     ptrdiff_t input_rows, input_columns;
     ptrdiff_t top, left; /* the input under the first tap of out[p][0][0], negative in the padding */
     const void *weight;
-    ptrdiff_t planes, rows, columns;
+    ptrdiff_t planes, outputs, rows, columns;
     void *out;
     ptrdiff_t out_step, out_pitch;
     const void *bias;

@@ -64,7 +64,8 @@ CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(str
     plane.zeros = zeros;
     plane.low = plane.high = (const CYC_ELEMENT *)args->input;
     if (args->input_step >= 0 && args->input_pitch >= 0 && args->input_rows > 0) {
-        plane.high += (args->planes - 1) * args->input_step + (args->input_rows - 1) * args->input_pitch;
+        plane.high +=
+            (args->planes - 1) / args->outputs * args->input_step + (args->input_rows - 1) * args->input_pitch;
         plane.high += args->input_columns;
     }
     plane.finite = CYC_SKIPS_ROWS(size, stride, 1) && CYC_NAME(finite)(args->weight, args->planes * size * size);
@@ -77,7 +78,8 @@ CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(str
         }
         for (ptrdiff_t p = 0; p < args->planes;) {
             const int pair = CYC_PAIRS(size, 1) && strips->run_pair && p + 1 < args->planes;
-            plane.input = (const CYC_ELEMENT *)args->input + p * args->input_step;
+            plane.input = (const CYC_ELEMENT *)args->input + p / args->outputs * args->input_step;
+            plane.to_other = ((p + 1) / args->outputs - p / args->outputs) * args->input_step;
             plane.weight = (const CYC_ELEMENT *)args->weight + p * size * size;
             plane.out = (CYC_ELEMENT *)args->out + p * args->out_step;
             plane.bias = (const CYC_ELEMENT *)args->bias + p;

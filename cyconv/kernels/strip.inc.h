@@ -24,6 +24,7 @@ typedef struct {
     const CYC_ELEMENT *zeros; /* a row of padding; known to the strips, it would become another path through them */
     CYC_ELEMENT *out;
     const CYC_ELEMENT *bias;
+    ptrdiff_t to_other; /* from the input to that of the next plane, if both are computed together */
     const CYC_ELEMENT *low, *high; /* what lies between them may be read */
     int finite; /* its products with padding are zeros */
 } CYC_NAME(plane);
@@ -259,7 +260,7 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
                     input = CYC_NAME(plane_row)(args, plane, strip, from, copy, shape);
                     if (shape.pair)
                         other_input =
-                            CYC_NAME(plane_row)(args, plane, strip, from + args->input_step, other_copy, shape);
+                            CYC_NAME(plane_row)(args, plane, strip, from + plane->to_other, other_copy, shape);
                 }
                 const int first = i < size ? 0 : (i - size) / stride + 1;
                 const int last = i / stride < rows ? i / stride : rows - 1;
