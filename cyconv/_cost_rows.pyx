@@ -27,7 +27,8 @@ cdef double ROWS_START_SLOTS = 1000
 # With few registers it loads its weights again for every input row, and its window comes from afar.
 cdef double FEW_REGISTERS_FACTOR = 1.5
 cdef double FEW_REGISTERS_IN_PLACE_FACTOR = 1.2
-# The plane kernel with a stride of two loads each row twice and picks lanes: Zen 4, 420 to 520 cycles for 144 products.
+# The plane kernel with a stride of two loads each row twice and picks lanes, for which four vectors leave no registers:
+# Zen 4, 420 to 520 cycles for 144 products. One or two vectors take no longer than their loads.
 cdef double STRIDED_PLANES_FACTOR = 2.0
 # The call of a kernel for each output channel; in place, one call has several.
 cdef double ROWS_CALL_SLOTS = 180
@@ -112,7 +113,7 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
     slots *= (1 + cycle_slots(plan.kernels)) / 2 if planes else cycle_slots(plan.kernels)
     if planes:
-        if stride > 1:
+        if stride > 1 and plan.tile_vectors > 2:
             slots *= STRIDED_PLANES_FACTOR
         narrow = CYC_NARROW_STRIPS(plan.kernels.registers, plan.kernels.row_vectors, height, pixel_vectors)
         if CYC_SKIPS_ROWS(height, stride, 1 if narrow else plan.tile_vectors):

@@ -192,9 +192,9 @@ typedef struct {
  *     out[p][r][x] = clamp(bias[p] + sum over (kh, kw) of weight[p][kh][kw] *
  *                    input[p / outputs][top + r * stride + kh][left + x * stride + kw])
  *
- * for `planes` planes of the result and input_rows by input_columns, beyond which the input counts as zero. What lies between
- * the first element of all and the last may be read, whatever it is; nothing else. Planes lie input_step and
- * out_step apart, rows input_pitch and out_pitch; weights and bias are contiguous, `clamp` may be NULL. The
+ * for `planes` planes of the result, `outputs` of each of the input. The input has input_rows by input_columns, beyond
+ * which it counts as zero. What lies between the first element of all and the last may be read, whatever it is; nothing
+ * else. Planes lie input_step and out_step apart, rows input_pitch and out_pitch; weights and bias are contiguous, `clamp` may be NULL. The
  * kernel's size and the stride are those of the function.
  */
 typedef struct {
