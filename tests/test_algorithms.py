@@ -7,6 +7,7 @@ import pytest
 
 import cyconv
 from cyconv import _engine
+from cyconv._held import HeldWeight
 
 from .arrays import assert_same_bits, data, poisoned
 
@@ -65,6 +66,22 @@ def test_each_weight_is_looked_at(isa: str, algorithm: str, dtype: str):
             weight[0, 0, special] = np.nan
             y = convolve(x, weight, (1, 1), (taps // 2, 0), (1, 1), 1, algorithm)
             assert np.isnan(y).all(), (taps, special)
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("algorithm", ["tile", "turned tile"])
+def test_weights_of_every_channel_are_looked_at(isa: str, algorithm: str, held: bool):
+    """A panel of these is looked at in parts, and any of them may have the weight over padding."""
+    x = np.ones((1, 100, 13, 13), "f4")
+    for channel in (0, 33, 66, 99):
+        weight = np.ones((40, 100, 3, 3), "f4")
+        weight[7, channel, 0, 0] = np.inf
+        operand = HeldWeight(weight) if held else weight
+        out = poisoned((1, 40, 13, 13), "f4")
+        geometry = (1, 1), (6, 6, 6, 6), (6, 6), 1
+        _engine.convolve(x, operand, None, out, *geometry, "zeros", None, algorithm)
+        assert not np.isfinite(out[0, 7]).any(), channel
+        assert np.isfinite(np.delete(out, 7, axis=1)).all(), channel
 
 
 def test_rows_refuse_strides_beyond_the_kernel():
