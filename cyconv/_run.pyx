@@ -69,9 +69,9 @@ cdef char *scratch_of_thread(
 
 
 cdef void run_task_of_thread(
-    const Plan *plan, const Operands *operands, Py_ssize_t index, char *memory
+    const Plan *plan, const Operands *operands, Py_ssize_t index, int threads, char *memory
 ) noexcept nogil:
-    cdef Task task = find_task(plan, index)
+    cdef Task task = find_task(plan, index, threads)
     run_task(plan, operands, &task, scratch_of_thread(plan, operands, &task, memory))
 
 
@@ -79,7 +79,7 @@ cdef void run_share_of_thread(
     const Plan *plan, const Operands *operands, Py_ssize_t index, int threads, char *memory, char *factors
 ) noexcept nogil:
     """The share of a thread in the factors of the inputs of the only block."""
-    cdef Task task = find_task(plan, 0)
+    cdef Task task = find_task(plan, 0, threads)
     transform_share(
         plan, operands, &task, index, threads, scratch_of_thread(plan, operands, &task, memory), factors
     )
@@ -106,13 +106,13 @@ cdef int run_plan(const Plan *plan, const Operands *operands, int threads) noexc
         shared.factors = factors
     if threads == 1:
         for index in range(plan.tasks):
-            run_task_of_thread(plan, operands, index, memory)
+            run_task_of_thread(plan, operands, index, threads, memory)
     elif plan.planes != NULL:
         # a few microseconds each: who takes the same planes each time finds them in its own cache
         for index in prange(plan.tasks, num_threads=threads, schedule="static"):
-            run_task_of_thread(plan, operands, index, memory + threadid() * memory_bytes)
+            run_task_of_thread(plan, operands, index, threads, memory + threadid() * memory_bytes)
     else:
         for index in prange(plan.tasks, num_threads=threads, schedule="dynamic"):
-            run_task_of_thread(plan, operands, index, memory + threadid() * memory_bytes)
+            run_task_of_thread(plan, operands, index, threads, memory + threadid() * memory_bytes)
     free(memory)
     return 0

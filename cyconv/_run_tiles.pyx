@@ -8,10 +8,12 @@ from libc.stdint cimport int32_t
 
 from cyconv._gather cimport gather_block
 from cyconv._integers cimport ceil_div, round_up
+from cyconv._isa cimport line_kind
 from cyconv._kernels cimport (
     CYC_CHUNK,
     CYC_F32,
     CYC_F64,
+    CYC_SPLIT_LINES,
     cyc_ahead,
     cyc_edge,
     cyc_piece,
@@ -30,11 +32,14 @@ from cyconv._task cimport (
     channel_address,
     clamp_bounds,
     ends_in_input,
+    find_task,
+    look_ahead_input,
     output_address,
     prepare_window,
     window_in_input,
 )
 from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_spans, fill_taps, is_whole, place_pieces, place_spots
+from cyconv._window cimport first_input, input_count
 
 
 cdef struct Placed:
@@ -114,9 +119,10 @@ cdef inline bint takes_vectors(const Plan *plan, const Destination *to) noexcept
 
 cdef void run_panel(
     const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, Py_ssize_t panel,
-    const char *packed, bint finite, Py_ssize_t term_count, bint first, bint last, cyc_ahead *ahead
+    const char *packed, bint finite, Py_ssize_t term_count, bint first, bint last, cyc_ahead *weights_ahead,
+    cyc_ahead *input_ahead
 ) noexcept nogil:
-    """All tiles of a block for one panel and one block of terms."""
+    """All tiles of a block for one panel and one block of terms; they fetch weights, then input."""
     cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, index, vectors, rows
     cdef Py_ssize_t output = panel * plan.panel_width
     cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - output)
@@ -137,7 +143,6 @@ cdef void run_panel(
     cdef bint in_line = plan.gathers and (dtype == CYC_F32 or dtype == CYC_F64)
     args.broadcast_step = plan.pixel_tile if turned else plan.panel_width
     args.vector_step = plan.panel_width if turned else plan.pixel_tile
-    args.ahead = ahead
     args.carry = not first
     args.bias = operands.bias + (task.group * plan.problem.out_channels + output) * item
     args.clamp = clamp_bounds(plan, to, clamps)
@@ -156,6 +161,7 @@ cdef void run_panel(
         terms = scratch.lists + (spot.list if finite else 0)
         args.edges = scratch.edges + spot.edges * plan.columns.taps if spot.edges and finite else NULL
         args.next_vector = 0
+        args.ahead = weights_ahead if weights_ahead.rows else input_ahead
         args.taps = terms.taps
         if in_line and terms.taps == scratch.taps and args.edges == NULL:
             args.taps = NULL
@@ -253,6 +259,27 @@ cdef void place_block(
         )
 
 
+cdef void look_ahead_window(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t block, Py_ssize_t bursts, cyc_ahead *ahead
+) noexcept nogil:
+    """Let tiles fetch what the next window is made of: of the next block of terms, or of the first of the next task.
+
+    Where the products of a line take two cycles; others have no time to spare beside them.
+    """
+    cdef Task following
+    cdef Py_ssize_t known = 0
+    ahead.rows = 0
+    if line_kind() != CYC_SPLIT_LINES:
+        return
+    if block + 1 < plan.term_blocks:
+        look_ahead_input(plan, operands, task, (block + 1) * plan.term_block, 0, bursts, CYC_CHUNK, ahead)
+    elif task.following < plan.tasks:
+        following = find_task(plan, task.following, 0)
+        if plan.term_blocks == 1 and following.image == task.image and following.group == task.group:
+            known = first_input(&plan.rows, task.row) + input_count(&plan.rows, task.row, task.row_count)
+        look_ahead_input(plan, operands, &following, 0, known, bursts, CYC_CHUNK, ahead)
+
+
 cdef void run_tiles(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch
 ) noexcept nogil:
@@ -263,7 +290,8 @@ cdef void run_tiles(
     cdef bint in_place = window_in_input(plan, operands, task)
     cdef bint plain_in_place = in_place and plan.algorithm == TILE and not plan.gathers
     cdef const char *packed
-    cdef cyc_ahead ahead
+    cdef cyc_ahead weights_ahead
+    cdef cyc_ahead input_ahead
     cdef bint finite
     if in_place:
         channel_pitch = operands.source.channel_bytes // item
@@ -274,7 +302,6 @@ cdef void run_tiles(
     for block in range(plan.term_blocks):
         term = block * plan.term_block
         terms = min(plan.term_block, plan.terms - term)
-        bursts = scratch.placed.spots * ceil_div(terms, CYC_CHUNK)
         channel = term // taps
         channels = ceil_div(term + terms, taps) - channel
         if in_place:
@@ -297,6 +324,14 @@ cdef void run_tiles(
                 plan, task, scratch.spots, scratch.placed.spots, scratch.window, in_place, scratch.offsets, terms,
                 scratch.pixels,
             )
+        # a burst of each chunk: half of the tiles of all panels fetch input, unless they do so by themselves
+        bursts = ceil_div(terms, CYC_CHUNK)
+        input_ahead.rows = 0
+        if not plain_in_place:
+            look_ahead_window(
+                plan, operands, task, block, scratch.placed.spots // 2 * task.panel_count * bursts, &input_ahead
+            )
+        bursts *= ceil_div(scratch.placed.spots, 2) if input_ahead.rows else scratch.placed.spots
         for panel in range(task.panel, task.panel + task.panel_count):
             panel_index = task.group * plan.panels + panel
             if plan.packs_in_task:
@@ -310,17 +345,17 @@ cdef void run_tiles(
                 packed = operands.panels + (panel_index * plan.terms + term) * plan.panel_width * item
                 finite = not plan.skips or finite_flags(plan, operands.panels)[panel_index]
             if panel + 1 < task.panel + task.panel_count:
-                look_ahead(plan, operands, panel_index + 1, term, terms, bursts, CYC_CHUNK, &ahead)
+                look_ahead(plan, operands, panel_index + 1, term, terms, bursts, CYC_CHUNK, &weights_ahead)
             elif block + 1 < plan.term_blocks:
                 look_ahead(
                     plan, operands, panel_index + 1 - task.panel_count, term + terms,
-                    min(plan.term_block, plan.terms - term - terms), bursts, CYC_CHUNK, &ahead
+                    min(plan.term_block, plan.terms - term - terms), bursts, CYC_CHUNK, &weights_ahead
                 )
             else:
-                ahead.rows = 0
+                weights_ahead.rows = 0
             run_panel(
                 plan, operands, task, scratch, panel, packed, finite, terms,
-                block == 0, block == plan.term_blocks - 1, &ahead
+                block == 0, block == plan.term_blocks - 1, &weights_ahead, &input_ahead
             )
 
 
