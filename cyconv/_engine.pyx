@@ -84,7 +84,7 @@ REASONS = {
     ROWS: "each input row, once loaded, serves every output row whose kernel covers it",
     TURNED_TILE: "vectors over output channels fill better than vectors over rows this short",
     TILE: "vectors over pixels, each serving several output channels",
-    SPLIT: "matrix units multiply bfloat16 parts of these numbers in less time than vectors the numbers themselves",
+    SPLIT: "bfloat16 parts of these numbers are multiplied in less time than the numbers themselves",
     WINOGRAD: "36 products for each 4 x 4 outputs instead of 144",
 }
 WIDE_REASON = "{} images of few pixels lie side by side, so that tiles take the same pixel of many"
@@ -98,7 +98,7 @@ NEEDS = {
         "whose product is at most 128, or what many channels leave room for, and with reflect or circular padding an "
         "input that whole tiles do not wrap around"
     ),
-    "split": "a CPU with AMX, and float32, complex64, float16 or bfloat16",
+    "split": "a CPU with AMX or AVX512_BF16, and float32, complex64, float16 or bfloat16",
     "rows": "a stride within the kernel, and channels that fit one window",
 }
 
@@ -347,7 +347,8 @@ def plan(
         ROWS: f"{plan.tile_rows} rows x {plan.tile_vectors * lanes} columns",
         TURNED_TILE: f"{plan.tile_rows} pixels x {plan.tile_vectors * lanes} outputs",
         SPLIT: (
-            f"{plan.tile_rows} outputs x {plan.pixel_tile} pixels, {plan.problem.split_parts} parts"
+            f"{plan.tile_rows} outputs x {plan.pixel_tile} pixels, {plan.problem.split_parts} part"
+            + ("s" if plan.problem.split_parts > 1 else "")
             + (", tap by tap" if plan.skips else "")
         ),
         TILE: f"{plan.tile_rows} outputs x {plan.tile_vectors * lanes} pixels",

@@ -354,6 +354,7 @@ cdef extern from "kernels/split.h" nogil:
     ) noexcept
 
     ctypedef struct cyc_split:
+        int speed
         cyc_split_granted_fn granted
         cyc_split_weights_fn weights
         cyc_split_pixels_fn pixels

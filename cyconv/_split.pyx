@@ -3,7 +3,7 @@
 Matrix units multiply bfloat16, of eight bits, sixteen times as fast as the vector units multiply float32. Three of the
 former make one of the latter, and six of their nine products its product, in a third of the time or little more
 (Henry, Tang, Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations",
-2019).
+2019). Vectors of AVX512_BF16 do so twice as fast, which pays for bfloat16 alone.
 """
 
 from libc.stdint cimport int32_t
@@ -22,6 +22,7 @@ from cyconv._kernels cimport (
     cyc_split_range,
 )
 from cyconv._plan cimport ALIGNMENT, MAX_SPAN_LISTS, Plan, Problem, layout_window
+from cyconv._slots cimport cycle_slots
 from cyconv._tiles cimport Spot, SpanList, count_spots
 from cyconv._window cimport ZEROS
 
@@ -43,8 +44,9 @@ cdef enum:
 cdef double PAIRS_SLOTS = 15
 cdef double PART_SLOTS = 10
 cdef double ROW_COPIES = 0.6
-# Of a product of tiles, one output: a panel of few takes little less than a full one, as it loads the same pixels.
-cdef double OUTPUT_SLOTS = 3.1
+# Of a product of tiles, one output, beside the products: a panel of few takes little less than a full one, as it loads
+# the same pixels.
+cdef double OUTPUT_SLOTS = 1.1
 # Of a tile for one panel, the sums of a chunk.
 cdef double CHUNK_SLOTS = 520
 # A weight: from beyond the second level; to split it.
@@ -53,6 +55,7 @@ cdef double WEIGHT_SLOTS = 1.8
 # More, where the weights of a step lie apart.
 cdef double APART_SLOTS = 0.5
 cdef double START_SLOTS = 6000
+cdef double FITTED_CYCLE_SLOTS = 2.1  # of a cycle there
 # Steps are left out where no more than these remain.
 cdef double MOST_SHARE = 0.95
 
@@ -88,29 +91,31 @@ cdef double split_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t vectors = ceil_div(problem.out_size[0] * problem.out_size[1], plan.kernels.lanes)
     cdef Py_ssize_t steps = ceil_div(plan.terms, CYC_SPLIT_STEP)
     cdef Py_ssize_t panels = ceil_div(problem.out_channels, CYC_SPLIT_TILE), rows
-    cdef double slots, weight_slots, share, copies = 1
+    cdef double slots, weight_slots, output_slots, share, copies = 1
+    cdef double cycles = cycle_slots(plan.kernels) / FITTED_CYCLE_SLOTS  # of what is beside the products
     if plan.isa.split == NULL or problem.dtype != CYC_F32 or plan.terms == 0 or not plan.isa.split.granted():
         return -1
     plan.flat = plan.gathers = True
     plan.cut = False
+    output_slots = OUTPUT_SLOTS * cycles + <double>CYC_SPLIT_STEP / plan.isa.split.speed
     share = taken_share(plan)
     plan.skips = share < 1
     plan.tile_rows = plan.panel_width = plan.pixel_tile = CYC_SPLIT_TILE
     plan.tile_vectors = CYC_SPLIT_TILE // plan.kernels.lanes
     if not plan.one_tap:
         copies += ROW_COPIES * plan.kernels.lanes / problem.out_size[1]
-    slots = vectors * copies * steps * CYC_SPLIT_STEP / 2 * (PAIRS_SLOTS + (parts - 1) * PART_SLOTS)
-    slots += vectors * steps * products * OUTPUT_SLOTS * CYC_SPLIT_TILE * panels
+    slots = vectors * copies * steps * CYC_SPLIT_STEP / 2 * (PAIRS_SLOTS + (parts - 1) * PART_SLOTS) * cycles
+    slots += vectors * steps * products * output_slots * CYC_SPLIT_TILE * panels
     slots *= share
-    slots += vectors / 2.0 * panels * ceil_div(steps, chunk_steps(plan)) * CHUNK_SLOTS
+    slots += vectors / 2.0 * panels * ceil_div(steps, chunk_steps(plan)) * CHUNK_SLOTS * cycles
     weight_slots = READ_SLOTS if problem.held else WEIGHT_SLOTS
     if plan.skips and not problem.held:
         weight_slots += APART_SLOTS
-    slots += weight_slots * plan.terms * problem.out_channels
+    slots += weight_slots * plan.terms * problem.out_channels * cycles
     if not plan.one_tap:
         rows = max(<Py_ssize_t>1, most_pixels(plan) // problem.out_size[1])
         slots += times_read(&plan.rows, rows) * window_slots(plan)
-    return slots + START_SLOTS
+    return slots + START_SLOTS * cycles
 
 
 cdef Py_ssize_t channels_of(const Plan *plan, Py_ssize_t terms) noexcept nogil:

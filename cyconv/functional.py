@@ -80,10 +80,11 @@ def conv2d(
         How to compute; `cyconv.explain` tells what "auto" chooses. "direct" sums the products one
         by one. "winograd", for kernels of 3 x 3 with stride 1 and dilations whose product is at
         most 128, less with many channels, makes a quarter of them and errs up to four times as
-        much from six input channels on. "split", on CPUs with AMX, multiplies bfloat16 parts of
-        numbers other than float64 and complex128, and errs as little as "direct". "fft" is for
-        large kernels, up to some 500 rows and columns in float32, 250 in float64 or complex64,
-        fewer with several channels. These three are for floating point and complex numbers.
+        much from six input channels on. "split", on CPUs with AMX or AVX512_BF16, multiplies
+        bfloat16 parts of numbers other than float64 and complex128, and errs as little as
+        "direct". "fft" is for large kernels, up to some 500 rows and columns in float32, 250 in
+        float64 or complex64, fewer with several channels. These three are for floating point and
+        complex numbers.
     out : ndarray, optional
         Where to put the result: of its exact shape and dtype, in native byte order, with any
         strides. It may overlap the other arguments.

@@ -23,8 +23,8 @@ from .processes import run_python
 from .test_error_bound import CONSTANT, MOST_OUTPUTS, draw, error_constant, random_shape, reference
 from .test_nonfinite import FINITE, classes, expected_classes, sprinkle_operands
 
-MATRIX_ISAS = [name for name in ("amx",) if name in _engine.available_isas()]
-needs_matrix_unit = pytest.mark.skipif(not MATRIX_ISAS, reason="this CPU has no AMX, or no Linux")
+MATRIX_ISAS = [name for name in ("avx512_bf16", "amx") if name in _engine.available_isas()]
+needs_matrix_unit = pytest.mark.skipif(not MATRIX_ISAS, reason="this CPU multiplies no bfloat16")
 pytestmark = pytest.mark.core
 
 DTYPES = ("float32", "float16", "bfloat16", "complex64")
@@ -55,6 +55,7 @@ LAYERS = {
 # Where auto chooses it: a layer that Winograd cannot compute.
 FAVOURED = ((1, 256, 28, 28), (256, 256, 3, 3))
 STRIDED = {"stride": 2, "padding": 1}
+PARTS = {"float32": 3, "float16": 2, "bfloat16": 1}
 
 
 def shapes_of(layer: str) -> tuple[tuple[int, ...], tuple[int, ...], Geometry]:
@@ -285,24 +286,28 @@ def test_a_layer_takes_its_weights_in_either_order(matrix_isa: str, rng):
 # The choice
 
 
-def test_auto_chooses_it_where_it_pays(matrix_isa: str):
-    chosen = cyconv.explain(*FAVOURED, **STRIDED)
+@pytest.mark.parametrize("dtype", parameters(PARTS))
+def test_auto_chooses_it_where_it_pays(dtype: str, matrix_isa: str):
+    keywords = {**STRIDED, "dtype": dtype_of(dtype)}
+    chosen = cyconv.explain(*FAVOURED, **keywords)
+    if matrix_isa == "avx512_bf16" and PARTS[dtype] > 1:
+        assert chosen.algorithm != "split", "four products take longer than one of float32"
+        return
     assert chosen.algorithm == "split"
-    assert chosen.tile == "32 outputs x 32 pixels, 3 parts"
-    assert cyconv.explain((9, *FAVOURED[0][1:]), FAVOURED[1], **STRIDED).algorithm == "split"
-    assert cyconv.explain(*FAVOURED, **STRIDED, dtype="float16").tile.endswith("2 parts")
+    assert chosen.tile == f"32 outputs x 32 pixels, {PARTS[dtype]} part" + "s" * (PARTS[dtype] > 1)
+    assert cyconv.explain((9, *FAVOURED[0][1:]), FAVOURED[1], **keywords).algorithm == "split"
     for other in ({"algorithm": "direct"}, {"dtype": "float64"}, {"dtype": "int32"}):
-        assert cyconv.explain(*FAVOURED, **STRIDED, **other).algorithm != "split"
+        assert cyconv.explain(*FAVOURED, **{**keywords, **other}).algorithm != "split"
     assert cyconv.explain((1, 1, 1080, 1920), (1, 1, 5, 5)).algorithm != "split"
     _engine.use_isa("avx512")
-    assert cyconv.explain(*FAVOURED, **STRIDED).algorithm != "split"
+    assert cyconv.explain(*FAVOURED, **keywords).algorithm != "split"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 def test_what_it_cannot_do_is_an_error(dtype: str, isa: str):
     if isa in MATRIX_ISAS and dtype == "float32":
         dtype = "complex128"
-    with pytest.raises(ValueError, match="'split' does not apply: it needs a CPU with AMX"):
+    with pytest.raises(ValueError, match="'split' does not apply: it needs a CPU with AMX or"):
         cyconv.explain((1, 8, 9, 9), (8, 8, 3, 3), dtype=dtype, **SPLIT)
     with pytest.raises(ValueError, match="'split' does not apply"):
         cyconv.conv2d(np.ones((1, 8, 9, 9), dtype), np.ones((8, 8, 3, 3), dtype), **SPLIT)
@@ -320,7 +325,8 @@ print(max(
 
 @needs_matrix_unit
 def test_scratch_is_bounded():
-    assert int(run_python(SCRATCH, CYCONV_ISA="amx").stdout) < 5 * 2**20
+    for isa in MATRIX_ISAS:
+        assert int(run_python(SCRATCH, CYCONV_ISA=isa).stdout) < 5 * 2**20
 
 
 def test_the_choice_does_not_look_at_the_layout(matrix_isa: str):

@@ -6,8 +6,7 @@
  */
 #include <string.h>
 
-#include "isas.h"
-#include "split.h"
+#include "split_units.h"
 
 #if CYC_HAVE_AMX
 #include <immintrin.h>
@@ -17,34 +16,7 @@ CYC_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,amx-tile,amx-bf16")
 enum {
     TILE_ROWS = 16,
     TILE_BYTES = 1024,
-    PART_BYTES = CYC_SPLIT_STEP_BYTES(1),
-    PAIRS = CYC_SPLIT_STEP / 2,
-    LANES = 16,
-    LINE_BYTES = 64,
 };
-
-/* Exponents as stored in a float32. Parts of numbers from 2^-100 on are normal numbers, as are products of parts, and
- * the rounding errors of their sums, where the product of the numbers is at least 2^-96. Where numbers are smaller, n
- * terms lose n 2^-125 (|x| + |w| + 3) at most. A result 2^66 times as small as the largest of these three, or larger,
- * does not notice: that is a quarter of its own rounding error, for n up to 2^30. */
-enum {
-    EXPONENT_BIAS = 127,
-    EXPONENT_BITS = 7, /* from which on they are stored, in a bfloat16 */
-    LEAST_EXPONENT = EXPONENT_BIAS - 100,
-    LEAST_PRODUCT_EXPONENT = 2 * EXPONENT_BIAS - 96,
-    NOTICED_EXPONENTS = 66,
-    INFINITE = 0x7f80, /* magnitude of a bfloat16 */
-};
-
-CYC_INLINE int is_taken(const cyc_split_taken *taken, ptrdiff_t phase) {
-    return phase >= taken->begin && phase < taken->end;
-}
-
-CYC_INLINE ptrdiff_t next_phase(const cyc_split_taken *taken, ptrdiff_t phase) {
-    return phase + 1 == taken->period ? 0 : phase + 1;
-}
-
-#include "amx_operands.inc.h"
 
 /* The layout of the tile configuration is that of the instruction (Intel, "Architecture Instruction Set Extensions
  * Programming Reference", LDTILECFG). */
@@ -174,11 +146,10 @@ static void split_multiply(const cyc_split_args *args) {
     if (args->parts == 3) multiply_parts(args, 3);
 }
 
-#include "amx_doubtful.inc.h"
-
 CYC_TARGET_END
 
 const cyc_split cyc_amx_split = {
-    cyc_amx_is_granted, split_weights, split_pixels, split_begin, split_multiply, split_end, split_doubtful,
+    16,          cyc_amx_is_granted, cyc_split_weights, cyc_split_pixels,
+    split_begin, split_multiply,     split_end,         cyc_split_doubtful,
 };
 #endif

@@ -16,6 +16,9 @@ CYC_TARGET_BEGIN("avx512f,avx512cd,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
 CYC_TARGET_END
 
 const cyc_isa cyc_avx512 = CYC_ISA_TABLE("avx512", cyc_cpu_has_avx512, NULL);
+#if CYC_HAVE_AVX512_BF16
+const cyc_isa cyc_avx512_bf16 = CYC_ISA_TABLE("avx512_bf16", cyc_cpu_has_avx512_bf16, &cyc_avx512_bf16_split);
+#endif
 #if CYC_HAVE_AMX
 const cyc_isa cyc_amx = CYC_ISA_TABLE("amx", cyc_cpu_has_amx, &cyc_amx_split);
 #endif

@@ -279,21 +279,21 @@ CYC_INLINE int CYC_NAME(load_rows)(const cyc_load_args *args) {
         CYC_NAME(copy_last_even)(dst + x, src + 2 * x * sizeof value, columns - x);                             \
     }
 /* STORE(p, vector) and STORE_FIRST(p, vector, count) write results at p. */
-#define CYC_STORE_VECTORS(TYPE, STORE, STORE_FIRST)                                               \
-    {                                                                                             \
-        const CYC_ELEMENT bounds[2] = {args->activation == CYC_NO_ACTIVATION ? -CYC_INFINITY : 0, \
-                                       args->activation == CYC_RELU6 ? 6 : CYC_INFINITY};         \
-        const CYC_VECTOR low = CYC_OP(broadcast)(bounds), high = CYC_OP(broadcast)(bounds + 1);   \
-        const CYC_VECTOR biases = CYC_OP(broadcast)(&bias);                                       \
-        for (ptrdiff_t x = 0; x < columns; x += CYC_LANES) {                                      \
-            const CYC_VECTOR sum = CYC_OP(add)(CYC_OP(load)(src + x), biases);                    \
-            const CYC_VECTOR result = CYC_OP(clamp)(sum, low, high);                              \
-            TYPE *const p = (TYPE *)dst + x;                                                      \
-            if (columns - x >= CYC_LANES)                                                         \
-                STORE(p, result);                                                                 \
-            else                                                                                  \
-                STORE_FIRST(p, result, columns - x);                                              \
-        }                                                                                         \
+#define CYC_STORE_VECTORS(TYPE, STORE, STORE_FIRST)                                             \
+    {                                                                                           \
+        const int clamps = args->activation != CYC_NO_ACTIVATION;                               \
+        const CYC_ELEMENT bounds[2] = {0, args->activation == CYC_RELU6 ? 6 : CYC_INFINITY};    \
+        const CYC_VECTOR low = CYC_OP(broadcast)(bounds), high = CYC_OP(broadcast)(bounds + 1); \
+        const CYC_VECTOR biases = CYC_OP(broadcast)(&bias);                                     \
+        for (ptrdiff_t x = 0; x < columns; x += CYC_LANES) {                                    \
+            const CYC_VECTOR sum = CYC_OP(add)(CYC_OP(load)(src + x), biases);                  \
+            const CYC_VECTOR result = clamps ? CYC_OP(clamp)(sum, low, high) : sum;             \
+            TYPE *const p = (TYPE *)dst + x;                                                    \
+            if (columns - x >= CYC_LANES)                                                       \
+                STORE(p, result);                                                               \
+            else                                                                                \
+                STORE_FIRST(p, result, columns - x);                                            \
+        }                                                                                       \
     }
 #undef CYC_STORE_CONTIGUOUS
 #define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_VECTORS(TYPE, CYC_OP(store), CYC_OP(store_first))
@@ -349,6 +349,17 @@ CYC_FIRST_OF(halves)
 #undef CYC_LOAD_CONTIGUOUS
 #undef CYC_STORE_CONTIGUOUS
 #define CYC_LOAD_CONTIGUOUS CYC_LOAD_VECTORS(bfloats)
+#undef CYC_LOAD_STRIDE_2
+#define CYC_LOAD_STRIDE_2                                                                                         \
+    {                                                                                                             \
+        const uint16_t *const p = (const uint16_t *)src;                                                          \
+        ptrdiff_t x = 0;                                                                                          \
+        for (; x + CYC_LANES < columns; x += CYC_LANES) vec_store_f32(dst + x, vec_load_even_bfloats(p + 2 * x)); \
+        for (; x < columns; x++) {                                                                                \
+            memcpy(&value, p + 2 * x, sizeof value);                                                              \
+            dst[x] = CYC_FROM(value);                                                                             \
+        }                                                                                                         \
+    }
 #define CYC_STORE_CONTIGUOUS(TYPE) CYC_STORE_VECTORS(TYPE, vec_store_bfloats, store_first_bfloats)
 #endif
 #define CYC_FROM(VALUE) ((CYC_ELEMENT)cyc_float_from_bfloat(VALUE))
@@ -359,6 +370,8 @@ CYC_STORE_FUNCTION(bfloat16, uint16_t)
 #endif
 #undef CYC_FROM
 #undef CYC_TO
+#undef CYC_LOAD_STRIDE_2
+#define CYC_LOAD_STRIDE_2 CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)
 #ifdef CYC_LOAD_VECTORS
 #undef CYC_LOAD_CONTIGUOUS
 #undef CYC_STORE_CONTIGUOUS

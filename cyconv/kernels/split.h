@@ -1,4 +1,4 @@
-/* The contract of products of parts, on matrix units that multiply bfloat16 and add up float32.
+/* The contract of products of parts, on units, of matrices or vectors, that multiply bfloat16 and add up float32.
  *
  * A number is the sum of `parts` bfloat16, each of which takes the next eight bits: three of them are a float32, two a
  * float16, one a bfloat16. Products of the parts i and j with i + j < 3 are made, of a float32 six; those left out are
@@ -34,7 +34,7 @@ typedef struct {
     int32_t least[CYC_SPLIT_TILE], most[CYC_SPLIT_TILE];
 } cyc_split_range;
 
-/* Whether this process may use the matrix unit, for which it asks thereby: before any of the other functions. */
+/* Whether this process may use the unit, for which it asks thereby: before any of the other functions. */
 typedef int (*cyc_split_granted_fn)(void);
 
 /* Split weights, row i of them at weight + i * pitch, i < rows. With several `taps` each step is one of them, of
@@ -55,7 +55,7 @@ typedef void (*cyc_split_pixels_fn)(const cyc_gather_args *, ptrdiff_t pixel_cou
 /* sums[output][pixel] = the sums over so many steps, of a tile of at most CYC_SPLIT_TILE pixels; those that are there
  * go on with `resume`. With `totals` they are added to these, as the sums of a whole chunk. What lies behind the last
  * output and the last pixel is not defined. Tiles of as many outputs go by between cyc_split_begin_fn and
- * cyc_split_end_fn, which set up the matrix unit of the calling thread and leave it. Sums and totals are aligned to 64
+ * cyc_split_end_fn, which set up the unit of the calling thread and leave it. Sums and totals are aligned to 64
  * bytes. */
 typedef struct {
     const void *weights;
@@ -82,7 +82,9 @@ typedef int (*cyc_split_doubtful_fn)(const float *totals, ptrdiff_t outputs, ptr
                                      const cyc_split_range *output_range, const cyc_split_range *pixel_range,
                                      uint32_t *lanes);
 
+/* `speed`: products in the time of one of float32 on vectors of the same CPU. */
 struct cyc_split {
+    int speed;
     cyc_split_granted_fn granted;
     cyc_split_weights_fn weights;
     cyc_split_pixels_fn pixels;

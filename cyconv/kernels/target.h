@@ -25,6 +25,12 @@
 #define CYC_HAVE_AVX512 0
 #endif
 
+#if CYC_HAVE_AVX512 && (defined(__clang__) ? __clang_major__ >= 9 : __GNUC__ >= 10)
+#define CYC_HAVE_AVX512_BF16 1
+#else
+#define CYC_HAVE_AVX512_BF16 0
+#endif
+
 /* Linux alone is known to grant the tile registers on request. */
 #if CYC_HAVE_AVX512 && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
 #define CYC_HAVE_AMX 1

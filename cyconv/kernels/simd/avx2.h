@@ -132,6 +132,9 @@ CYC_INLINE void vec_store_halves(uint16_t *p, vec_f32 v) {
 CYC_INLINE vec_f32 vec_load_bfloats(const uint16_t *p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
 }
+CYC_INLINE vec_f32 vec_load_even_bfloats(const uint16_t *p) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const __m256i *)p), 16));
+}
 CYC_INLINE void vec_store_bfloats(uint16_t *p, vec_f32 v) {
     const __m256i bits = _mm256_castps_si256(v),
                   odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));

@@ -75,6 +75,9 @@ CYC_INLINE void vec_store_halves(uint16_t *p, vec_f32 v) {
     vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(v)));
 }
 CYC_INLINE vec_f32 vec_load_bfloats(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+CYC_INLINE vec_f32 vec_load_even_bfloats(const uint16_t *p) {
+    return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u16(vld1q_u16(p)), 16));
+}
 CYC_INLINE void vec_store_bfloats(uint16_t *p, vec_f32 v) {
     const uint32x4_t bits = vreinterpretq_u32_f32(v), odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
     const uint32x4_t rounded = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd);

@@ -110,8 +110,8 @@ CYC_INLINE void weights_of(const float *weight, ptrdiff_t pitch, ptrdiff_t rows,
     }
 }
 
-static void split_weights(const float *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t terms, ptrdiff_t taps,
-                          ptrdiff_t parts, void *out, cyc_split_range *range) {
+void cyc_split_weights(const float *weight, ptrdiff_t pitch, ptrdiff_t rows, ptrdiff_t terms, ptrdiff_t taps,
+                       ptrdiff_t parts, void *out, cyc_split_range *range) {
     if (parts == 1) weights_of(weight, pitch, rows, terms, taps, 1, (char *)out, range);
     if (parts == 2) weights_of(weight, pitch, rows, terms, taps, 2, (char *)out, range);
     if (parts == 3) weights_of(weight, pitch, rows, terms, taps, 3, (char *)out, range);
@@ -178,8 +178,8 @@ CYC_INLINE void pixels_of(const cyc_gather_args *args, ptrdiff_t pixel_count, co
     }
 }
 
-static void split_pixels(const cyc_gather_args *args, ptrdiff_t pixel_count, const cyc_split_taken *taken,
-                         ptrdiff_t parts, void *out, cyc_split_range *range) {
+void cyc_split_pixels(const cyc_gather_args *args, ptrdiff_t pixel_count, const cyc_split_taken *taken, ptrdiff_t parts,
+                      void *out, cyc_split_range *range) {
     if (parts == 1) pixels_of(args, pixel_count, taken, 1, (char *)out, range);
     if (parts == 2) pixels_of(args, pixel_count, taken, 2, (char *)out, range);
     if (parts == 3) pixels_of(args, pixel_count, taken, 3, (char *)out, range);

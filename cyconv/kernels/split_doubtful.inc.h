@@ -42,8 +42,8 @@ CYC_INLINE int overflows(const float *totals, ptrdiff_t outputs, ptrdiff_t pixel
     return _mm512_cmpge_epi32_mask(_mm512_max_epi32(most[0], most[1]), infinite) != 0;
 }
 
-static int split_doubtful(const float *totals, ptrdiff_t outputs, ptrdiff_t pixels, int left_out,
-                          const cyc_split_range *output_range, const cyc_split_range *pixel_range, uint32_t *lanes) {
+int cyc_split_doubtful(const float *totals, ptrdiff_t outputs, ptrdiff_t pixels, int left_out,
+                       const cyc_split_range *output_range, const cyc_split_range *pixel_range, uint32_t *lanes) {
     const int32_t least_output = least_of(output_range->least, outputs);
     const int32_t least_pixel = least_of(pixel_range->least, pixels);
     const int tiny = least_output < LEAST_EXPONENT || least_pixel < LEAST_EXPONENT ||
