@@ -55,7 +55,7 @@ cdef double WEIGHT_SLOTS = 1.8
 # More, where the weights of a step lie apart.
 cdef double APART_SLOTS = 0.5
 cdef double START_SLOTS = 6000
-cdef double FITTED_CYCLE_SLOTS = 2.1  # of a cycle there
+cdef double FITTED_CYCLE_SLOTS = 2.1  # of a cycle on that machine, by which those of others are scaled
 # Steps are left out where no more than these remain.
 cdef double MOST_SHARE = 0.95
 

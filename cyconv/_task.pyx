@@ -15,9 +15,9 @@ cdef enum:
 cdef Task find_task(const Plan *plan, Py_ssize_t index, int threads) noexcept nogil:
     """Task number `index`; the parts of one image are neighbours, so that they share its cache."""
     cdef Task task
-    task.following = index + threads
     cdef Py_ssize_t groups = ceil_div(plan.problem.groups, plan.group_block)
     cdef bint inner = find_block(&plan.columns, index % plan.columns.blocks, &task.column, &task.column_count)
+    task.following = index + threads
     index //= plan.columns.blocks
     inner = find_block(&plan.rows, index % plan.rows.blocks, &task.row, &task.row_count) and inner
     index //= plan.rows.blocks

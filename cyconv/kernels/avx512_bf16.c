@@ -2,8 +2,8 @@
  * 16 of float32.
  *
  * A vector of pixels by eleven outputs, the pair of weights of each a broadcast from memory: the sums of a step and
- * those of the chunk so far are 22 registers. All products of a step are added one after the other, so that it is the
- * steps whose sums bound the rounding errors.
+ * those of the chunk so far are 22 registers. The products of a step have a sum of their own, so that rounding errors
+ * grow with these and with the number of steps, not with all products of a chunk.
  */
 #include <string.h>
 
