@@ -60,6 +60,9 @@ cdef double PIECE_STORE_SLOTS = 5.0
 # cross the ends of lines; the sums behind whose products that would vanish. Granite Rapids: 600 random shapes.
 cdef double CROSSING_SLOTS = 1.5
 cdef double CROSSING_SUMS = 40.0
+# What a term of the largest turned tile that loads each of its vectors once, 6x4, takes less than LATE_TERM_SLOTS says:
+# ten loads for 24 products, where 14x2 takes 16 for 28. Granite Rapids, fitted to 82 shapes.
+cdef double FEW_LOADS_SLOTS = 0.8
 cdef double SPOT_SLOTS = 30.0  # of a tile beside its call: its address, terms and pieces
 cdef double TURNED_SPOT_SLOTS = 15.0  # without pieces
 # Of an element of the result of a turned tile: of whole vectors of outputs, and of those that are left.
@@ -243,6 +246,14 @@ cdef void begin_term(TurnedTerm *term, Py_ssize_t vectors) noexcept nogil:
         term.slots[pixels] = -1
 
 
+cdef Py_ssize_t few_loads_rows(const Plan *plan, Py_ssize_t vectors) noexcept nogil:
+    """Rows of the largest tile that loads each vector once, where there is a larger one and lines come late; or 0."""
+    cdef Py_ssize_t rows = kept_rows(plan.kernels, vectors, False)
+    if not has_late_lines(plan.kernels) or rows == candidate_rows(plan.kernels, vectors, False):
+        return 0
+    return rows
+
+
 cdef void find_term(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexcept nogil:
     cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
     cdef Py_ssize_t vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
@@ -251,6 +262,8 @@ cdef void find_term(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexc
     term.edge_slots[pixels] = max(
         term.slots[pixels], (SPLIT_EDGE_SLOTS if splits_lines(plan.kernels) else EDGE_SLOTS) * tiles
     )
+    if pixels == few_loads_rows(plan, term.vectors):
+        term.slots[pixels] -= FEW_LOADS_SLOTS * (vectors // term.vectors)
     if plan.kernels.registers < MANY_REGISTERS:
         term.edge_slots[pixels] += FEW_SUMS_EDGE_SLOTS * tiles
 
@@ -323,7 +336,7 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
     cdef double cost, listed, best = -1, row_share = skipping_share(plan, &plan.rows)
     cdef bint gathers = reading != FROM_WINDOW
     cdef bint edges = reading != GATHERED and skipping_share(plan, &plan.columns) < 1
-    cdef int cut, keeps
+    cdef int cut, which
     cdef TurnedTerm term
     cdef Pieces row_pieces, pieces
     if reading == GATHERED_IN_ROWS and not edges and row_share == 1:
@@ -343,8 +356,8 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
     plan.skips = edges or row_share < 1
     for vectors in range(1, min(<Py_ssize_t>CYC_MAX_TILE_VECTORS, out_vectors) + 1):
         begin_term(&term, vectors)
-        for keeps in range(2):
-            rows = candidate_rows(plan.kernels, vectors, keeps)
+        for which in range(3):
+            rows = few_loads_rows(plan, vectors) if which == 2 else candidate_rows(plan.kernels, vectors, which)
             if rows == 0:
                 continue
             for cut in range(1 if edges and row_lists * column_lists <= MAX_SPAN_LISTS else 0, -1, -1):

@@ -139,8 +139,8 @@ cdef inline double tile_slots(
         beside = WHOLE_TERM_SLOTS
     elif lines == CYC_LATE_LINES:
         beside = LATE_TERM_SLOTS
-        if kept < vectors:  # as much as decides where 14x2 would do, which takes 8 to 14% less than 7x4
-            beside += 0.5
+        if kept < vectors:  # as much as decides where 14x2 or 6x4 would do, which take 8 to 14% less than 7x4
+            beside += 2
     if CYC_KEEPS_TOTALS(kernels.registers, rows, vectors):
         total = KEPT_TOTAL_SLOTS
     return (
