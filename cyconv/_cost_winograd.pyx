@@ -67,6 +67,9 @@ cdef double SPLIT_FAR_LINE_SLOTS = 1.2
 # the second level does not keep until it is read.
 cdef double FAR_LINE_SLOTS = 19
 cdef double FAR_WEIGHT_LINE_SLOTS = 6
+# What such a line of weights takes more, if its products take less: in terms of one or two of them, of more.
+cdef double STREAM_SLOTS = 8
+cdef double WIDE_STREAM_SLOTS = 14
 cdef double MEBIBYTE = 1024 * 1024
 
 
@@ -167,6 +170,42 @@ cdef double turned_slots(
     return sum
 
 
+cdef inline bint transforms_weights(const Plan *plan) noexcept nogil:
+    """Whether a call makes the factors of the weights: a layer holds none, or there are too many of them."""
+    cdef const Problem *problem = &plan.problem
+    return not problem.held or (
+        CYC_WINOGRAD_PRODUCTS * plan.kernels.item * problem.groups * problem.in_channels * problem.out_channels
+        > HELD_FACTORS_BUDGET
+    )
+
+
+cdef bint makes_factors_near(const Plan *plan, const TileBlock *block) noexcept nogil:
+    """Whether it makes them where they are used, as the image is one block."""
+    return transforms_weights(plan) and (
+        block.rows == tiles_over(plan.problem.out_size[0], plan.rows.dilation)
+        and block.columns == tiles_over(plan.problem.out_size[1], plan.columns.dilation)
+    )
+
+
+cdef inline double far_weights_share(const Plan *plan, const TileBlock *block) noexcept nogil:
+    """How much of the factors of the weights comes from beyond the second level, where lines come late."""
+    if not has_late_lines(plan.kernels) or makes_factors_near(plan, block):
+        return 0
+    return min(1.0, far_share(
+        CYC_WINOGRAD_PRODUCTS * plan.kernels.item * plan.problem.in_channels * plan.problem.out_channels
+    ))
+
+
+cdef double stream_slots(const Plan *plan, const TileBlock *block, Py_ssize_t most) noexcept nogil:
+    """The least that all products of one channel take in turned tiles of up to `most` vectors: few do not hide how
+    long its weights take to come.
+    """
+    return (
+        far_weights_share(plan, block) * CYC_WINOGRAD_PRODUCTS * ceil_div(plan.problem.out_channels, plan.kernels.lanes)
+        * (STREAM_SLOTS if most <= 2 else WIDE_STREAM_SLOTS)
+    )
+
+
 cdef double winograd_tile_slots(
     Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
 ) noexcept nogil:
@@ -183,7 +222,7 @@ cdef double winograd_tile_slots(
         if candidate_rows(plan.kernels, most, False) == 0:
             continue
         if turned:
-            cost = turned_slots(plan, block, vectors, most, known)
+            cost = max(turned_slots(plan, block, vectors, most, known), stream_slots(plan, block, most))
         else:
             slots = &known.plain[vectors][most - 1]
             if slots[0] < 0:
@@ -208,37 +247,20 @@ cdef void set_winograd_tile(Plan *plan, const TileBlock *block) noexcept nogil:
     plan.panel_width = plan.tile_vectors * lanes if plan.turned else plan.tile_rows
 
 
-cdef inline bint transforms_weights(const Plan *plan) noexcept nogil:
-    """Whether a call makes the factors of the weights: a layer holds none, or there are too many of them."""
-    cdef const Problem *problem = &plan.problem
-    return not problem.held or (
-        CYC_WINOGRAD_PRODUCTS * plan.kernels.item * problem.groups * problem.in_channels * problem.out_channels
-        > HELD_FACTORS_BUDGET
-    )
-
-
-cdef bint makes_factors_near(const Plan *plan, const TileBlock *block) noexcept nogil:
-    """Whether it makes them where they are used, as the image is one block."""
-    return transforms_weights(plan) and (
-        block.rows == tiles_over(plan.problem.out_size[0], plan.rows.dilation)
-        and block.columns == tiles_over(plan.problem.out_size[1], plan.columns.dilation)
-    )
-
-
 cdef double far_slots(const Plan *plan, const TileBlock *block) noexcept nogil:
     """What factors and products of a block take longer than in the second level."""
     cdef Py_ssize_t of_tile = CYC_WINOGRAD_PRODUCTS * plan.kernels.item
     cdef Py_ssize_t channels = plan.problem.in_channels, outputs = plan.problem.out_channels
     cdef Py_ssize_t positions = round_up(block.rows * block.columns, plan.kernels.lanes)
     cdef Py_ssize_t factors = of_tile * positions * channels, products = of_tile * positions * outputs
-    cdef Py_ssize_t weights = 0 if makes_factors_near(plan, block) else of_tile * channels * outputs
+    cdef Py_ssize_t weights = of_tile * channels * outputs
     if splits_lines(plan.kernels):
         return SPLIT_FAR_LINE_SLOTS * max(0.0, factors / MEBIBYTE - 1) * factors / CACHE_LINE
     if not has_late_lines(plan.kernels):
         return 0
     return (
         FAR_LINE_SLOTS * far_share(factors + min(products, <Py_ssize_t>PRODUCTS_BUDGET)) * (factors + products)
-        + FAR_WEIGHT_LINE_SLOTS * min(1.0, far_share(weights)) * weights
+        + FAR_WEIGHT_LINE_SLOTS * far_weights_share(plan, block) * weights
     ) / CACHE_LINE
 
 
