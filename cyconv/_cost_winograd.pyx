@@ -70,6 +70,8 @@ cdef double FAR_WEIGHT_LINE_SLOTS = 6
 # What such a line of weights takes more, if its products take less: in terms of one or two of them, of more.
 cdef double STREAM_SLOTS = 8
 cdef double WIDE_STREAM_SLOTS = 14
+# What it takes more in any case in terms of four of them: the lower tiles are, the more often they read it.
+cdef double LOW_TILE_SLOTS = 2
 cdef double MEBIBYTE = 1024 * 1024
 
 
@@ -196,14 +198,18 @@ cdef inline double far_weights_share(const Plan *plan, const TileBlock *block) n
     ))
 
 
-cdef double stream_slots(const Plan *plan, const TileBlock *block, Py_ssize_t most) noexcept nogil:
-    """The least that all products of one channel take in turned tiles of up to `most` vectors: few do not hide how
-    long its weights take to come.
+cdef double with_far_weights(
+    const Plan *plan, const TileBlock *block, Py_ssize_t most, double slots
+) noexcept nogil:
+    """All products of one channel in turned tiles of up to `most` vectors, which take `slots` with its weights near.
+
+    Few products do not hide how long they take to come, and low tiles read them more often.
     """
-    return (
+    cdef double lines = (
         far_weights_share(plan, block) * CYC_WINOGRAD_PRODUCTS * ceil_div(plan.problem.out_channels, plan.kernels.lanes)
-        * (STREAM_SLOTS if most <= 2 else WIDE_STREAM_SLOTS)
     )
+    slots = max(slots, lines * (STREAM_SLOTS if most <= 2 else WIDE_STREAM_SLOTS))
+    return slots + (LOW_TILE_SLOTS * lines if most == CYC_MAX_TILE_VECTORS else 0.0)
 
 
 cdef double winograd_tile_slots(
@@ -222,7 +228,7 @@ cdef double winograd_tile_slots(
         if candidate_rows(plan.kernels, most, False) == 0:
             continue
         if turned:
-            cost = max(turned_slots(plan, block, vectors, most, known), stream_slots(plan, block, most))
+            cost = with_far_weights(plan, block, most, turned_slots(plan, block, vectors, most, known))
         else:
             slots = &known.plain[vectors][most - 1]
             if slots[0] < 0:
