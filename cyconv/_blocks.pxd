@@ -13,6 +13,8 @@ cdef enum:
     MIN_BLOCK_PIXELS_OF_PASSES = 384
     # The row kernel uses each row a few times only: its window stays in the first level.
     ROWS_WINDOW_BUDGET = 32 * 1024
+    # Tasks for each thread, so that none waits long for another.
+    TASKS_PER_THREAD = 8
 
 
 cdef cyc_planes_fn planes_kernel(const Plan *plan) noexcept nogil

@@ -14,12 +14,9 @@ from cyconv._kernels cimport (
     CYC_NARROW_STRIPS,
     CYC_PLANE_ROWS,
     CYC_ROW_BLOCK,
-    CYC_WINOGRAD_OUT,
-    CYC_WINOGRAD_PRODUCTS,
     cyc_planes_fn,
 )
 from cyconv._plan cimport (
-    HELD_FACTORS_BUDGET,
     MIN_BLOCK_COLUMNS,
     ROWS,
     TILE,
@@ -34,6 +31,7 @@ from cyconv._plan cimport (
 from cyconv._slots cimport MANY_REGISTERS, Terms, scalars_slots, vectors_slots, wants_near_panels
 from cyconv._tiles cimport count_spots
 from cyconv._window cimport ZEROS, Axis
+from cyconv._winograd_blocks cimport choose_winograd_blocks
 
 
 cdef enum:
@@ -52,25 +50,11 @@ cdef enum:
     GATHERED_BUDGET = 320 * 1024
     FAR_WEIGHTS = 4 * 1024 * 1024
     MIN_ROWS_BLOCK = 8
-    # Winograd's factors of a panel's weights, where a task makes them, stay in the second-level cache while in use.
-    PART_FACTORS_BUDGET = 512 * 1024
-    # A few channels of a Winograd block, read back at once.
-    WINOGRAD_WINDOW_BUDGET = 16 * 1024
-    # More bytes than glibc allocates without asking the system for fresh pages at each call, which take 0.4 ms a
-    # megabyte: up to so many blocks make the factors of the weights again sooner.
-    REUSED_MEMORY = 32 * 1024 * 1024
-    MAX_TRANSFORMS = 4
-    # With fewer channels starting the threads twice takes longer than making all factors in each of them.
-    MIN_SHARED_CHANNELS = 64
-    # Winograd's factors of the inputs that threads share, beside the scratch of each, which has room for as many.
-    SHARED_FACTORS_BUDGET = 3 * 1024 * 1024
     # In place, and of planes, a few rows of a block stay in the first level, and its columns make whole tiles.
     IN_PLACE_ROWS = 64
     IN_PLACE_COLUMNS = 512
     # Planes that are copied, of float16 or with the channels last, and their results stay in the first level.
     PLANES_BUDGET = 16 * 1024
-    # Tasks for each thread, so that none waits long for another.
-    TASKS_PER_THREAD = 8
 
 
 cdef inline Py_ssize_t window_bytes(const Plan *plan, Py_ssize_t channels) noexcept nogil:
@@ -240,39 +224,6 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         plan.group_block = max(1, min(
             ROWS_WINDOW_BUDGET // window_bytes(plan, channels), problem.groups // (TASKS_PER_THREAD * threads)
         ))
-
-
-cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
-    """The block that the cost model found; its outputs are shared where there are few blocks."""
-    cdef Py_ssize_t parts, chunk = plan.kernels.winograd_chunk
-    cdef Py_ssize_t factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item  # bytes, of a channel and an output or a tile
-    cdef Py_ssize_t most, tiles, blocks, all_factors
-    layout_window(plan, plan.block_rows * CYC_WINOGRAD_OUT, plan.block_columns * CYC_WINOGRAD_OUT)
-    parts = plan.problem.batch * plan.problem.groups * plan.rows.blocks * plan.columns.blocks
-    if parts % threads and parts < TASKS_PER_THREAD * threads:
-        plan.panel_block = ceil_div(plan.panels, threads)
-        plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)
-    tiles = plan.block_rows * plan.block_columns
-    plan.shares_factors = (
-        parts == 1 and plan.panel_blocks > 1 and plan.problem.in_channels >= MIN_SHARED_CHANNELS and not plan.gathers
-        and (plan.turned or tiles % plan.kernels.lanes == 0)
-        and factors * plan.problem.in_channels * round_up(tiles, plan.kernels.lanes) <= SHARED_FACTORS_BUDGET
-    )
-    plan.part_channels = plan.problem.in_channels
-    all_factors = factors * plan.problem.in_channels * plan.problem.groups * plan.problem.out_channels
-    blocks = plan.problem.batch * plan.rows.blocks * plan.columns.blocks
-    if blocks == 1:
-        plan.transforms_in_task = not plan.problem.held or all_factors > HELD_FACTORS_BUDGET
-    else:
-        plan.transforms_in_task = (
-            not plan.problem.held and all_factors > REUSED_MEMORY and blocks <= MAX_TRANSFORMS
-        )
-    plan.packs_in_task = plan.transforms_in_task and not plan.problem.held
-    if plan.transforms_in_task:
-        most = max(1, PART_FACTORS_BUDGET // (factors * plan.panel_width * chunk)) * chunk
-        most = round_up(balanced(plan.part_channels, most), chunk)
-        plan.part_channels = min(plan.part_channels, most)
-    plan.channel_block = max(1, min(plan.problem.in_channels, WINOGRAD_WINDOW_BUDGET // window_bytes(plan, 1)))
 
 
 cdef inline Py_ssize_t gathered_terms(const Plan *plan) noexcept nogil:

@@ -2,29 +2,33 @@
 
 from cyconv._integers cimport CACHE_LINE, balanced, ceil_div, round_up
 from cyconv._kernels cimport (
-    CYC_MAX_TILE_VECTORS,
-    CYC_WINOGRAD_IN,
-    CYC_WINOGRAD_MAX_TILES,
     CYC_WINOGRAD_BY_TWO,
+    CYC_WINOGRAD_MAX_TILES,
     CYC_WINOGRAD_MIN_TOGETHER,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
 )
-from cyconv._plan cimport HELD_FACTORS_BUDGET, PRODUCTS_BUDGET, Plan, Problem
+from cyconv._plan cimport PRODUCTS_BUDGET, Plan, Problem
 from cyconv._slots cimport (
     MANY_REGISTERS,
     TILE_START_SLOTS,
-    Terms,
-    candidate_rows,
     cycle_slots,
     far_share,
     has_late_lines,
-    scalars_slots,
     splits_lines,
 )
 from cyconv._tile_block cimport TileBlock, last_tiles, outputs_of_last, tiles_over
 from cyconv._window cimport CIRCULAR, REFLECT, Axis
+from cyconv._winograd_products cimport (
+    Products,
+    best_products_slots,
+    far_weights_share,
+    forget_products,
+    products_slots,
+    set_winograd_tile,
+    transforms_weights,
+)
 
 
 cdef enum:
@@ -63,15 +67,10 @@ cdef double SPILLING_FACTOR = 1.4
 # there, a line of factors, for each MiB of them beyond the first. Zen 4, fitted to 6,400 shapes of few outputs.
 cdef double SPLIT_INPUT_FACTOR = 1.35
 cdef double SPLIT_FAR_LINE_SLOTS = 1.2
-# On cores with whole vectors of 64 bytes, a line of factors or products, or of weights, which are fetched ahead, that
-# the second level does not keep until it is read.
+# On cores with whole vectors of 64 bytes whose lines come late, a line of factors or products, or of weights, which are
+# fetched ahead, that the second level does not keep until it is read.
 cdef double FAR_LINE_SLOTS = 19
 cdef double FAR_WEIGHT_LINE_SLOTS = 6
-# What such a line of weights takes more, if its products take less: in terms of one or two of them, of more.
-cdef double STREAM_SLOTS = 8
-cdef double WIDE_STREAM_SLOTS = 14
-# What it takes more in any case in terms of four of them: the lower tiles are, the more often they read it.
-cdef double LOW_TILE_SLOTS = 2
 cdef double MEBIBYTE = 1024 * 1024
 
 
@@ -122,135 +121,12 @@ cdef inline double input_factor(const Plan *plan) noexcept nogil:
     return SPLIT_INPUT_FACTOR if splits_lines(plan.kernels) else transform_factor(plan)
 
 
-cdef struct Products:
-    # What one term of all products takes, by the size of a block and the vectors of a tile; negative: not
-    # known yet. Sizes come again in many blocks.
-    double plain[CYC_WINOGRAD_MAX_TILES + 1][CYC_MAX_TILE_VECTORS]  # vectors of tiles
-    double turned[CYC_WINOGRAD_MAX_TILES + 1][CYC_MAX_TILE_VECTORS]  # tiles, of one product
-
-
-cdef double best_scalars_slots(
-    const Plan *plan, Py_ssize_t scalars, Py_ssize_t vectors, Py_ssize_t most, Py_ssize_t *tile_rows
-) noexcept nogil:
-    """One term of one product, with the better rows of a tile."""
-    cdef Terms terms = Terms(plan.problem.in_channels, plan.kernels.winograd_chunk)
-    cdef Py_ssize_t rows
-    cdef double slots, best = -1
-    cdef int keeps
-    for keeps in range(2):
-        rows = candidate_rows(plan.kernels, most, keeps)
-        if rows == 0:
-            continue
-        slots = scalars_slots(plan.kernels, scalars, rows, vectors, most, &terms)
-        if best < 0 or slots < best:
-            best = slots
-            tile_rows[0] = balanced(scalars, rows)
-    return best
-
-
-cdef double turned_slots(
-    const Plan *plan, const TileBlock *block, Py_ssize_t vectors, Py_ssize_t most, Products *known
-) noexcept nogil:
-    """One term of all products, of which the last rows and columns of tiles may leave some out."""
-    cdef Py_ssize_t rows_left = CYC_WINOGRAD_OUT - block.last_rows, columns_left = CYC_WINOGRAD_OUT - block.last_columns
-    cdef Py_ssize_t without_row, without_column, products, tiles, unused
-    cdef double *slots
-    cdef double sum = 0
-    for without_row in range(2):
-        for without_column in range(2):
-            products = rows_left if without_row else CYC_WINOGRAD_IN - rows_left
-            products *= columns_left if without_column else CYC_WINOGRAD_IN - columns_left
-            tiles = (
-                (block.rows - without_row * block.short_rows) * (block.columns - without_column * block.short_columns)
-            )
-            if products * tiles == 0:
-                continue
-            slots = &known.turned[tiles][most - 1]
-            if slots[0] < 0:
-                slots[0] = best_scalars_slots(plan, tiles, vectors, most, &unused)
-            sum += products * slots[0]
-    return sum
-
-
-cdef inline bint transforms_weights(const Plan *plan) noexcept nogil:
-    """Whether a call makes the factors of the weights: a layer holds none, or there are too many of them."""
-    cdef const Problem *problem = &plan.problem
-    return not problem.held or (
-        CYC_WINOGRAD_PRODUCTS * plan.kernels.item * problem.groups * problem.in_channels * problem.out_channels
-        > HELD_FACTORS_BUDGET
-    )
-
-
-cdef bint makes_factors_near(const Plan *plan, const TileBlock *block) noexcept nogil:
-    """Whether it makes them where they are used, as the image is one block."""
-    return transforms_weights(plan) and (
-        block.rows == tiles_over(plan.problem.out_size[0], plan.rows.dilation)
-        and block.columns == tiles_over(plan.problem.out_size[1], plan.columns.dilation)
-    )
-
-
-cdef inline double far_weights_share(const Plan *plan, const TileBlock *block) noexcept nogil:
-    """How much of the factors of the weights comes from beyond the second level, where lines come late."""
-    if not has_late_lines(plan.kernels) or makes_factors_near(plan, block):
-        return 0
-    return min(1.0, far_share(
-        CYC_WINOGRAD_PRODUCTS * plan.kernels.item * plan.problem.in_channels * plan.problem.out_channels
-    ))
-
-
-cdef double with_far_weights(
-    const Plan *plan, const TileBlock *block, Py_ssize_t most, double slots
-) noexcept nogil:
-    """All products of one channel in turned tiles of up to `most` vectors, which take `slots` with its weights near.
-
-    Few products do not hide how long they take to come, and low tiles read them more often.
-    """
-    cdef double lines = (
-        far_weights_share(plan, block) * CYC_WINOGRAD_PRODUCTS * ceil_div(plan.problem.out_channels, plan.kernels.lanes)
-    )
-    slots = max(slots, lines * (STREAM_SLOTS if most <= 2 else WIDE_STREAM_SLOTS))
-    return slots + (LOW_TILE_SLOTS * lines if most == CYC_MAX_TILE_VECTORS else 0.0)
-
-
-cdef double winograd_tile_slots(
-    Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
-) noexcept nogil:
-    """All products of one channel for all outputs of a block, and their share of the output transform.
-
-    `tile_vectors` become those of the best tile.
-    """
-    cdef Py_ssize_t lanes = plan.kernels.lanes, outputs = plan.problem.out_channels, most
-    cdef Py_ssize_t tiles = block.rows * block.columns
-    cdef Py_ssize_t scalars = tiles if turned else outputs, vectors = ceil_div(outputs if turned else tiles, lanes)
-    cdef double cost, best = -1
-    cdef double *slots
-    for most in range(1, min(vectors, <Py_ssize_t>CYC_MAX_TILE_VECTORS) + 1):
-        if candidate_rows(plan.kernels, most, False) == 0:
-            continue
-        if turned:
-            cost = with_far_weights(plan, block, most, turned_slots(plan, block, vectors, most, known))
-        else:
-            slots = &known.plain[vectors][most - 1]
-            if slots[0] < 0:
-                slots[0] = CYC_WINOGRAD_PRODUCTS * best_scalars_slots(plan, outputs, vectors, most, &plan.tile_rows)
-            cost = slots[0]
-        if best < 0 or cost < best:
-            best = cost
-            tile_vectors[0] = most
-    cost = scalars * vectors * (TURNED_OUTPUT_SLOTS if turned else OUTPUT_TRANSFORM_SLOTS)
-    return best + transform_factor(plan) * cost / plan.problem.in_channels
-
-
-cdef void set_winograd_tile(Plan *plan, const TileBlock *block) noexcept nogil:
-    """The rest of the tile whose vectors are chosen."""
-    cdef Py_ssize_t lanes = plan.kernels.lanes, outputs = plan.problem.out_channels
-    cdef Py_ssize_t tiles = block.rows * block.columns
-    best_scalars_slots(
-        plan, tiles if plan.turned else outputs, ceil_div(outputs if plan.turned else tiles, lanes),
-        plan.tile_vectors, &plan.tile_rows
-    )
-    plan.pixel_tile = plan.tile_rows if plan.turned else plan.tile_vectors * lanes
-    plan.panel_width = plan.tile_vectors * lanes if plan.turned else plan.tile_rows
+cdef double output_slots(const Plan *plan, const TileBlock *block, bint turned) noexcept nogil:
+    """The output transform of a block."""
+    cdef Py_ssize_t lanes = plan.kernels.lanes, outputs = plan.problem.out_channels, tiles = block.rows * block.columns
+    if turned:
+        return transform_factor(plan) * tiles * ceil_div(outputs, lanes) * TURNED_OUTPUT_SLOTS
+    return transform_factor(plan) * outputs * ceil_div(tiles, lanes) * OUTPUT_TRANSFORM_SLOTS
 
 
 cdef double far_slots(const Plan *plan, const TileBlock *block) noexcept nogil:
@@ -292,24 +168,18 @@ cdef double rows_slots(const Plan *plan, Py_ssize_t rows, Py_ssize_t columns) no
     )
 
 
-cdef double winograd_block_slots(
-    Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
-) noexcept nogil:
+cdef double winograd_block_slots(const Plan *plan, const TileBlock *block, bint turned, double products) noexcept nogil:
+    """A block, of which the products of a channel take `products`."""
     cdef Py_ssize_t channels = plan.problem.in_channels
     cdef Py_ssize_t short_rows = block.rows - ceil_div(block.rows * block.columns, plan.kernels.lanes)
     short_rows = max(<Py_ssize_t>0, short_rows)  # beside those of which each vector has one
     return (
         BLOCK_START_SLOTS
         + input_factor(plan) * rows_slots(plan, block.rows, block.columns)
-        + channels * winograd_tile_slots(plan, block, turned, known, tile_vectors)
+        + channels * products + output_slots(plan, block, turned)
         + STORE_ROW_SLOTS * short_rows * plan.problem.out_channels
         + CYC_WINOGRAD_PRODUCTS * channels * FACTOR_READ_SLOTS * plan.problem.out_channels + far_slots(plan, block)
     )
-
-
-cdef inline Py_ssize_t periods(const Plan *plan, int which) noexcept nogil:
-    """Periods of tiles along an axis: without dilation, tiles."""
-    return ceil_div(plan.problem.out_size[which], CYC_WINOGRAD_OUT * plan.problem.dilation[which])
 
 
 cdef Py_ssize_t set_block_axis(
@@ -346,16 +216,34 @@ cdef double winograd_blocks_slots(
             )
             if row_count * column_count == 0:
                 continue
-            slots += row_count * column_count * winograd_block_slots(plan, &block, turned, known, tile_vectors)
+            slots += row_count * column_count * winograd_block_slots(
+                plan, &block, turned, best_products_slots(plan, &block, turned, known, tile_vectors)
+            )
     return slots
+
+
+cdef double winograd_rows_slots(const Plan *plan, Py_ssize_t rows, double *inputs) noexcept nogil:
+    """A block of `rows` periods of rows and the plan's columns, by its tiles; `inputs`: of that, their transform."""
+    cdef Plan other = plan[0]
+    cdef Products known
+    cdef TileBlock block
+    block.rows = rows * plan.rows.dilation
+    block.columns = plan.block_columns
+    block.short_rows = block.short_columns = 0
+    block.last_rows = block.last_columns = CYC_WINOGRAD_OUT
+    forget_products(plan, block.rows * block.columns, &known)
+    inputs[0] = input_factor(plan) * rows_slots(plan, block.rows, block.columns)
+    return winograd_block_slots(
+        plan, &block, plan.turned, products_slots(&other, &block, plan.turned, plan.tile_vectors, &known)
+    )
 
 
 cdef double winograd_cost(Plan *plan) noexcept nogil:
     """-1 where the algorithm does not apply; sets the block as well, whose waste it counts."""
     cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t lanes = plan.kernels.lanes, channels = problem.in_channels, outputs = problem.out_channels
+    cdef Py_ssize_t channels = problem.in_channels, outputs = problem.out_channels
     cdef Py_ssize_t row_periods = periods(plan, 0), column_periods = periods(plan, 1)
-    cdef Py_ssize_t most, rows, columns, tiles, blocks, narrowest, count, vectors, tile_vectors = 1
+    cdef Py_ssize_t most, rows, columns, tiles, blocks, narrowest, tile_vectors = 1
     cdef double cost, best = -1
     cdef int which, turned
     cdef Products known
@@ -369,11 +257,7 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
         tiles_over(problem.out_size[0], plan.rows.dilation) * tiles_over(problem.out_size[1], plan.columns.dilation)
     )
     tiles = min(tiles, max(most, <Py_ssize_t>MIN_BLOCK_TILES))  # of the largest block
-    for vectors in range(CYC_MAX_TILE_VECTORS):
-        for count in range(tiles + 1):
-            known.turned[count][vectors] = -1
-        for count in range(ceil_div(tiles, lanes) + 1):
-            known.plain[count][vectors] = -1
+    forget_products(plan, tiles, &known)
     narrowest = 1 if dilated_tiles(plan) > 1 else <int>MIN_BLOCK_TILES
     for blocks in range(1, ceil_div(column_periods, narrowest) + 1):
         columns = ceil_div(column_periods, blocks)

@@ -361,6 +361,25 @@ def test_threads_share_the_factors_of_one_image(
     assert_same_bits(out, alone)
 
 
+# several rows of blocks on one instruction set or another, which threads do not share evenly
+@pytest.mark.parametrize(
+    ("channels", "outputs", "size", "dilation"),
+    [(64, 64, 56, 1), (192, 48, 48, 2), (128, 48, 41, 1), (32, 16, 90, 3)],
+)
+def test_threads_take_lower_blocks(
+    channels: int, outputs: int, size: int, dilation: int, isa: str, rng
+):
+    geometry = Geometry((1, 1), (dilation,) * 4, (dilation,) * 2)
+    x = rng.standard_normal((1, channels, size, size)).astype("float32")
+    w = rng.standard_normal((outputs, channels, 3, 3)).astype("float32")
+    x[0, channels // 2, size // 2, 3] = np.nan
+    cyconv.set_num_threads(1)
+    alone = convolve(x, w, None, geometry)
+    for threads in (2, 3, 5):
+        cyconv.set_num_threads(threads)
+        assert_same_bits(convolve(x, w, None, geometry), alone, f"{threads} threads")
+
+
 def test_auto_chooses_by_shapes_alone():
     shapes = (1, 64, 56, 56), (64, 64, 3, 3)
     chosen = cyconv.explain(*shapes, padding=1)

@@ -1,0 +1,88 @@
+"""How much of the image, of the channels and of the outputs a task by Winograd's F(4x4, 3x3) takes at a time.
+
+The cost model chooses the block. Here it may become lower, for several threads; that changes no result.
+"""
+
+from cyconv._blocks cimport TASKS_PER_THREAD
+from cyconv._cost_winograd cimport periods, winograd_rows_slots
+from cyconv._integers cimport balanced, ceil_div, round_up
+from cyconv._kernels cimport CYC_WINOGRAD_OUT, CYC_WINOGRAD_PRODUCTS
+from cyconv._plan cimport HELD_FACTORS_BUDGET, Plan, layout_window
+
+
+cdef enum:
+    # Winograd's factors of a panel's weights, where a task makes them, stay in the second-level cache while in use.
+    PART_FACTORS_BUDGET = 512 * 1024
+    # A few channels of a Winograd block, read back at once.
+    WINDOW_BUDGET = 16 * 1024
+    # More bytes than glibc allocates without asking the system for fresh pages at each call, which take 0.4 ms a
+    # megabyte: up to so many blocks make the factors of the weights again sooner.
+    REUSED_MEMORY = 32 * 1024 * 1024
+    MAX_TRANSFORMS = 4
+    # With fewer channels starting the threads twice takes longer than making all factors in each of them.
+    MIN_SHARED_CHANNELS = 64
+    # Winograd's factors of the inputs that threads share, beside the scratch of each, which has room for as many.
+    SHARED_FACTORS_BUDGET = 3 * 1024 * 1024
+
+# What other blocks may take at most of what is estimated with shared outputs: all threads read all weights then, or more
+# often.
+cdef double MOST_SHARE = 0.92
+
+
+cdef Py_ssize_t rows_for_threads(const Plan *plan, Py_ssize_t parts, Py_ssize_t threads) noexcept nogil:
+    """The periods of rows of a block with which the busiest thread has least to do; 0 if that is less where threads
+    share the outputs of each block, and all of them transform its inputs.
+    """
+    cdef Py_ssize_t all_rows = periods(plan, 0), most = plan.block_rows // plan.rows.dilation, rows, best = 0
+    cdef double inputs, slots = winograd_rows_slots(plan, most, &inputs)
+    cdef Py_ssize_t shares = ceil_div(plan.panels, ceil_div(plan.panels, threads))  # of the outputs
+    cdef double least = MOST_SHARE * ceil_div(parts * shares, threads) * (inputs + (slots - inputs) / shares)
+    parts //= plan.rows.blocks
+    for rows in range(most, 0, -1):
+        if rows != balanced(all_rows, rows):  # fewer make as many blocks
+            continue
+        slots = ceil_div(parts * ceil_div(all_rows, rows), threads) * winograd_rows_slots(plan, rows, &inputs)
+        if slots < least:
+            least = slots
+            best = rows
+    return best
+
+
+cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
+    """The block that the cost model found, or a lower one; its outputs are shared where there are few blocks."""
+    cdef Py_ssize_t parts, chunk = plan.kernels.winograd_chunk
+    cdef Py_ssize_t factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item  # bytes, of a channel and an output or a tile
+    cdef Py_ssize_t most, tiles, blocks, rows, all_factors
+    layout_window(plan, plan.block_rows * CYC_WINOGRAD_OUT, plan.block_columns * CYC_WINOGRAD_OUT)
+    parts = plan.problem.batch * plan.problem.groups * plan.rows.blocks * plan.columns.blocks
+    if parts % threads and parts < TASKS_PER_THREAD * threads:
+        rows = rows_for_threads(plan, parts, threads) if parts > 1 else 0
+        if rows > 0:
+            plan.block_rows = rows * plan.rows.dilation
+            layout_window(plan, plan.block_rows * CYC_WINOGRAD_OUT, plan.block_columns * CYC_WINOGRAD_OUT)
+        else:
+            plan.panel_block = ceil_div(plan.panels, threads)
+            plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)
+    tiles = plan.block_rows * plan.block_columns
+    plan.shares_factors = (
+        parts == 1 and plan.panel_blocks > 1 and plan.problem.in_channels >= MIN_SHARED_CHANNELS and not plan.gathers
+        and (plan.turned or tiles % plan.kernels.lanes == 0)
+        and factors * plan.problem.in_channels * round_up(tiles, plan.kernels.lanes) <= SHARED_FACTORS_BUDGET
+    )
+    plan.part_channels = plan.problem.in_channels
+    all_factors = factors * plan.problem.in_channels * plan.problem.groups * plan.problem.out_channels
+    blocks = plan.problem.batch * plan.rows.blocks * plan.columns.blocks
+    if blocks == 1:
+        plan.transforms_in_task = not plan.problem.held or all_factors > HELD_FACTORS_BUDGET
+    else:
+        plan.transforms_in_task = (
+            not plan.problem.held and all_factors > REUSED_MEMORY and blocks <= MAX_TRANSFORMS
+        )
+    plan.packs_in_task = plan.transforms_in_task and not plan.problem.held
+    if plan.transforms_in_task:
+        most = max(1, PART_FACTORS_BUDGET // (factors * plan.panel_width * chunk)) * chunk
+        most = round_up(balanced(plan.part_channels, most), chunk)
+        plan.part_channels = min(plan.part_channels, most)
+    plan.channel_block = max(1, min(
+        plan.problem.in_channels, WINDOW_BUDGET // (plan.window.channel_pitch * plan.kernels.item)
+    ))
