@@ -247,9 +247,12 @@ cdef void begin_term(TurnedTerm *term, Py_ssize_t vectors) noexcept nogil:
 
 
 cdef Py_ssize_t few_loads_rows(const Plan *plan, Py_ssize_t vectors) noexcept nogil:
-    """Rows of the largest tile that loads each vector once, where there is a larger one and lines come late; or 0."""
+    """Rows of the largest tile that loads each vector once, where there is a larger one and lines come late; or 0.
+
+    Pixels in place are to be read in as long runs as can be, as they may lie far away.
+    """
     cdef Py_ssize_t rows = kept_rows(plan.kernels, vectors, False)
-    if not has_late_lines(plan.kernels) or rows == candidate_rows(plan.kernels, vectors, False):
+    if plan.one_tap or not has_late_lines(plan.kernels) or rows == candidate_rows(plan.kernels, vectors, False):
         return 0
     return rows
 

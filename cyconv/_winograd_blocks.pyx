@@ -24,8 +24,8 @@ cdef enum:
     # Winograd's factors of the inputs that threads share, beside the scratch of each, which has room for as many.
     SHARED_FACTORS_BUDGET = 3 * 1024 * 1024
 
-# What other blocks may take at most of what is estimated with shared outputs: all threads read all weights then, or more
-# often.
+# What other blocks may take at most of what is estimated with shared outputs: all threads read all weights then, or
+# they are read more often.
 cdef double MOST_SHARE = 0.92
 
 
