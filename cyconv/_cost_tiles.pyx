@@ -61,7 +61,7 @@ cdef double PIECE_STORE_SLOTS = 5.0
 cdef double CROSSING_SLOTS = 1.5
 cdef double CROSSING_SUMS = 40.0
 # What a term of the largest turned tile that loads each of its vectors once, 6x4, takes less than LATE_TERM_SLOTS says:
-# ten loads for 24 products, where 14x2 takes 16 for 28. Granite Rapids, fitted to 82 shapes.
+# ten loads for 24 products, where 14x2 takes 16 for 28. Granite Rapids, fitted to 94 shapes.
 cdef double FEW_LOADS_SLOTS = 0.8
 cdef double SPOT_SLOTS = 30.0  # of a tile beside its call: its address, terms and pieces
 cdef double TURNED_SPOT_SLOTS = 15.0  # without pieces

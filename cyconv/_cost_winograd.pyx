@@ -198,7 +198,7 @@ cdef Py_ssize_t set_block_axis(
 
 
 cdef double winograd_blocks_slots(
-    Plan *plan, Py_ssize_t rows, Py_ssize_t columns, bint turned, Products *known, Py_ssize_t *tile_vectors
+    const Plan *plan, Py_ssize_t rows, Py_ssize_t columns, bint turned, Products *known, Py_ssize_t *tile_vectors
 ) noexcept nogil:
     """All blocks of an image, of `rows` by `columns` periods but for the last ones.
 
@@ -224,7 +224,6 @@ cdef double winograd_blocks_slots(
 
 cdef double winograd_rows_slots(const Plan *plan, Py_ssize_t rows, double *inputs) noexcept nogil:
     """A block of `rows` periods of rows and the plan's columns, by its tiles; `inputs`: of that, their transform."""
-    cdef Plan other = plan[0]
     cdef Products known
     cdef TileBlock block
     block.rows = rows * plan.rows.dilation
@@ -234,7 +233,7 @@ cdef double winograd_rows_slots(const Plan *plan, Py_ssize_t rows, double *input
     forget_products(plan, block.rows * block.columns, &known)
     inputs[0] = input_factor(plan) * rows_slots(plan, block.rows, block.columns)
     return winograd_block_slots(
-        plan, &block, plan.turned, products_slots(&other, &block, plan.turned, plan.tile_vectors, &known)
+        plan, &block, plan.turned, products_slots(plan, &block, plan.turned, plan.tile_vectors, &known)
     )
 
 

@@ -7,7 +7,8 @@ from cyconv._blocks cimport TASKS_PER_THREAD
 from cyconv._cost_winograd cimport periods, winograd_rows_slots
 from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport CYC_WINOGRAD_OUT, CYC_WINOGRAD_PRODUCTS
-from cyconv._plan cimport HELD_FACTORS_BUDGET, Plan, layout_window
+from cyconv._plan cimport Plan, layout_window
+from cyconv._winograd_products cimport transforms_weights
 
 
 cdef enum:
@@ -73,7 +74,7 @@ cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     all_factors = factors * plan.problem.in_channels * plan.problem.groups * plan.problem.out_channels
     blocks = plan.problem.batch * plan.rows.blocks * plan.columns.blocks
     if blocks == 1:
-        plan.transforms_in_task = not plan.problem.held or all_factors > HELD_FACTORS_BUDGET
+        plan.transforms_in_task = transforms_weights(plan)
     else:
         plan.transforms_in_task = (
             not plan.problem.held and all_factors > REUSED_MEMORY and blocks <= MAX_TRANSFORMS

@@ -26,9 +26,9 @@ cdef inline void forget_products(const Plan *plan, Py_ssize_t tiles, Products *k
 cdef bint transforms_weights(const Plan *plan) noexcept nogil
 cdef double far_weights_share(const Plan *plan, const TileBlock *block) noexcept nogil
 cdef double products_slots(
-    Plan *plan, const TileBlock *block, bint turned, Py_ssize_t most, Products *known
+    const Plan *plan, const TileBlock *block, bint turned, Py_ssize_t most, Products *known
 ) noexcept nogil
 cdef double best_products_slots(
-    Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
+    const Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
 ) noexcept nogil
 cdef void set_winograd_tile(Plan *plan, const TileBlock *block) noexcept nogil

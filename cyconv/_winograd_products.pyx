@@ -104,10 +104,10 @@ cdef double with_far_weights(
 
 
 cdef double products_slots(
-    Plan *plan, const TileBlock *block, bint turned, Py_ssize_t most, Products *known
+    const Plan *plan, const TileBlock *block, bint turned, Py_ssize_t most, Products *known
 ) noexcept nogil:
     """All products of one channel for all outputs of a block, in tiles of up to `most` vectors."""
-    cdef Py_ssize_t lanes = plan.kernels.lanes, outputs = plan.problem.out_channels, vectors
+    cdef Py_ssize_t lanes = plan.kernels.lanes, outputs = plan.problem.out_channels, vectors, unused
     cdef double *slots
     if turned:
         return with_far_weights(
@@ -116,12 +116,12 @@ cdef double products_slots(
     vectors = ceil_div(block.rows * block.columns, lanes)
     slots = &known.plain[vectors][most - 1]
     if slots[0] < 0:
-        slots[0] = CYC_WINOGRAD_PRODUCTS * best_scalars_slots(plan, outputs, vectors, most, &plan.tile_rows)
+        slots[0] = CYC_WINOGRAD_PRODUCTS * best_scalars_slots(plan, outputs, vectors, most, &unused)
     return slots[0]
 
 
 cdef double best_products_slots(
-    Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
+    const Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
 ) noexcept nogil:
     """Those of the best tile, whose vectors `tile_vectors` become."""
     cdef Py_ssize_t lanes = plan.kernels.lanes, most

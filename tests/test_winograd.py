@@ -343,43 +343,6 @@ def test_factors_of_many_channels(outputs: int, spoilt: bool, isa: str, rng):
         assert_same_bits(alone, out[image : image + 1])
 
 
-@pytest.mark.parametrize("spoilt", [False, True])
-@pytest.mark.parametrize(("channels", "size"), [(64, 4), (131, 14), (96, 19)])
-def test_threads_share_the_factors_of_one_image(
-    channels: int, size: int, spoilt: bool, isa: str, rng
-):
-    x = rng.standard_normal((1, channels, size, size)).astype("float32")
-    w = rng.standard_normal((160, channels, 3, 3)).astype("float32")
-    if spoilt:
-        x[0, channels // 2 - 1, 0, 1] = np.nan
-        x[0, channels - 1, 2, 3] = -np.inf
-    out = poisoned((1, 160, size, size), x.dtype)
-    cyconv.set_num_threads(1)
-    alone = convolve(x, w)
-    cyconv.set_num_threads(2)
-    cyconv.conv2d(x, w, padding=1, algorithm="winograd", out=out)
-    assert_same_bits(out, alone)
-
-
-# several rows of blocks on one instruction set or another, which threads do not share evenly
-@pytest.mark.parametrize(
-    ("channels", "outputs", "size", "dilation"),
-    [(64, 64, 56, 1), (192, 48, 48, 2), (128, 48, 41, 1), (32, 16, 90, 3)],
-)
-def test_threads_take_lower_blocks(
-    channels: int, outputs: int, size: int, dilation: int, isa: str, rng
-):
-    geometry = Geometry((1, 1), (dilation,) * 4, (dilation,) * 2)
-    x = rng.standard_normal((1, channels, size, size)).astype("float32")
-    w = rng.standard_normal((outputs, channels, 3, 3)).astype("float32")
-    x[0, channels // 2, size // 2, 3] = np.nan
-    cyconv.set_num_threads(1)
-    alone = convolve(x, w, None, geometry)
-    for threads in (2, 3, 5):
-        cyconv.set_num_threads(threads)
-        assert_same_bits(convolve(x, w, None, geometry), alone, f"{threads} threads")
-
-
 def test_auto_chooses_by_shapes_alone():
     shapes = (1, 64, 56, 56), (64, 64, 3, 3)
     chosen = cyconv.explain(*shapes, padding=1)
