@@ -231,6 +231,17 @@ cdef inline Py_ssize_t gathered_terms(const Plan *plan) noexcept nogil:
     return max(<Py_ssize_t>1, min(plan.terms, 2 * <Py_ssize_t>CYC_CHUNK))
 
 
+cdef bint reads_weights_once(const Plan *plan) noexcept nogil:
+    """Whether weights that are not held serve a single pixel, which takes all of them as they lie."""
+    cdef const Problem *problem = &plan.problem
+    return (
+        plan.algorithm == TURNED_TILE and plan.kernels.pixel != NULL and not problem.held and not plan.skips
+        and problem.batch * problem.out_size[0] * problem.out_size[1] == 1
+        and plan.terms >= 4 and problem.out_channels >= plan.kernels.lanes
+        and window_bytes(plan, problem.in_channels) <= WINDOW_BUDGET
+    )
+
+
 cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t taps = problem.kernel[0] * problem.kernel[1]
@@ -241,6 +252,9 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
 
     # Columns: all of them, unless the shortest window of one row is already too large.
     layout_window(plan, 1, columns)
+    plan.one_pixel = reads_weights_once(plan)
+    if plan.one_pixel and plan.window.channel_pitch > 1:
+        plan.gathers = plan.flat = True
     while columns > MIN_BLOCK_COLUMNS and (
         window_bytes(plan, least_channels) > WINDOW_BUDGET
         or plan.gathers and gathered_terms(plan) * columns * plan.kernels.item > PIXELS_BUDGET
@@ -281,7 +295,9 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     if by_panels or parts * plan.rows.blocks * plan.columns.blocks < threads:
         plan.panel_block = ceil_div(plan.panels, threads)
     choose_panel_block(plan)
-    plan.packs_in_task = not problem.held and problem.batch * plan.rows.blocks * plan.columns.blocks == 1
+    plan.packs_in_task = (
+        not problem.held and not plan.one_pixel and problem.batch * plan.rows.blocks * plan.columns.blocks == 1
+    )
 
 
 cdef bint shares_panels(const Plan *plan, Py_ssize_t threads) noexcept nogil:
@@ -305,6 +321,8 @@ cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogi
     cdef Py_ssize_t taps = plan.rows.taps * plan.columns.taps, channels = plan.problem.in_channels
     cdef Py_ssize_t panel_chunks = max(1, panel_budget(plan) // (plan.panel_width * plan.kernels.item * CYC_CHUNK))
     cdef Py_ssize_t most = plan.terms
+    if plan.one_pixel:
+        return
     if plan.gathers:
         panel_chunks = max(1, min(
             panel_chunks,

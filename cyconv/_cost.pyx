@@ -69,11 +69,14 @@ cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
     cdef int algorithm
     cdef double cost
     cdef Plan chosen
+    cdef bint one_pixel = plan.problem.out_size[0] * plan.problem.out_size[1] == 1
     plan.algorithm = wanted
     plan.slots = -1
     if wanted == AUTO or wanted == DIRECT:
         chosen = plan[0]
         for algorithm in range(<int>FFT if wanted == AUTO else <int>ROWS, <int>ALGORITHMS_END):
+            if one_pixel and algorithm != ROWS and algorithm != TURNED_TILE:  # the others make many at once
+                continue
             if algorithm == FFT and plan.problem.kernel[0] * plan.problem.kernel[1] < MIN_FFT_TAPS:
                 continue
             if algorithm == SPLIT and (

@@ -69,8 +69,9 @@ np.import_array()
 cdef enum:
     # Waking threads costs some 5 microseconds; one core does this many multiply-adds meanwhile.
     MIN_MULTIPLY_ADDS_PER_THREAD = 250_000
-    # How many times as long those of a single input channel take, whose inputs are hardly used again.
-    ONE_CHANNEL_FACTOR = 3
+    # How many times as long those of a single input channel take, whose inputs are hardly used again, and those of a
+    # single pixel, whose weights are not.
+    USED_ONCE_FACTOR = 3
 
 PADDING_MODES = {"zeros": ZEROS, "reflect": REFLECT, "replicate": REPLICATE, "circular": CIRCULAR}
 ACTIVATIONS = {None: CYC_NO_ACTIVATION, "relu": CYC_RELU, "relu6": CYC_RELU6}
@@ -135,8 +136,8 @@ cdef int useful_threads(const Problem *problem) noexcept nogil:
         <double>problem.batch * problem.groups * problem.out_channels * problem.in_channels
         * problem.kernel[0] * problem.kernel[1] * problem.out_size[0] * problem.out_size[1]
     )
-    if problem.in_channels == 1:
-        multiply_adds *= ONE_CHANNEL_FACTOR
+    if problem.in_channels == 1 or problem.batch * problem.out_size[0] * problem.out_size[1] == 1:
+        multiply_adds *= USED_ONCE_FACTOR
     if multiply_adds < 2 * MIN_MULTIPLY_ADDS_PER_THREAD:
         return 1
     return <int>min(<double>thread_limit(), multiply_adds / MIN_MULTIPLY_ADDS_PER_THREAD)

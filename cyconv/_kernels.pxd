@@ -188,6 +188,14 @@ cdef extern from "kernels/kernels.h" nogil:
         void *out
         Py_ssize_t out_pitch
 
+    ctypedef struct cyc_pixel_args:
+        const void *weight
+        Py_ssize_t pitch
+        const void *pixel
+        Py_ssize_t terms
+        Py_ssize_t outputs
+        void *totals
+
     ctypedef struct cyc_winograd_input_args:
         const void *window
         Py_ssize_t window_pitch
@@ -237,6 +245,7 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef void (*cyc_store_fn)(const cyc_store_args *) noexcept
     ctypedef void (*cyc_turned_fn)(const cyc_turned_args *) noexcept
     ctypedef void (*cyc_gather_fn)(const cyc_gather_args *) noexcept
+    ctypedef void (*cyc_pixel_fn)(const cyc_pixel_args *) noexcept
     ctypedef void (*cyc_pack_fn)(
         const void *weight, Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t terms, void *panel
     ) noexcept
@@ -277,6 +286,7 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_pack_fn pack
         cyc_turn_fn turn
         cyc_finite_fn finite
+        cyc_pixel_fn pixel
         cyc_winograd_shorten_fn winograd_shorten
         cyc_winograd_input_fn winograd_input
         cyc_winograd_weight_fn winograd_weight

@@ -17,6 +17,9 @@ cdef void pack_panel(
 cdef bint pack_finite(
     const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *panel
 ) noexcept nogil
+cdef char *sum_pixel(
+    const Plan *plan, const Operands *operands, Py_ssize_t first, Py_ssize_t outputs, const char *pixel, char *totals
+) noexcept nogil
 cdef void look_ahead(
     const Plan *plan, const Operands *operands, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, Py_ssize_t bursts,
     Py_ssize_t chunk, cyc_ahead *ahead

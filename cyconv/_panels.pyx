@@ -1,13 +1,14 @@
 """Packed weights: panels that the kernels read from one end to the other.
 
 A panel is the weights of one tile's output channels, transposed to [term][output]; it serves the tile
-either way round. Behind all panels there is a byte for each: its weights are finite.
+either way round. Behind all panels there is a byte for each: its weights are finite. A single pixel takes weights that
+are not held without a panel.
 """
 
 from cython.parallel cimport prange
 
 from cyconv._integers cimport CACHE_LINE, ceil_div
-from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS, cyc_ahead, cyc_split_range
+from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS, cyc_ahead, cyc_pixel_args, cyc_split_range
 from cyconv._plan cimport FFT, ROWS, SPLIT, WINOGRAD, Plan
 from cyconv._split cimport clear_range, split_bytes
 from cyconv._task cimport Operands
@@ -98,6 +99,24 @@ cdef void look_ahead_at(
     ahead.step = ahead.lines * CACHE_LINE // chunk
 
 
+cdef char *sum_pixel(
+    const Plan *plan, const Operands *operands, Py_ssize_t first, Py_ssize_t outputs, const char *pixel, char *totals
+) noexcept nogil:
+    """The sums of the only pixel for some outputs of all groups, in `totals`; where they begin there.
+
+    Fewer than a vector end one, with those before them.
+    """
+    cdef cyc_pixel_args args
+    cdef Py_ssize_t item = plan.kernels.item
+    args.outputs = max(outputs, plan.kernels.lanes)
+    args.weight = operands.weight + (first + outputs - args.outputs) * plan.terms * item
+    args.pitch = args.terms = plan.terms
+    args.pixel = pixel
+    args.totals = totals
+    plan.kernels.pixel(&args)
+    return totals + (args.outputs - outputs) * item
+
+
 cdef inline Py_ssize_t panel_count(const Plan *plan) noexcept nogil:
     return plan.problem.groups * plan.panels
 
@@ -114,7 +133,7 @@ cdef bint holds_factors(const Plan *plan) noexcept nogil:
 
 cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil:
     """Size of all packed weights; 0 where they are read as they are, or packed by the tasks."""
-    if plan.algorithm == FFT or plan.algorithm == ROWS or plan.packs_in_task:
+    if plan.algorithm == FFT or plan.algorithm == ROWS or plan.packs_in_task or plan.one_pixel:
         return 0
     if plan.algorithm == SPLIT:
         return panel_count(plan) * (split_bytes(plan, plan.terms) + <Py_ssize_t>sizeof(cyc_split_range))

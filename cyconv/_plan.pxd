@@ -1,7 +1,7 @@
 """The plan of a convolution: its geometry, algorithm, blocks and tables, and no Python object."""
 
 from cyconv._integers cimport round_up
-from cyconv._kernels cimport cyc_isa, cyc_kernels, cyc_planes_fn, cyc_tap
+from cyconv._kernels cimport CYC_F32, CYC_F64, cyc_isa, cyc_kernels, cyc_planes_fn, cyc_tap
 from cyconv._window cimport Axis, Window
 
 
@@ -102,6 +102,7 @@ cdef struct Plan:
     Py_ssize_t panel_block  # panels of one task
     Py_ssize_t panel_blocks
     bint packs_in_task  # each panel is used by one task, which packs it in its own cache
+    bint one_pixel  # the only one takes the weights as they lie
     bint transforms_in_task  # Winograd: likewise for the factors of the weights
     Py_ssize_t spots  # tiles of a block, at most
     Py_ssize_t edge_tables  # the first is empty; of the tiles of a row, at most
@@ -148,7 +149,7 @@ cdef struct Plan:
     Py_ssize_t scratch_bytes  # of all parts
 
     void *memory  # of the tables
-    cyc_tap *taps  # [terms] where there is one term block
+    cyc_tap *taps  # [terms] where there is one term block, but for operands in line
     Py_ssize_t *row_offsets  # row kernel
     Py_ssize_t *column_offsets  # row kernel
 
@@ -169,6 +170,16 @@ cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_colu
 cdef inline Py_ssize_t tile_pitch(const Plan *plan, Py_ssize_t columns) noexcept nogil:
     """From a row of a block of `columns` to the next, in pixels as its tiles run over them."""
     return columns if plan.gathers and plan.flat else plan.window.row_pitch
+
+
+cdef inline bint operands_in_line(const Plan *plan) noexcept nogil:
+    """Whether tiles find the operands of all terms at equal distances, which the kernels of floats make use of.
+
+    Plain tiles in place do not: they fetch the pixels of the next tile by their table.
+    """
+    return (plan.problem.dtype == CYC_F32 or plan.problem.dtype == CYC_F64) and (
+        plan.gathers or plan.algorithm == TURNED_TILE and plan.one_tap
+    )
 
 
 cdef inline Py_ssize_t plane_elements(const Plan *plan) noexcept nogil:

@@ -24,7 +24,7 @@ from cyconv._kernels cimport (
     cyc_tap,
     most_rows,
 )
-from cyconv._plan cimport block_pixels, plane_elements
+from cyconv._plan cimport block_pixels, operands_in_line, plane_elements
 from cyconv._split cimport choose_split_blocks, size_split_scratch
 from cyconv._tiles cimport Spot, SpanList, fill_taps
 from cyconv._window cimport (
@@ -234,6 +234,7 @@ cdef int make_plan(
     cdef Py_ssize_t kernel_h = problem.kernel[0], kernel_w = problem.kernel[1], table_bytes
     cdef char *memory
     cdef int which
+    cdef bint has_taps
     memset(plan, 0, sizeof(Plan))
     plan.problem = problem[0]
     for which in range(2):  # a single output has no stride, a single tap no dilation
@@ -295,7 +296,8 @@ cdef int make_plan(
         * plan.rows.blocks * plan.columns.blocks
     )
 
-    table_bytes = plan.terms * <Py_ssize_t>sizeof(cyc_tap) if plan.term_blocks == 1 and not plan.gathers else 0
+    has_taps = plan.term_blocks == 1 and not plan.gathers and not operands_in_line(plan)
+    table_bytes = plan.terms * <Py_ssize_t>sizeof(cyc_tap) if has_taps else 0
     if plan.algorithm == ROWS:
         table_bytes = row_table_bytes(plan)
     elif plan.algorithm == WINOGRAD:
@@ -308,7 +310,7 @@ cdef int make_plan(
         plan.column_offsets = <Py_ssize_t *>plan.taps
         plan.row_offsets = plan.column_offsets + kernel_w
         fill_row_offsets(plan)
-    elif plan.algorithm != WINOGRAD and plan.term_blocks == 1 and not plan.gathers:
+    elif plan.algorithm != WINOGRAD and has_taps:
         fill_taps(plan, 0, plan.terms, plan.window.channel_pitch, plan.taps)
     return 0
 

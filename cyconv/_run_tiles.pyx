@@ -11,8 +11,6 @@ from cyconv._integers cimport ceil_div, round_up
 from cyconv._isa cimport line_kind
 from cyconv._kernels cimport (
     CYC_CHUNK,
-    CYC_F32,
-    CYC_F64,
     CYC_SPLIT_LINES,
     cyc_ahead,
     cyc_edge,
@@ -23,8 +21,8 @@ from cyconv._kernels cimport (
     cyc_tile_args,
     cyc_turned_args,
 )
-from cyconv._panels cimport finite_flags, look_ahead, pack_finite, pack_panel
-from cyconv._plan cimport ALIGNMENT, TILE, TURNED_TILE, Plan, tile_pitch
+from cyconv._panels cimport finite_flags, look_ahead, pack_finite, pack_panel, sum_pixel
+from cyconv._plan cimport ALIGNMENT, TILE, TURNED_TILE, Plan, operands_in_line, tile_pitch
 from cyconv._task cimport (
     Destination,
     Operands,
@@ -57,6 +55,8 @@ cdef struct Scratch:
     Placed *placed
     char *window
     bint in_place  # the window is the input itself
+    Py_ssize_t channel_pitch  # of the window, in elements
+    bint in_line  # operands of terms lie at equal distances, and kernels need no table of them where there are no edges
     char *totals
     char *turned  # the totals of one turned tile, transposed
     char *panel  # packed weights of one panel, where the task packs them
@@ -138,11 +138,9 @@ cdef void run_panel(
     cdef double clamps[2]
     cdef cyc_tile_args args
     cdef cyc_turned_args finish
-    # gathered, both operands of all terms lie one after the other, which kernels of floats make use of
-    cdef int dtype = plan.problem.dtype
-    cdef bint in_line = plan.gathers and (dtype == CYC_F32 or dtype == CYC_F64)
-    args.broadcast_step = plan.pixel_tile if turned else plan.panel_width
-    args.vector_step = plan.panel_width if turned else plan.pixel_tile
+    cdef Py_ssize_t pixel_step = plan.pixel_tile if plan.gathers else scratch.channel_pitch
+    args.broadcast_step = pixel_step if turned else plan.panel_width
+    args.vector_step = plan.panel_width if turned else pixel_step
     args.carry = not first
     args.bias = operands.bias + (task.group * plan.problem.out_channels + output) * item
     args.clamp = clamp_bounds(plan, to, clamps)
@@ -163,7 +161,7 @@ cdef void run_panel(
         args.next_vector = 0
         args.ahead = weights_ahead if weights_ahead.rows else input_ahead
         args.taps = terms.taps
-        if in_line and terms.taps == scratch.taps and args.edges == NULL:
+        if scratch.in_line and terms.taps == scratch.taps and args.edges == NULL:
             args.taps = NULL
         args.spans = terms.spans
         args.span_count = terms.count
@@ -190,7 +188,12 @@ cdef void run_panel(
             if is_whole(spot, lanes):
                 args.out = out + spot.row * to.row_bytes + spot.column * to.column_bytes
                 args.pieces = NULL
-        plan.kernels.tile[vectors - 1][rows - 1](&args)
+        if plan.one_pixel:
+            args.totals = sum_pixel(
+                plan, operands, task.group * plan.problem.out_channels + output, outputs, pixels, scratch.totals
+            )
+        else:
+            plan.kernels.tile[vectors - 1][rows - 1](&args)
         if direct and turned and spot.in_line:
             finish.totals = args.totals
             finish.pixels = spot.pixels
@@ -293,11 +296,15 @@ cdef void run_tiles(
     cdef cyc_ahead weights_ahead
     cdef cyc_ahead input_ahead
     cdef bint finite
+    if plan.one_pixel and not plan.gathers:
+        in_place = in_place and operands.source.channel_bytes == item
     if in_place:
         channel_pitch = operands.source.channel_bytes // item
     if plan.term_blocks == 1 and channel_pitch == plan.window.channel_pitch and not plan.gathers:
         scratch.taps = plan.taps
     scratch.in_place = in_place
+    scratch.channel_pitch = channel_pitch
+    scratch.in_line = operands_in_line(plan)
     place_block(plan, operands, task, lead_pixels(plan, operands, task) if plain_in_place else 0, scratch)
     for block in range(plan.term_blocks):
         term = block * plan.term_block
@@ -315,7 +322,9 @@ cdef void run_tiles(
         if plan.gathers:
             fill_offsets(plan, term, terms, channel_pitch, scratch.offsets, 1)
         # gathered, the operands of all blocks lie alike, and only edges differ
-        if scratch.taps != plan.taps and (block == 0 or not plan.gathers or plan.edge_tables > 1):
+        if scratch.taps != plan.taps and (
+            not scratch.in_line or plan.edge_tables > 1 or plan.skips and block == 0
+        ):
             fill_taps(plan, term, terms, channel_pitch, scratch.taps)
         for index in range(scratch.placed.lists):
             fill_spans(plan, term, terms, scratch.taps, scratch.lists + index)
@@ -334,7 +343,10 @@ cdef void run_tiles(
         bursts *= ceil_div(scratch.placed.spots, 2) if input_ahead.rows else scratch.placed.spots
         for panel in range(task.panel, task.panel + task.panel_count):
             panel_index = task.group * plan.panels + panel
-            if plan.packs_in_task:
+            if plan.one_pixel:
+                packed = NULL
+                finite = True
+            elif plan.packs_in_task:
                 packed = scratch.panel
                 if plan.skips:
                     finite = pack_finite(plan, operands.weight, panel_index, term, terms, scratch.panel)
@@ -344,7 +356,9 @@ cdef void run_tiles(
             else:
                 packed = operands.panels + (panel_index * plan.terms + term) * plan.panel_width * item
                 finite = not plan.skips or finite_flags(plan, operands.panels)[panel_index]
-            if panel + 1 < task.panel + task.panel_count:
+            if scratch.placed.spots == 1:  # nothing to hide it behind, and the hardware follows a panel by itself
+                weights_ahead.rows = 0
+            elif panel + 1 < task.panel + task.panel_count:
                 look_ahead(plan, operands, panel_index + 1, term, terms, bursts, CYC_CHUNK, &weights_ahead)
             elif block + 1 < plan.term_blocks:
                 look_ahead(

@@ -109,6 +109,12 @@ CYC_INLINE void CYC_OP(transpose)(const CYC_ELEMENT *src, ptrdiff_t src_pitch, C
 #include "move.inc.h"
 #include "finite.inc.h"
 #include "planes.inc.h"
+#if CYC_FLOATING && defined(CYC_LOADS_COLUMNS)
+#include "pixel.inc.h"
+#define CYC_PIXEL_ENTRY CYC_NAME(pixel)
+#else
+#define CYC_PIXEL_ENTRY NULL
+#endif
 #if CYC_FLOATING
 #include "winograd.inc.h"
 #include "fft.inc.h"
@@ -167,6 +173,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .pack = CYC_NAME(pack),
     .turn = CYC_NAME(turn_over),
     .finite = CYC_NAME(finite),
+    .pixel = CYC_PIXEL_ENTRY,
     .winograd_shorten = CYC_FLOAT_ENTRY(winograd_shorten),
     .winograd_input = CYC_FLOAT_ENTRY(winograd_input),
     .winograd_weight = CYC_FLOAT_ENTRY(winograd_weight),
@@ -184,6 +191,7 @@ static const cyc_kernels CYC_NAME(kernels) = {
 #undef CYC_LOAD_ENTRY
 #undef CYC_STORE_ENTRY
 #undef CYC_FLOAT_ENTRY
+#undef CYC_PIXEL_ENTRY
 #undef CYC_JOIN_
 #undef CYC_JOIN
 #undef CYC_NAME

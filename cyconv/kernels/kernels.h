@@ -276,6 +276,21 @@ typedef struct {
     ptrdiff_t out_pitch;
 } cyc_turned_args;
 
+/* One pixel of some outputs, whose weights lie as they are given:
+ *
+ *     totals[i] = sum over k of pixel[k] * weight[i * pitch + k] for i < outputs,
+ *
+ * with the chunks of the tile kernel. At least as many outputs as a vector has lanes, and four terms. Reads and writes
+ * nothing else; totals alias nothing.
+ */
+typedef struct {
+    const void *weight;
+    ptrdiff_t pitch;
+    const void *pixel;
+    ptrdiff_t terms, outputs;
+    void *totals;
+} cyc_pixel_args;
+
 typedef void (*cyc_tile_fn)(const cyc_tile_args *);
 typedef void (*cyc_rows_fn)(const cyc_rows_args *);
 typedef void (*cyc_planes_fn)(const cyc_planes_args *);
@@ -283,6 +298,7 @@ typedef void (*cyc_load_fn)(const cyc_load_args *);
 typedef void (*cyc_store_fn)(const cyc_store_args *);
 typedef void (*cyc_turned_fn)(const cyc_turned_args *);
 typedef void (*cyc_gather_fn)(const cyc_gather_args *);
+typedef void (*cyc_pixel_fn)(const cyc_pixel_args *);
 
 /* Transpose weights into a panel: panel[k * width + i] = weight[i * pitch + k] for i < rows and
  * k < terms, zero for rows <= i < width. */
@@ -315,6 +331,7 @@ typedef struct {
     cyc_turn_fn turn;
     cyc_finite_fn finite;
     /* the rest is NULL for integers */
+    cyc_pixel_fn pixel; /* NULL too where columns take longer than packing */
     cyc_winograd_shorten_fn winograd_shorten;
     cyc_winograd_input_fn winograd_input;
     cyc_winograd_weight_fn winograd_weight;

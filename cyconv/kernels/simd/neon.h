@@ -85,21 +85,34 @@ CYC_INLINE void vec_store_bfloats(uint16_t *p, vec_f32 v) {
     vst1_u16(p, vshrn_n_u32(vbslq_u32(vceqq_f32(v, v), rounded, quiet), 16));
 }
 
+/* Four columns of as many rows as a vector has lanes. */
+#define CYC_LOADS_COLUMNS 1
+CYC_INLINE void vec_load_columns_f32(const float *src, ptrdiff_t pitch, vec_f32 column[4]) {
+    const float32x4x2_t ab = vtrnq_f32(vld1q_f32(src), vld1q_f32(src + pitch));
+    const float32x4x2_t cd = vtrnq_f32(vld1q_f32(src + 2 * pitch), vld1q_f32(src + 3 * pitch));
+    CYC_UNROLL for (int j = 0; j < 2; j++) {
+        column[j] = vcombine_f32(vget_low_f32(ab.val[j]), vget_low_f32(cd.val[j]));
+        column[j + 2] = vcombine_f32(vget_high_f32(ab.val[j]), vget_high_f32(cd.val[j]));
+    }
+}
+CYC_INLINE void vec_load_columns_f64(const double *src, ptrdiff_t pitch, vec_f64 column[4]) {
+    CYC_UNROLL for (int j = 0; j < 4; j += 2) {
+        const float64x2_t a = vld1q_f64(src + j), b = vld1q_f64(src + pitch + j);
+        column[j] = vtrn1q_f64(a, b);
+        column[j + 1] = vtrn2q_f64(a, b);
+    }
+}
+
 #define CYC_TRANSPOSE 1
 CYC_INLINE void transpose_32(const float *src, ptrdiff_t src_pitch, float *dst, ptrdiff_t dst_pitch) {
-    const float32x4x2_t ab = vtrnq_f32(vld1q_f32(src), vld1q_f32(src + src_pitch));
-    const float32x4x2_t cd = vtrnq_f32(vld1q_f32(src + 2 * src_pitch), vld1q_f32(src + 3 * src_pitch));
-    vst1q_f32(dst, vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0])));
-    vst1q_f32(dst + dst_pitch, vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1])));
-    vst1q_f32(dst + 2 * dst_pitch, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));
-    vst1q_f32(dst + 3 * dst_pitch, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
+    vec_f32 column[4];
+    vec_load_columns_f32(src, src_pitch, column);
+    CYC_UNROLL for (int j = 0; j < 4; j++) vst1q_f32(dst + j * dst_pitch, column[j]);
 }
 CYC_INLINE void transpose_64(const double *src, ptrdiff_t src_pitch, double *dst, ptrdiff_t dst_pitch) {
     CYC_UNROLL for (int i = 0; i < 4; i += 2) {
-        CYC_UNROLL for (int j = 0; j < 4; j += 2) {
-            const float64x2_t a = vld1q_f64(src + i * src_pitch + j), b = vld1q_f64(src + (i + 1) * src_pitch + j);
-            vst1q_f64(dst + j * dst_pitch + i, vtrn1q_f64(a, b));
-            vst1q_f64(dst + (j + 1) * dst_pitch + i, vtrn2q_f64(a, b));
-        }
+        vec_f64 column[4];
+        vec_load_columns_f64(src + i * src_pitch, src_pitch, column);
+        CYC_UNROLL for (int j = 0; j < 4; j++) vst1q_f64(dst + j * dst_pitch + i, column[j]);
     }
 }
