@@ -25,8 +25,10 @@ CONTRACTS = [KERNELS.joinpath(n).as_posix() for n in ("kernels.h", "transforms.h
 # written apart from being fused on one instruction set and not on another.
 COMPILE_ARGS = {
     "msvc": ["/O2", "/std:c11"],
-    "unix": ["-O3", "-std=c11", "-ffp-contract=off", "-fvisibility=hidden"],
+    "unix": ["-std=c11", "-ffp-contract=off", "-fvisibility=hidden"],
 }
+# Modules with loops over arrays. Others decide, which -O2 makes smaller and no slower.
+WITH_LOOPS = ("cyconv._isa", "cyconv._nan_mask", "cyconv._weights")
 
 # (compile flags, link flags), the first pair that builds a program is taken. Apple's clang knows
 # OpenMP only through its preprocessor flag and a libomp that the caller has installed.
@@ -73,6 +75,10 @@ class BuildExtensions(build_ext):
             self.compiler.compile = compile_side_by_side
         for extension in self.extensions:
             extension.extra_compile_args += COMPILE_ARGS[family] + openmp_compile
+            if family == "unix":
+                extension.extra_compile_args.append(
+                    "-O3" if extension.name in WITH_LOOPS else "-O2"
+                )
             extension.extra_link_args += openmp_link
         super().build_extensions()
 
