@@ -17,23 +17,34 @@ from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport cyc_isa
 from cyconv._plan cimport ALIGNMENT, AUTO, DIRECT, TILE, TURNED_TILE, Plan, Problem, aligned, free_plan, make_plan
 from cyconv._run cimport run_plan
+from cyconv._slots cimport splits_lines
 from cyconv._task cimport Destination, Operands
 from cyconv._window cimport ZEROS, Source
 
 
 cdef enum:
-    # Larger images fill tiles by themselves.
-    MAX_PIXELS = 36
-    MIN_IMAGES = 4
+    # Larger images fill tiles by themselves: under one tap sooner, and where lines are split.
+    MAX_PIXELS = 100
+    FEWER_MAX_PIXELS = 36
+    MIN_IMAGES = 2
     # Inputs and outputs of a wide image, in all; with the window of a task, in the caches of a core or two.
     WIDE_BUDGET = 2 * 1024 * 1024
     # What a thread transposes at a time: a multiple of the elements of a cache line.
     CHUNK_ELEMENTS = 512
     CHUNK_IMAGES = 16
 
-# Of an element that is moved, there or back; of a weight, which every image or wide image reads again.
+# Of an element that is moved, there or back: of four images together, of fewer one by one. Of a weight, which every
+# image or wide image reads again.
 cdef double MOVE_SLOTS = 0.7
+cdef double MOVE_ONE_SLOTS = 2.5
 cdef double READ_SLOTS = 0.3
+# The memory of a wide image and the loops over it, which several threads begin and end together.
+cdef double START_SLOTS = 6000.0
+cdef double THREAD_START_SLOTS = 36000.0  # each
+# The least that a product of vectors may be expected to take, with taps over padding left out; and what a second plan
+# takes where it is not kept.
+cdef double LIKELY_PRODUCT_SLOTS = 0.8
+cdef double PLAN_SLOTS = 30000.0
 
 
 cdef inline Py_ssize_t inputs_of(const Problem *problem) noexcept nogil:
@@ -67,6 +78,10 @@ cdef double slots_of(const Plan *plan, Py_ssize_t images) noexcept nogil:
     return plan.problem.groups * (images * each + plan.once_slots)
 
 
+cdef inline Py_ssize_t most_pixels(const Plan *plan) noexcept nogil:
+    return FEWER_MAX_PIXELS if plan.one_tap or splits_lines(plan.kernels) else MAX_PIXELS
+
+
 cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexcept nogil:
     """Replace a plan by that of wide images, if that is estimated to take less time; images side by side, or 0.
 
@@ -77,11 +92,21 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
     cdef Plan other
     cdef int wanted = DIRECT
     cdef Py_ssize_t lanes = plan.kernels.lanes, images, blocks, elements = inputs_of(problem) + outputs_of(problem)
+    cdef double aside, likely  # slots beside those of the new plan, and of that
     if (
-        problem.batch < MIN_IMAGES or problem.out_size[0] * problem.out_size[1] > MAX_PIXELS
+        problem.batch < MIN_IMAGES
+        or problem.out_size[0] * problem.out_size[1] > most_pixels(plan)
         or not problem.contiguous or problem.padding_mode != ZEROS
         or problem.stride[1] != 1 or (plan.algorithm != TURNED_TILE and plan.algorithm != TILE)
     ):
+        return 0
+    aside = START_SLOTS if threads == 1 else threads * THREAD_START_SLOTS
+    aside += (MOVE_SLOTS if problem.batch >= 4 else MOVE_ONE_SLOTS) * elements * problem.batch
+    likely = (
+        LIKELY_PRODUCT_SLOTS * plan.multiply_adds / lanes
+        + READ_SLOTS * plan.terms * problem.out_channels * problem.groups
+    )
+    if likely + aside + (0 if problem.held else PLAN_SLOTS) > slots_of(plan, problem.batch):
         return 0
     images = balanced(problem.batch, max(<Py_ssize_t>1, WIDE_BUDGET // (elements * plan.kernels.item)))
     if images < MIN_IMAGES:
@@ -98,7 +123,7 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
     wide.dilation[1] *= images
     if make_plan(&other, &wide, isa, wanted, threads) != 0:
         return 0
-    if slots_of(&other, blocks) + MOVE_SLOTS * elements * problem.batch > slots_of(plan, problem.batch):
+    if slots_of(&other, blocks) + aside > slots_of(plan, problem.batch):
         free_plan(&other)
         return 0
     free_plan(plan)
