@@ -71,23 +71,19 @@ cdef void layout_axis(Axis *axis, Py_ssize_t block) noexcept nogil:
     Taps of one phase whose positions touch or overlap share a run; a tap further away starts
     another, so that a large dilation does not make a large window.
     """
-    cdef Py_ssize_t tap, other, position, phase, run
+    cdef Py_ssize_t tap, position, run, common = greatest_common_divisor(axis.stride, axis.dilation)
+    # to the nearest earlier tap of a phase, in taps and in positions
+    cdef Py_ssize_t apart = axis.stride // common, step = axis.dilation // common
     axis.block = block
     axis.blocks = (
         (axis.inner > 0) + ceil_div(axis.inner_end - axis.inner, block) + (axis.inner_end < axis.out)
     )
     axis.run_count = 0
     for tap in range(axis.taps):
-        phase = tap * axis.dilation % axis.stride
-        run = -1
-        for other in range(tap - 1, -1, -1):  # the nearest earlier tap of this phase
-            if other * axis.dilation % axis.stride == phase:
-                position = (tap - other) * axis.dilation // axis.stride
-                if position <= block:
-                    run = axis.tap_run[other]
-                    position += axis.tap_position[other]
-                break
-        if run < 0:
+        if tap >= apart and step <= block:
+            run = axis.tap_run[tap - apart]
+            position = axis.tap_position[tap - apart] + step
+        else:
             run = axis.run_count
             position = 0
             axis.run_count += 1
