@@ -182,3 +182,30 @@ def test_same_bits_as_from_a_window(size, stride, isa, rng):
         assert_same_bits(y, cyconv.conv2d(spread, w, b, **keywords))
         out = np.empty((*y.shape[:3], 2 * y.shape[3]), np.float32)[..., ::2]
         assert_same_bits(y, cyconv.conv2d(x, w, b, **keywords, out=out))
+
+
+@pytest.mark.parametrize("name", ["float32", "float64", "uint32"])
+@pytest.mark.parametrize(
+    "kernel", [(1, 1), (1, 4), (1, 31), (3, 5), (1, 64), (1, 65), (2, 70), (1, 150)]
+)
+def test_a_single_row_of_the_result(kernel, name, isas, rng):
+    """Signals, of which no other row uses what is loaded; 64 terms and more make several chunks."""
+    for turn, width in enumerate((kernel[1], kernel[1] + 15, 64, 100, 129, 400)):
+        groups, channels, outputs = ((3, 1, 1), (2, 2, 2), (1, 3, 1))[turn % 3]
+        left = turn % kernel[1]
+        geometry = Geometry((1, 1), (0, 0, left, kernel[1] - 1 - left), (1, 1 + turn % 2), groups)
+        extent = geometry.dilation[1] * (kernel[1] - 1) + 1
+        width = max(width, extent)
+        x = rng.integers(0, 5, (2, groups * channels, kernel[0], width)).astype(name)
+        w = rng.integers(0, 5, (groups * outputs, channels, *kernel)).astype(name)
+        b = rng.integers(0, 9, groups * outputs).astype(name)
+        expected = oracle.conv2d(x, w, b, geometry)
+        assert expected.shape[2] == 1
+        for isa in isas:
+            _engine.use_isa(isa)
+            out = poisoned(expected.shape, expected.dtype)
+            cyconv.conv2d(x, w, b, **geometry.keywords(), **DIRECT, out=out)
+            assert np.array_equal(out, expected), (isa, x.shape, geometry)
+        if channels == outputs == 1:
+            plan = cyconv.explain(x.shape, w.shape, **geometry.keywords(), dtype=name, **DIRECT)
+            assert plan.algorithm == "rows"

@@ -157,6 +157,63 @@ CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, co
     }
 }
 
+/* The sums of V vectors of the only output row, whose input no other uses: what is kept of others would cost more. */
+CYC_INLINE void CYC_NAME(line_sums)(const cyc_rows_args *args, const CYC_ELEMENT *window,
+                                    CYC_VECTOR sum[CYC_MAX_TILE_VECTORS], const int vectors) {
+    const ptrdiff_t *column_offsets = args->column_offsets;
+    const ptrdiff_t kernel_w = args->kernel_w;
+    const CYC_ELEMENT *weight = (const CYC_ELEMENT *)args->weight;
+    CYC_VECTOR total[CYC_MAX_TILE_VECTORS];
+    ptrdiff_t room = CYC_CHUNK;
+    CYC_UNROLL for (int j = 0; j < vectors; j++) total[j] = sum[j] = CYC_OP(zero)();
+    for (ptrdiff_t c = 0; c < args->channels; c++) {
+        for (ptrdiff_t i = 0; i < args->kernel_h; i++, weight += kernel_w) {
+            const CYC_ELEMENT *row = window + c * args->channel_pitch + args->row_offsets[i];
+            for (ptrdiff_t from = 0, to; from < kernel_w; from = to) {
+                to = kernel_w - from < room ? kernel_w : from + room;
+                CYC_NO_UNROLL for (ptrdiff_t kw = from; kw < to; kw++) {
+                    const CYC_VECTOR scalar = CYC_OP(broadcast)(weight + kw);
+                    CYC_UNROLL for (int j = 0; j < vectors; j++) {
+                        const CYC_VECTOR column = CYC_OP(load)(row + column_offsets[kw] + j * CYC_LANES);
+                        sum[j] = CYC_OP(multiply_add)(scalar, column, sum[j]);
+                    }
+                }
+                room -= to - from;
+                if (room) continue;
+                CYC_UNROLL for (int j = 0; j < vectors; j++) {
+                    total[j] = CYC_OP(add)(total[j], sum[j]);
+                    sum[j] = CYC_OP(zero)();
+                }
+                room = CYC_CHUNK;
+            }
+        }
+    }
+    CYC_UNROLL for (int j = 0; j < vectors; j++) sum[j] = CYC_OP(add)(total[j], sum[j]);
+}
+
+static void CYC_NAME(rows_line)(const cyc_rows_args *args) {
+    const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp, *window = (const CYC_ELEMENT *)args->window;
+    const CYC_VECTOR bias = CYC_OP(broadcast)((const CYC_ELEMENT *)args->bias);
+    CYC_ELEMENT *out = (CYC_ELEMENT *)args->out;
+    CYC_VECTOR sum[CYC_MAX_TILE_VECTORS];
+    ptrdiff_t x = 0;
+#define CYC_LINE_TILE(V)                                                                                 \
+    for (; args->columns - x > (V - 1) * CYC_LANES; x += V * CYC_LANES) {                                \
+        const ptrdiff_t left = args->columns - x - (V - 1) * CYC_LANES; /* columns of the last vector */ \
+        CYC_NAME(line_sums)(args, window + x, sum, V);                                                   \
+        CYC_UNROLL for (int j = 0; j < V; j++) {                                                         \
+            sum[j] = CYC_OP(add)(sum[j], bias);                                                          \
+            if (clamp) sum[j] = CYC_NAME(clamped)(sum[j], clamp);                                        \
+            if (j < V - 1 || left >= CYC_LANES)                                                          \
+                CYC_OP(store)(out + x + j * CYC_LANES, sum[j]);                                          \
+            else                                                                                         \
+                CYC_OP(store_first)(out + x + j * CYC_LANES, sum[j], left);                              \
+        }                                                                                                \
+    }
+    CYC_ROW_VECTORS(CYC_LINE_TILE)
+#undef CYC_LINE_TILE
+}
+
 static void CYC_NAME(rows_any)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 0, 0); }
 #define CYC_ROWS_FUNCTION(HEIGHT, STRIDE)                                                 \
     static void CYC_NAME(rows_##HEIGHT##_stride_##STRIDE)(const cyc_rows_args *args) {    \
@@ -176,6 +233,10 @@ static void CYC_NAME(rows_kernel)(const cyc_rows_args *args) {
     }
     CYC_UNROLLED_ROWS(CYC_ROWS_CALL)
 #undef CYC_ROWS_CALL
+    if (args->rows == 1) {
+        CYC_NAME(rows_line)(args);
+        return;
+    }
     CYC_NAME(rows_any)(args);
 }
 #undef CYC_ROWS
