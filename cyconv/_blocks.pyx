@@ -231,13 +231,19 @@ cdef inline Py_ssize_t gathered_terms(const Plan *plan) noexcept nogil:
     return max(<Py_ssize_t>1, min(plan.terms, 2 * <Py_ssize_t>CYC_CHUNK))
 
 
-cdef bint reads_weights_once(const Plan *plan) noexcept nogil:
+cdef bint takes_weights(const Plan *plan) noexcept nogil:
     """Whether weights that are not held serve a single pixel, which takes all of them as they lie."""
     cdef const Problem *problem = &plan.problem
     return (
-        plan.algorithm == TURNED_TILE and plan.kernels.pixel != NULL and not problem.held and not plan.skips
-        and problem.batch * problem.out_size[0] * problem.out_size[1] == 1
+        makes_one_pixel(plan) and plan.kernels.pixel != NULL and not problem.held and problem.batch == 1
         and plan.terms >= 4 and problem.out_channels >= plan.kernels.lanes
+    )
+
+
+cdef bint makes_one_pixel(const Plan *plan) noexcept nogil:
+    cdef const Problem *problem = &plan.problem
+    return (
+        plan.algorithm == TURNED_TILE and not plan.skips and problem.out_size[0] * problem.out_size[1] == 1
         and window_bytes(plan, problem.in_channels) <= WINDOW_BUDGET
     )
 
@@ -252,7 +258,8 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
 
     # Columns: all of them, unless the shortest window of one row is already too large.
     layout_window(plan, 1, columns)
-    plan.one_pixel = reads_weights_once(plan)
+    plan.takes_weights = takes_weights(plan)
+    plan.one_pixel = plan.takes_weights or problem.held and makes_one_pixel(plan)
     if plan.one_pixel and plan.window.channel_pitch > 1:
         plan.gathers = plan.flat = True
     while columns > MIN_BLOCK_COLUMNS and (
@@ -296,7 +303,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         plan.panel_block = ceil_div(plan.panels, threads)
     choose_panel_block(plan)
     plan.packs_in_task = (
-        not problem.held and not plan.one_pixel and problem.batch * plan.rows.blocks * plan.columns.blocks == 1
+        not problem.held and not plan.takes_weights and problem.batch * plan.rows.blocks * plan.columns.blocks == 1
     )
 
 

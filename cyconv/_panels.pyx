@@ -133,7 +133,7 @@ cdef bint holds_factors(const Plan *plan) noexcept nogil:
 
 cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil:
     """Size of all packed weights; 0 where they are read as they are, or packed by the tasks."""
-    if plan.algorithm == FFT or plan.algorithm == ROWS or plan.packs_in_task or plan.one_pixel:
+    if plan.algorithm == FFT or plan.algorithm == ROWS or plan.packs_in_task or plan.takes_weights:
         return 0
     if plan.algorithm == SPLIT:
         return panel_count(plan) * (split_bytes(plan, plan.terms) + <Py_ssize_t>sizeof(cyc_split_range))

@@ -102,7 +102,8 @@ cdef struct Plan:
     Py_ssize_t panel_block  # panels of one task
     Py_ssize_t panel_blocks
     bint packs_in_task  # each panel is used by one task, which packs it in its own cache
-    bint one_pixel  # the only one takes the weights as they lie
+    bint one_pixel  # of a task, which takes all terms at once: no weight is used twice, and no panel is to stay near
+    bint takes_weights  # the only pixel, as they lie
     bint transforms_in_task  # Winograd: likewise for the factors of the weights
     Py_ssize_t spots  # tiles of a block, at most
     Py_ssize_t edge_tables  # the first is empty; of the tiles of a row, at most

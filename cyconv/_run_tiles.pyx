@@ -188,7 +188,7 @@ cdef void run_panel(
             if is_whole(spot, lanes):
                 args.out = out + spot.row * to.row_bytes + spot.column * to.column_bytes
                 args.pieces = NULL
-        if plan.one_pixel:
+        if plan.takes_weights:
             args.totals = sum_pixel(
                 plan, operands, task.group * plan.problem.out_channels + output, outputs, pixels, scratch.totals
             )
@@ -296,7 +296,7 @@ cdef void run_tiles(
     cdef cyc_ahead weights_ahead
     cdef cyc_ahead input_ahead
     cdef bint finite
-    if plan.one_pixel and not plan.gathers:
+    if plan.takes_weights and not plan.gathers:
         in_place = in_place and operands.source.channel_bytes == item
     if in_place:
         channel_pitch = operands.source.channel_bytes // item
@@ -343,7 +343,7 @@ cdef void run_tiles(
         bursts *= ceil_div(scratch.placed.spots, 2) if input_ahead.rows else scratch.placed.spots
         for panel in range(task.panel, task.panel + task.panel_count):
             panel_index = task.group * plan.panels + panel
-            if plan.one_pixel:
+            if plan.takes_weights:
                 packed = NULL
                 finite = True
             elif plan.packs_in_task:
