@@ -5,7 +5,14 @@ from cyconv._cost_padding cimport read_share
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport CYC_CHUNK, CYC_NARROW_STRIPS, CYC_ROW_BLOCK, CYC_SKIPS_ROWS, cyc_unrolls_rows
 from cyconv._plan cimport MIN_BLOCK_COLUMNS, Plan, Problem, layout_window
-from cyconv._slots cimport MANY_REGISTERS, cycle_slots, has_late_lines, load_slots, splits_lines
+from cyconv._slots cimport (
+    MANY_REGISTERS,
+    cycle_slots,
+    has_late_lines,
+    load_slots,
+    splits_lines,
+    waits_with_few_registers,
+)
 from cyconv._window cimport Axis, shared_row_stride
 
 
@@ -27,6 +34,7 @@ cdef double ROWS_START_SLOTS = 1000
 # With few registers it loads its weights again for every input row, and its window comes from afar.
 cdef double FEW_REGISTERS_FACTOR = 1.5
 cdef double FEW_REGISTERS_IN_PLACE_FACTOR = 1.2
+cdef double LATE_FEW_REGISTERS_FACTOR = 1.6  # besides, where lines come late
 # The plane kernel with a stride of two loads each row twice and picks lanes, for which four vectors leave no registers:
 # Zen 4, 420 to 520 cycles for 144 products. One or two vectors take no longer than their loads.
 cdef double STRIDED_PLANES_FACTOR = 2.0
@@ -120,6 +128,8 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
             slots *= read_share(&plan.rows)
     if plan.kernels.registers < MANY_REGISTERS:
         slots *= FEW_REGISTERS_IN_PLACE_FACTOR if rows_in_place(plan) else FEW_REGISTERS_FACTOR
+    if not planes and waits_with_few_registers(plan.kernels):
+        slots *= LATE_FEW_REGISTERS_FACTOR
     if not planes and (
         problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride)
     ):

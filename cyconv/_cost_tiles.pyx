@@ -29,6 +29,7 @@ from cyconv._slots cimport (
     scalars_slots,
     splits_lines,
     vectors_slots,
+    waits_with_few_registers,
 )
 from cyconv._window cimport ZEROS, Axis, reading_taps
 
@@ -47,6 +48,7 @@ cdef enum Reading:
 cdef double EDGE_SLOTS = 10.0
 cdef double SPLIT_EDGE_SLOTS = 7.0  # where products take longer beside that; fitted to 4,000 shapes
 cdef double FEW_SUMS_EDGE_SLOTS = 2.5
+cdef double LATE_FEW_SUMS_EDGE_SLOTS = 5.0
 cdef double GROUP_START_SLOTS = 250.0  # of a tile algorithm, beside what it takes once
 # Of a term in the table of all, turned with its edges; of a kernel row in a list for rows that leave out some terms.
 cdef double TERM_SLOTS = 4.0
@@ -268,7 +270,9 @@ cdef void find_term(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexc
     if pixels == few_loads_rows(plan, term.vectors):
         term.slots[pixels] -= FEW_LOADS_SLOTS * (vectors // term.vectors)
     if plan.kernels.registers < MANY_REGISTERS:
-        term.edge_slots[pixels] += FEW_SUMS_EDGE_SLOTS * tiles
+        term.edge_slots[pixels] += tiles * (
+            LATE_FEW_SUMS_EDGE_SLOTS if waits_with_few_registers(plan.kernels) else FEW_SUMS_EDGE_SLOTS
+        )
 
 
 cdef inline double term_slots(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels, bint edge) noexcept nogil:

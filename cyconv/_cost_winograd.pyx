@@ -17,6 +17,7 @@ from cyconv._slots cimport (
     far_share,
     has_late_lines,
     splits_lines,
+    waits_with_few_registers,
 )
 from cyconv._tile_block cimport TileBlock, last_tiles, outputs_of_last, tiles_over
 from cyconv._window cimport CIRCULAR, REFLECT, Axis
@@ -61,8 +62,10 @@ cdef double ORDER_SLOTS = 65
 cdef double WEIGHT_TRANSFORM_SLOTS = 24
 cdef double PACKED_TRANSFORM_SLOTS = 12
 cdef double FACTOR_READ_SLOTS = 0.1
-# How much longer transforms take whose thirty-six values do not stay in the registers: measured on AVX2.
+# How much longer transforms take whose thirty-six values do not stay in the registers: measured on AVX2, of Zen and
+# where lines come late.
 cdef double SPILLING_FACTOR = 1.4
+cdef double LATE_SPILLING_FACTOR = 2.1
 # How much longer those of the inputs take on cores that split vectors of a line, which store one in two cycles; and
 # there, a line of factors, for each MiB of them beyond the first. Zen 4, fitted to 6,400 shapes of few outputs.
 cdef double SPLIT_INPUT_FACTOR = 1.35
@@ -114,7 +117,9 @@ cdef bint suits_winograd(const Plan *plan) noexcept nogil:
 
 
 cdef inline double transform_factor(const Plan *plan) noexcept nogil:
-    return SPILLING_FACTOR if plan.kernels.registers < MANY_REGISTERS else cycle_slots(plan.kernels)
+    if plan.kernels.registers < MANY_REGISTERS:
+        return LATE_SPILLING_FACTOR if waits_with_few_registers(plan.kernels) else SPILLING_FACTOR
+    return cycle_slots(plan.kernels)
 
 
 cdef inline double input_factor(const Plan *plan) noexcept nogil:

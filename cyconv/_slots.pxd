@@ -75,6 +75,11 @@ cdef inline bint has_late_lines(const cyc_kernels *kernels) noexcept nogil:
     return lines_of(kernels) == CYC_LATE_LINES
 
 
+cdef inline bint waits_with_few_registers(const cyc_kernels *kernels) noexcept nogil:
+    """Whether the core waits for lines, and kernels of few registers load what others keep."""
+    return kernels.registers < MANY_REGISTERS and line_kind() == CYC_LATE_LINES
+
+
 cdef inline bint splits_lines(const cyc_kernels *kernels) noexcept nogil:
     """Whether vectors are of a cache line, which the core takes in halves."""
     return lines_of(kernels) == CYC_SPLIT_LINES
