@@ -157,6 +157,7 @@ CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, co
     }
 }
 
+#if CYC_FLOATING
 /* The sums of V vectors of the only output row, whose input no other uses: what is kept of others would cost more. */
 CYC_INLINE void CYC_NAME(line_sums)(const cyc_rows_args *args, const CYC_ELEMENT *window,
                                     CYC_VECTOR sum[CYC_MAX_TILE_VECTORS], const int vectors) {
@@ -213,6 +214,7 @@ static void CYC_NAME(rows_line)(const cyc_rows_args *args) {
     CYC_ROW_VECTORS(CYC_LINE_TILE)
 #undef CYC_LINE_TILE
 }
+#endif
 
 static void CYC_NAME(rows_any)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 0, 0); }
 #define CYC_ROWS_FUNCTION(HEIGHT, STRIDE)                                                 \
@@ -233,10 +235,12 @@ static void CYC_NAME(rows_kernel)(const cyc_rows_args *args) {
     }
     CYC_UNROLLED_ROWS(CYC_ROWS_CALL)
 #undef CYC_ROWS_CALL
+#if CYC_FLOATING
     if (args->rows == 1) {
         CYC_NAME(rows_line)(args);
         return;
     }
+#endif
     CYC_NAME(rows_any)(args);
 }
 #undef CYC_ROWS

@@ -5,38 +5,16 @@
 /* Rows that are read side by side: more streams come slower where they come from memory. */
 #define CYC_TURNED_ROWS 16
 
-/* Two or three rows side by side, and back: loops that compilers turn into vectors. */
-CYC_INLINE void CYC_NAME(interleave)(const CYC_ELEMENT *restrict src, ptrdiff_t pitch, CYC_ELEMENT *restrict dst,
-                                     ptrdiff_t terms, const int rows) {
-    for (ptrdiff_t k = 0; k < terms; k++) {
-    CYC_UNROLL for (int i = 0; i < rows; i++) dst[k * rows + i] = src[i * pitch + k];
-    }
-}
-CYC_INLINE void CYC_NAME(deal)(const CYC_ELEMENT *restrict src, ptrdiff_t rows, CYC_ELEMENT *restrict dst,
-                               ptrdiff_t width, const int terms) {
-    for (ptrdiff_t i = 0; i < rows; i++) {
-        CYC_UNROLL for (int k = 0; k < terms; k++) dst[k * width + i] = src[i * terms + k];
-    }
-}
-
 /* The same, of a part: four rows and four terms at a time, and the last four of either overlap those before. */
 CYC_INLINE void CYC_NAME(turn_part)(const CYC_ELEMENT *src, ptrdiff_t pitch, ptrdiff_t rows, CYC_ELEMENT *dst,
                                     ptrdiff_t width, ptrdiff_t terms) {
     const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT);
-    if (rows == 2 && width == 2) {
-        CYC_NAME(interleave)(src, pitch, dst, terms, 2);
-    } else if (rows == 3 && width == 3) {
-        CYC_NAME(interleave)(src, pitch, dst, terms, 3);
-    } else if (terms == 2 && pitch == 2) {
-        CYC_NAME(deal)(src, rows, dst, width, 2);
-    } else if (terms == 3 && pitch == 3) {
-        CYC_NAME(deal)(src, rows, dst, width, 3);
-    } else if (rows < 4 || terms < 4) {
+    if (rows < 4 || terms < 4) {
         for (ptrdiff_t k = 0; k < terms; k++) {
             for (ptrdiff_t i = 0; i < rows; i++) dst[k * width + i] = src[i * pitch + k];
         }
+        return;
     }
-    if (rows < 4 || terms < 4) return;
     for (ptrdiff_t first = 0; first < rows; first += CYC_TURNED_ROWS) {
         const ptrdiff_t last = first + CYC_TURNED_ROWS < rows ? first + CYC_TURNED_ROWS : rows;
         for (ptrdiff_t begin = 0; begin < terms; begin += line) {
@@ -52,6 +30,39 @@ CYC_INLINE void CYC_NAME(turn_part)(const CYC_ELEMENT *src, ptrdiff_t pitch, ptr
     }
 }
 
+#if CYC_FLOATING
+/* Two or three rows side by side, and back, in loops that compilers turn into vectors: images of a small batch. */
+CYC_INLINE void CYC_NAME(interleave)(const CYC_ELEMENT *restrict src, ptrdiff_t pitch, CYC_ELEMENT *restrict dst,
+                                     ptrdiff_t terms, const int rows) {
+    for (ptrdiff_t k = 0; k < terms; k++) {
+    CYC_UNROLL for (int i = 0; i < rows; i++) dst[k * rows + i] = src[i * pitch + k];
+    }
+}
+CYC_INLINE void CYC_NAME(deal)(const CYC_ELEMENT *restrict src, ptrdiff_t rows, CYC_ELEMENT *restrict dst,
+                               ptrdiff_t width, const int terms) {
+    for (ptrdiff_t i = 0; i < rows; i++) {
+        CYC_UNROLL for (int k = 0; k < terms; k++) dst[k * width + i] = src[i * terms + k];
+    }
+}
+
+/* Whether it did. */
+CYC_INLINE int CYC_NAME(turn_few)(const CYC_ELEMENT *src, ptrdiff_t pitch, ptrdiff_t rows, CYC_ELEMENT *dst,
+                                  ptrdiff_t width, ptrdiff_t terms) {
+    if (rows == 2 && width == 2) {
+        CYC_NAME(interleave)(src, pitch, dst, terms, 2);
+    } else if (rows == 3 && width == 3) {
+        CYC_NAME(interleave)(src, pitch, dst, terms, 3);
+    } else if (terms == 2 && pitch == 2) {
+        CYC_NAME(deal)(src, rows, dst, width, 2);
+    } else if (terms == 3 && pitch == 3) {
+        CYC_NAME(deal)(src, rows, dst, width, 3);
+    } else {
+        return 0;
+    }
+    return 1;
+}
+#endif
+
 /* A cache line of terms from a few rows at a time. The rows of a weight often lie a multiple of 2 KiB apart, so that
  * the lines of more of them would evict each other half read. Four, or as many as the registers transpose with a whole
  * line of each. */
@@ -63,6 +74,9 @@ static void CYC_NAME(turn_over)(const void *from, ptrdiff_t pitch, ptrdiff_t row
         memcpy(to, from, terms * sizeof(CYC_ELEMENT));
         return;
     }
+#if CYC_FLOATING
+    if (CYC_NAME(turn_few)(src, pitch, rows, dst, width, terms)) return;
+#endif
 #ifdef CYC_TRANSPOSE_LINES
     if (sizeof(CYC_ELEMENT) == sizeof(float) && rows >= CYC_TRANSPOSE_LINES) {
         const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), whole = terms - terms % line;
