@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 import cyconv
-from cyconv import _engine
 
-from . import oracle
 from .arrays import assert_same_bits, data, guarded, poisoned
+from .exact import assert_exact
 from .layouts import layouts
 from .oracle import Geometry
 
@@ -60,12 +59,7 @@ def test_exact(pixel, name, isas, rng):
     elif name.startswith("complex"):
         x, w, b = (np.rint(a.real % 8) + 1j * np.rint(a.imag % 8) for a in (x, w, b))
         x, w, b = (a.astype(name) for a in (x, w, b))
-    expected = oracle.conv2d(x, w, b, geometry)
-    for isa in isas:
-        _engine.use_isa(isa)
-        out = poisoned(expected.shape, expected.dtype)
-        cyconv.conv2d(x, w, b, **geometry.keywords(), algorithm="direct", out=out)
-        assert np.array_equal(out, expected), isa
+    assert_exact(x, w, b, geometry, isas)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

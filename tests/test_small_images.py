@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 import cyconv
-from cyconv import _engine
 
-from . import oracle
-from .arrays import assert_same_bits, data, poisoned
+from .arrays import assert_same_bits, data
+from .exact import assert_exact
 from .layouts import layouts
 from .oracle import Geometry
 
@@ -58,12 +57,7 @@ def side_by_side(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> bool:
 def test_exact(batch, name, isas, rng):
     x, w, b, geometry = operands(rng, batch, name)
     x, w, b = (np.rint(a % 8).astype(name) for a in (x, w, b))
-    expected = oracle.conv2d(x, w, b, geometry)
-    for isa in isas:
-        _engine.use_isa(isa)
-        out = poisoned(expected.shape, expected.dtype)
-        cyconv.conv2d(x, w, b, **geometry.keywords(), algorithm="direct", out=out)
-        assert np.array_equal(out, expected), isa
+    assert_exact(x, w, b, geometry, isas)
 
 
 def test_most_of_these_lie_side_by_side(isa):

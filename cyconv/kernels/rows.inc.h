@@ -117,47 +117,6 @@ CYC_INLINE void CYC_NAME(row_sums_of)(const cyc_rows_args *args, const CYC_ELEME
     }
 }
 
-/* All output rows and columns; kernel_h 0 stands for sizes known at run time. */
-CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, const int stride) {
-    const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
-    const CYC_VECTOR bias = CYC_OP(broadcast)((const CYC_ELEMENT *)args->bias);
-    const int fixed = kernel_h > 0;
-    CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS];
-    for (ptrdiff_t y = 0; y < args->rows; y += CYC_ROWS) {
-        int rows = args->rows - y < CYC_ROWS ? (int)(args->rows - y) : CYC_ROWS;
-        if (fixed && rows < CYC_ROWS) { /* the last block overlaps the one before, so as to be whole */
-            y = args->rows - CYC_ROWS;
-            rows = CYC_ROWS;
-        }
-        const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + y * args->window_pitch;
-        CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + y * args->out_pitch;
-        ptrdiff_t x = 0;
-#define CYC_ROW_TILE(V)                                                                                     \
-    for (; args->columns - x > (V - 1) * CYC_LANES; x += V * CYC_LANES) {                                   \
-        const ptrdiff_t left = args->columns - x - (V - 1) * CYC_LANES; /* columns of the last vector */    \
-        if (fixed)                                                                                          \
-            CYC_NAME(row_sums_of)(args, window + x, sum, V, kernel_h, stride);                              \
-        else                                                                                                \
-            CYC_NAME(row_sums)(args, window + x, rows, sum, V);                                             \
-        CYC_UNROLL for (int r = 0; r < CYC_ROWS; r++) {                                                     \
-            CYC_ELEMENT *row = out + r * args->out_pitch + x;                                               \
-            if (r >= rows) break;                                                                           \
-            CYC_UNROLL for (int j = 0; j < V; j++) {                                                        \
-                sum[r][j] = CYC_OP(add)(sum[r][j], bias);                                                   \
-                if (clamp) sum[r][j] = CYC_NAME(clamped)(sum[r][j], clamp);                                 \
-                if (j < V - 1 || left >= CYC_LANES)                                                         \
-                    CYC_OP(store)(row + j * CYC_LANES, sum[r][j]);                                          \
-                else                                                                                        \
-                    CYC_OP(store_first)(row + j * CYC_LANES, sum[r][j], left);                              \
-            }                                                                                               \
-        }                                                                                                   \
-    }
-        CYC_ROW_VECTORS(CYC_ROW_TILE)
-#undef CYC_ROW_TILE
-    }
-}
-
-#if CYC_FLOATING
 /* The sums of V vectors of the only output row, whose input no other uses: what is kept of others would cost more. */
 CYC_INLINE void CYC_NAME(line_sums)(const cyc_rows_args *args, const CYC_ELEMENT *window,
                                     CYC_VECTOR sum[CYC_MAX_TILE_VECTORS], const int vectors) {
@@ -192,34 +151,55 @@ CYC_INLINE void CYC_NAME(line_sums)(const cyc_rows_args *args, const CYC_ELEMENT
     CYC_UNROLL for (int j = 0; j < vectors; j++) sum[j] = CYC_OP(add)(total[j], sum[j]);
 }
 
-static void CYC_NAME(rows_line)(const cyc_rows_args *args) {
-    const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp, *window = (const CYC_ELEMENT *)args->window;
+/* All output rows, `most` at a time, and columns; kernel_h 0 stands for sizes known at run time. */
+CYC_INLINE void CYC_NAME(rows)(const cyc_rows_args *args, const int kernel_h, const int stride, const int most) {
+    const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
     const CYC_VECTOR bias = CYC_OP(broadcast)((const CYC_ELEMENT *)args->bias);
-    CYC_ELEMENT *out = (CYC_ELEMENT *)args->out;
-    CYC_VECTOR sum[CYC_MAX_TILE_VECTORS];
-    ptrdiff_t x = 0;
-#define CYC_LINE_TILE(V)                                                                                 \
-    for (; args->columns - x > (V - 1) * CYC_LANES; x += V * CYC_LANES) {                                \
-        const ptrdiff_t left = args->columns - x - (V - 1) * CYC_LANES; /* columns of the last vector */ \
-        CYC_NAME(line_sums)(args, window + x, sum, V);                                                   \
-        CYC_UNROLL for (int j = 0; j < V; j++) {                                                         \
-            sum[j] = CYC_OP(add)(sum[j], bias);                                                          \
-            if (clamp) sum[j] = CYC_NAME(clamped)(sum[j], clamp);                                        \
-            if (j < V - 1 || left >= CYC_LANES)                                                          \
-                CYC_OP(store)(out + x + j * CYC_LANES, sum[j]);                                          \
-            else                                                                                         \
-                CYC_OP(store_first)(out + x + j * CYC_LANES, sum[j], left);                              \
-        }                                                                                                \
+    const int fixed = kernel_h > 0;
+    CYC_VECTOR sum[CYC_ROWS][CYC_MAX_TILE_VECTORS];
+    for (ptrdiff_t y = 0; y < args->rows; y += most) {
+        int rows = args->rows - y < most ? (int)(args->rows - y) : most;
+        if (fixed && rows < CYC_ROWS) { /* the last block overlaps the one before, so as to be whole */
+            y = args->rows - CYC_ROWS;
+            rows = CYC_ROWS;
+        }
+        const CYC_ELEMENT *window = (const CYC_ELEMENT *)args->window + y * args->window_pitch;
+        CYC_ELEMENT *out = (CYC_ELEMENT *)args->out + y * args->out_pitch;
+        ptrdiff_t x = 0;
+#define CYC_ROW_TILE(V)                                                                                     \
+    for (; args->columns - x > (V - 1) * CYC_LANES; x += V * CYC_LANES) {                                   \
+        const ptrdiff_t left = args->columns - x - (V - 1) * CYC_LANES; /* columns of the last vector */    \
+        if (fixed)                                                                                          \
+            CYC_NAME(row_sums_of)(args, window + x, sum, V, kernel_h, stride);                              \
+        else if (most == 1)                                                                                 \
+            CYC_NAME(line_sums)(args, window + x, sum[0], V);                                               \
+        else                                                                                                \
+            CYC_NAME(row_sums)(args, window + x, rows, sum, V);                                             \
+        CYC_UNROLL for (int r = 0; r < most; r++) {                                                         \
+            CYC_ELEMENT *row = out + r * args->out_pitch + x;                                               \
+            if (r >= rows) break;                                                                           \
+            CYC_UNROLL for (int j = 0; j < V; j++) {                                                        \
+                sum[r][j] = CYC_OP(add)(sum[r][j], bias);                                                   \
+                if (clamp) sum[r][j] = CYC_NAME(clamped)(sum[r][j], clamp);                                 \
+                if (j < V - 1 || left >= CYC_LANES)                                                         \
+                    CYC_OP(store)(row + j * CYC_LANES, sum[r][j]);                                          \
+                else                                                                                        \
+                    CYC_OP(store_first)(row + j * CYC_LANES, sum[r][j], left);                              \
+            }                                                                                               \
+        }                                                                                                   \
     }
-    CYC_ROW_VECTORS(CYC_LINE_TILE)
-#undef CYC_LINE_TILE
+        CYC_ROW_VECTORS(CYC_ROW_TILE)
+#undef CYC_ROW_TILE
+    }
 }
-#endif
 
-static void CYC_NAME(rows_any)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 0, 0); }
+static void CYC_NAME(rows_any)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 0, 0, CYC_ROWS); }
+#if CYC_FLOATING
+static void CYC_NAME(rows_line)(const cyc_rows_args *args) { CYC_NAME(rows)(args, 0, 0, 1); }
+#endif
 #define CYC_ROWS_FUNCTION(HEIGHT, STRIDE)                                                 \
     static void CYC_NAME(rows_##HEIGHT##_stride_##STRIDE)(const cyc_rows_args *args) {    \
-        CYC_NAME(rows)(args, HEIGHT, STRIDE);                                             \
+        CYC_NAME(rows)(args, HEIGHT, STRIDE, CYC_ROWS);                                   \
     }
 CYC_UNROLLED_ROWS(CYC_ROWS_FUNCTION)
 #undef CYC_ROWS_FUNCTION
