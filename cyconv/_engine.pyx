@@ -184,6 +184,7 @@ cdef int execute(
     )
     problem.readable = is_readable(input, &operands.source, input_dtype, problem.dtype, kernels.item)
     operands.source.turn = kernels.turn if problem.readable else NULL
+    operands.source.deals_phases = problem.readable and kernels.deals_phases
     problem.contiguous = problem.readable and operands.destination.direct and images_are_contiguous(
         problem, &operands.source, &operands.destination, kernels.item
     )

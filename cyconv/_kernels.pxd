@@ -11,6 +11,7 @@ cdef extern from "kernels/kernels.h" nogil:
     bint CYC_SKIPS_ROWS(Py_ssize_t size, Py_ssize_t stride, Py_ssize_t vectors) noexcept nogil
     bint cyc_unrolls_rows(Py_ssize_t height, Py_ssize_t stride) noexcept nogil
     const Py_ssize_t CYC_MAX_PLANE_STRIDE
+    const Py_ssize_t CYC_MAX_SPREAD
     const Py_ssize_t CYC_MAX_TILE_ROWS
     enum: CYC_MAX_TILE_VECTORS
     enum: CYC_WINOGRAD_OUT
@@ -150,6 +151,10 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t before
         Py_ssize_t after
         int alone
+        Py_ssize_t phases
+        Py_ssize_t phase_pitch
+        Py_ssize_t lead
+        Py_ssize_t trail
 
     ctypedef struct cyc_store_args:
         const void *src
@@ -278,6 +283,7 @@ cdef extern from "kernels/kernels.h" nogil:
         cyc_planes_fn planes[2][13]
         Py_ssize_t row_vectors
         int permutes
+        int deals_phases
         Py_ssize_t winograd_chunk
         cyc_load_fn load[12]
         cyc_store_fn store[12]

@@ -156,6 +156,7 @@ cdef void convert_planes(
     args.rows = planes.input_rows
     args.before = args.after = 0
     args.alone = True
+    args.phases = 1
     if args.row_bytes == args.columns * args.column_bytes:  # rows without gaps are one long row
         args.columns *= args.rows
         args.rows = 1

@@ -50,6 +50,7 @@ cdef struct Source:
     Py_ssize_t parts  # 2 for complex input, whose parts are channels of their own; else 1
     cyc_load_fn load
     cyc_turn_fn turn  # where elements lie side by side in a row and need no conversion; else NULL
+    bint deals_phases  # loads take all phases of a row at once
 
 
 cdef struct Window:

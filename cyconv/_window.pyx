@@ -15,12 +15,11 @@ padding mode each stretch is an equally spaced walk through the input, or zeros.
 from libc.string cimport memset
 
 from cyconv._integers cimport ceil_div, greatest_common_divisor
-from cyconv._kernels cimport cyc_load_args
+from cyconv._kernels cimport CYC_MAX_SPREAD, cyc_load_args
 
 
 cdef enum:
     ZEROS_ONLY = -1
-    MIN_DEALT = 4  # columns that are transposed together; fewer are as fast one after the other
 
 
 cdef struct Stretch:
@@ -184,6 +183,30 @@ cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil:
     return pitch
 
 
+cdef bint deal_phases(
+    const Axis *columns, const Source *source, Py_ssize_t column, Py_ssize_t column_count, Stretch *stretch,
+    cyc_load_args *args
+) noexcept nogil:
+    """Let a load take all phases of a row at once, if kernels do; `stretch` are its positions but zeros."""
+    cdef Py_ssize_t stride = columns.stride, first = column * stride - columns.before
+    cdef Py_ssize_t positions = columns.longest - columns.block + column_count
+    cdef Py_ssize_t low = max(<Py_ssize_t>0, -first), high = min(positions * stride, columns.size - first)
+    args.phases = 1
+    args.lead = args.trail = 0
+    if not source.deals_phases or stride != CYC_MAX_SPREAD or columns.run_count < stride:
+        return False
+    if columns.mode != ZEROS or columns.dilation > 1 or high <= low:
+        return False
+    stretch.start = low // stride
+    stretch.count = ceil_div(high, stride) - stretch.start
+    stretch.source = first + low
+    stretch.step = stride
+    args.phases = stride
+    args.lead = low % stride
+    args.trail = (stretch.start + stretch.count) * stride - high
+    return True
+
+
 cdef bint deals_out_columns(
     const Axis *rows, const Axis *columns, const Source *source, Py_ssize_t row, Py_ssize_t row_count,
     Py_ssize_t column, Py_ssize_t column_count
@@ -191,7 +214,7 @@ cdef bint deals_out_columns(
     """Whether rows of the input are dealt out in turn to as many column runs: patches side by side, and no padding."""
     cdef Py_ssize_t first_row = row * rows.stride - rows.before, first_column = column * columns.stride - columns.before
     return (
-        source.turn != NULL and columns.stride >= MIN_DEALT and columns.taps == columns.stride and columns.dilation == 1
+        source.turn != NULL and columns.stride > 1 and columns.taps == columns.stride and columns.dilation == 1
         and first_column >= 0 and first_column + column_count * columns.stride <= columns.size
         and first_row >= 0
         and first_row + (row_count - 1) * rows.stride + (rows.taps - 1) * rows.dilation < rows.size
@@ -212,6 +235,16 @@ cdef void deal_out_rows(
             )
 
 
+cdef void clear_rows(const Window *window, char *dst, Py_ssize_t length, const cyc_load_args *args) noexcept nogil:
+    """Rows of zeros, of all phases of a load."""
+    cdef Py_ssize_t phase
+    for phase in range(args.phases):
+        memset(
+            dst + phase * window.plane_pitch * window.item, 0,
+            ((args.rows - 1) * window.row_pitch + length) * window.item,
+        )
+
+
 cdef void prepare_channels(
     const Window *window, const Axis *rows, const Axis *columns, const Source *source, const char *image,
     Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t row, Py_ssize_t row_count, Py_ssize_t column,
@@ -227,17 +260,25 @@ cdef void prepare_channels(
     cdef cyc_load_args args
     cdef Py_ssize_t row_run, column_run, length, index, part, parts = source.parts, item = window.item
     cdef int row_index, column_index, row_used, column_used
-    cdef bint only_zeros, deals = deals_out_columns(rows, columns, source, row, row_count, column, column_count)
+    cdef bint only_zeros, deals = False
+    cdef bint all_phases = deal_phases(columns, source, column, column_count, column_stretches, &args)
     cdef Py_ssize_t run_offset, offset
     cdef const char *src
     args.channel_bytes = source.channel_bytes
     args.channel_pitch = window.channel_pitch * parts
     args.row_pitch = window.row_pitch
     args.alone = columns.mode == ZEROS
-    for column_run in range(1 if deals else columns.run_count):
-        column_used = stretches_of(columns, &columns.runs[column_run], column, column_count, column_stretches)
-        length = columns.runs[column_run].length - columns.block + column_count
-        only_zeros = True
+    args.phase_pitch = window.plane_pitch
+    if not all_phases:
+        deals = deals_out_columns(rows, columns, source, row, row_count, column, column_count)
+    for column_run in range(1 if deals or all_phases else columns.run_count):
+        if all_phases:
+            column_used = 1
+            length = columns.longest - columns.block + column_count
+        else:
+            column_used = stretches_of(columns, &columns.runs[column_run], column, column_count, column_stretches)
+            length = columns.runs[column_run].length - columns.block + column_count
+        only_zeros = not all_phases
         for column_index in range(column_used):
             only_zeros = only_zeros and column_stretches[column_index].source == ZEROS_ONLY
         for row_run in range(rows.run_count):
@@ -248,10 +289,7 @@ cdef void prepare_channels(
                 args.rows = row_stretches[row_index].count
                 if only_zeros or row_stretches[row_index].source == ZEROS_ONLY:
                     for index in range(channels):
-                        memset(
-                            dst + (offset + index * window.channel_pitch) * item, 0,
-                            ((args.rows - 1) * window.row_pitch + length) * item,
-                        )
+                        clear_rows(window, dst + (offset + index * window.channel_pitch) * item, length, &args)
                     continue
                 args.row_bytes = row_stretches[row_index].step * source.row_bytes
                 for column_index in range(column_used):
@@ -264,7 +302,10 @@ cdef void prepare_channels(
                         args.after = length - args.before - args.columns
                     args.column_bytes = column_stretches[column_index].step * source.column_bytes
                     args.rows = row_stretches[row_index].count
-                    if args.columns == window.row_pitch and args.row_bytes == args.columns * args.column_bytes:
+                    if (
+                        args.columns == window.row_pitch and args.row_bytes == args.columns * args.column_bytes
+                        and args.lead == 0 and args.trail == 0
+                    ):
                         args.columns *= args.rows  # rows without gaps are one long row
                         args.rows = 1
                     src = (

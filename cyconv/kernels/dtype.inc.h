@@ -137,6 +137,9 @@ static const cyc_kernels CYC_NAME(kernels) = {
     .planes = {CYC_PLANE_SIZES(CYC_PLANES_ENTRY)},
     .row_vectors = CYC_MOST_ROW_VECTORS,
     .permutes = CYC_PERMUTES,
+#ifdef CYC_MASKED_LOADS
+    .deals_phases = CYC_FLOATING,
+#endif
     .winograd_chunk = CYC_WINOGRAD_CHUNK,
     .load = {CYC_LOAD_ENTRY(CYC_INT8, int8) CYC_LOAD_ENTRY(CYC_UINT8, uint8) CYC_LOAD_ENTRY(CYC_INT16, int16)
                  CYC_LOAD_ENTRY(CYC_UINT16, uint16) CYC_LOAD_ENTRY(CYC_INT32, int32) CYC_LOAD_ENTRY(CYC_UINT32, uint32)

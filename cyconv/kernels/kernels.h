@@ -36,6 +36,9 @@ static inline int cyc_unrolls_rows(ptrdiff_t height, ptrdiff_t stride) { return 
 #define CYC_MAX_PLANE_KERNEL 13
 #define CYC_MAX_PLANE_STRIDE 2
 
+/* The steps of columns that loads pick from vectors; wider ones are as fast an element at a time. */
+#define CYC_MAX_SPREAD 4
+
 /* Whether the plane kernel unrolls the taps of a row for V vectors, of which it takes `most` together: more of them
  * would keep so many weights and addresses in registers that sums spill, and large kernels outgrow the first-level
  * cache of instructions. */
@@ -215,7 +218,9 @@ typedef struct {
  * `after` zeros. Source steps are in bytes and may be zero or negative; the source may be unaligned. What lies
  * between its first element and its last may be read.
  * With `alone`, rows have no other values than these, so that what lies between them, and the beginning of the
- * next one, may be written on the way. */
+ * next one, may be written on the way. Only then may there be more than one phase: columns lie so many elements apart,
+ * which those between follow in windows of their own, phase_pitch apart; of the elements of the first column `lead`
+ * lie before src, of those of the last `trail` outside the input, and zeros take their place. */
 typedef struct {
     const char *src;
     ptrdiff_t channel_bytes, row_bytes, column_bytes;
@@ -224,6 +229,8 @@ typedef struct {
     ptrdiff_t channels, rows, columns;
     ptrdiff_t before, after;
     int alone;
+    ptrdiff_t phases; /* 1, or CYC_MAX_SPREAD where loads deal them out */
+    ptrdiff_t phase_pitch, lead, trail;
 } cyc_load_args;
 
 /* Finish sums and write them to an array: for r < rows and x < columns,
@@ -322,6 +329,7 @@ typedef struct {
     cyc_planes_fn planes[CYC_MAX_PLANE_STRIDE][CYC_MAX_PLANE_KERNEL]; /* [stride - 1][size - 1]; NULL: none */
     ptrdiff_t row_vectors;                   /* vectors that the row kernel takes together, at most */
     int permutes; /* lanes at will, as Winograd's short rows of tiles want */
+    int deals_phases; /* loads take CYC_MAX_SPREAD, of elements of the compute dtype side by side */
     ptrdiff_t winograd_chunk; /* terms of a chunk of Winograd's sums, whose errors the output transform enlarges */
     cyc_load_fn load[CYC_ARRAY_DTYPES];                        /* NULL: the caller converts first */
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */
