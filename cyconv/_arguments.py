@@ -88,7 +88,7 @@ def padding_form(value: Any) -> str | Sides:
     if isinstance(value, str):
         if value not in ("same", "valid"):
             raise ValueError(f"padding must be {allowed}, got {value!r}")
-        return str(value)
+        return plain(value)
     if not isinstance(value, (tuple, list)):
         side = integer(value, "padding", 0, allowed)
         return side, side, side, side
@@ -136,13 +136,29 @@ def check_same_padding(form: str | Sides, stride: Pair) -> None:
         raise ValueError(f"padding='same' needs stride 1, got stride {stride}")
 
 
+def random_generator(rng: Any) -> np.random.Generator:
+    """Return the generator that NumPy makes of `rng`, or raise."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(
+            f"rng must be what numpy.random.default_rng takes, got {shown(rng)}: {error}"
+        ) from None
+
+
+def plain(value: str) -> str:
+    """Return the characters of a string, of which a member of an enumeration makes its name."""
+    return str.__str__(value)
+
+
 def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     """Return `value`, which must be one of the strings of `allowed`."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be one of {_listed(allowed)}, got {shown(value)}")
     if value not in allowed:
         raise ValueError(f"{name} must be one of {_listed(allowed)}, got {value!r}")
-    return str(value)
+    return plain(value)
 
 
 def check_padding_mode(value: Any) -> str:
@@ -160,7 +176,7 @@ def check_activation(value: Any) -> str | None:
         )
     if value not in ACTIVATIONS:
         raise ValueError(f"activation must be None or one of {_listed(ACTIVATIONS)}, got {value!r}")
-    return str(value)
+    return plain(value)
 
 
 def check_algorithm(value: Any) -> str:

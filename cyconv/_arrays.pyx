@@ -11,6 +11,10 @@ from cyconv._window cimport Source
 np.import_array()
 
 
+cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
+
+
 cdef enum:
     LARGE_RESULT = 32 * 1024  # bytes: to compute so many takes much longer than to align them
 
@@ -50,6 +54,8 @@ cdef np.ndarray empty_result(int dimensions, np.npy_intp *shape, np.dtype dtype)
         elements *= shape[axis]
     if elements * dtype.itemsize < LARGE_RESULT:
         return np.PyArray_EMPTY(dimensions, shape, dtype.type_num, 0)
+    if elements > (PY_SSIZE_T_MAX - CACHE_LINE) // dtype.itemsize:
+        raise MemoryError(f"cannot allocate a result of {elements:,} elements of {dtype}")
     bytes = elements * dtype.itemsize + CACHE_LINE
     memory = np.PyArray_EMPTY(1, &bytes, np.NPY_UINT8, 0)
     data = np.PyArray_BYTES(memory)

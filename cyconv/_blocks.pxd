@@ -19,6 +19,7 @@ cdef enum:
 
 cdef cyc_planes_fn planes_kernel(const Plan *plan) noexcept nogil
 cdef bint rows_in_place(const Plan *plan) noexcept nogil
+cdef double least_rows_window(const Plan *plan) noexcept nogil
 cdef Py_ssize_t most_rows(
     Plan *plan, Py_ssize_t most, Py_ssize_t columns, Py_ssize_t channels, Py_ssize_t budget
 ) noexcept nogil

@@ -5,7 +5,7 @@ in blocks too, so that what is in use stays in cache whatever the shape. Blocks 
 result: sums have the same order in all of them.
 """
 
-from cyconv._integers cimport balanced, ceil_div, round_up
+from cyconv._integers cimport balanced, ceil_div, greatest_common_divisor, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
     CYC_MAX_PLANE_KERNEL,
@@ -53,6 +53,8 @@ cdef enum:
     # In place, and of planes, a few rows of a block stay in the first level, and its columns make whole tiles.
     IN_PLACE_ROWS = 64
     IN_PLACE_COLUMNS = 512
+    # Beside what is read in place, the window of a block at the edges, of all channels.
+    IN_PLACE_WINDOW_BUDGET = 1024 * 1024
     # Planes that are copied, of float16 or with the channels last, and their results stay in the first level.
     PLANES_BUDGET = 16 * 1024
 
@@ -119,6 +121,27 @@ cdef void find_inner(Axis *axis) noexcept nogil:
     axis.inner_end = max(axis.inner, axis.reading_end[axis.taps - 1])
 
 
+cdef Py_ssize_t least_rows(const Plan *plan) noexcept nogil:
+    """The fewest rows of a block of the row kernel, of which each begins with rows that the one before has read."""
+    return min(plan.problem.out_size[0], max(<Py_ssize_t>MIN_ROWS_BLOCK, 2 * plan.problem.kernel[0]))
+
+
+cdef Py_ssize_t positions_of(const Axis *axis, Py_ssize_t block) noexcept nogil:
+    """Of the runs of an axis, for a block of so many outputs (`_window.layout_axis`)."""
+    cdef Py_ssize_t common = greatest_common_divisor(axis.stride, axis.dilation)
+    cdef Py_ssize_t phases = min(axis.taps, axis.stride // common), step = axis.dilation // common
+    return phases * block + (axis.taps - phases) * min(block, step)
+
+
+cdef double least_rows_window(const Plan *plan) noexcept nogil:
+    """Bytes of the smallest window of the row kernel, which takes all channels at once."""
+    cdef Py_ssize_t columns = min(plan.problem.out_size[1], CYC_MAX_TILE_VECTORS * plan.kernels.lanes)
+    return (
+        <double>plan.problem.in_channels * positions_of(&plan.rows, least_rows(plan))
+        * positions_of(&plan.columns, columns) * plan.kernels.item
+    )
+
+
 cdef bint choose_in_place(Plan *plan) noexcept nogil:
     """Whether most of a large image can be read where it lies; blocks are set if so.
 
@@ -126,21 +149,23 @@ cdef bint choose_in_place(Plan *plan) noexcept nogil:
     """
     cdef Axis *rows = &plan.rows
     cdef Axis *columns = &plan.columns
-    cdef Py_ssize_t lanes = plan.kernels.lanes
+    cdef Py_ssize_t lanes = plan.kernels.lanes, channels = plan.problem.in_channels, block, width
+    cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * lanes, least = least_rows(plan)
     if not plan.problem.readable or columns.stride != 1:
         return False
     find_inner(rows)
     find_inner(columns)
     columns.inner_end -= (columns.inner_end - columns.inner) % lanes
-    if (
-        columns.inner_end - columns.inner >= IN_PLACE_COLUMNS and rows.inner_end - rows.inner >= IN_PLACE_ROWS
-        and max(columns.inner, columns.out - columns.inner_end) <= IN_PLACE_COLUMNS
-        and max(rows.inner, rows.out - rows.inner_end) <= IN_PLACE_ROWS
-    ):
-        layout_window(plan, IN_PLACE_ROWS, round_up(
-            balanced(columns.inner_end - columns.inner, IN_PLACE_COLUMNS), CYC_MAX_TILE_VECTORS * lanes
-        ))
-        return True
+    least = max(least, rows.inner, rows.out - rows.inner_end)
+    if columns.inner_end - columns.inner >= IN_PLACE_COLUMNS and rows.inner_end - rows.inner >= IN_PLACE_ROWS:
+        width = round_up(balanced(columns.inner_end - columns.inner, IN_PLACE_COLUMNS), step)
+        block = most_rows(plan, IN_PLACE_ROWS, width, channels, IN_PLACE_WINDOW_BUDGET)
+        while block < least and width > step:
+            width = round_up(width // 2, step)
+            block = most_rows(plan, IN_PLACE_ROWS, width, channels, IN_PLACE_WINDOW_BUDGET)
+        layout_window(plan, block, width)
+        if block >= least and max(columns.inner, columns.out - columns.inner_end) <= width:
+            return True
     rows.inner = columns.inner = 0
     rows.inner_end = rows.out
     columns.inner_end = columns.out
@@ -168,11 +193,6 @@ cdef bint rows_in_place(const Plan *plan) noexcept nogil:
         problem.stride[1] == 1 and problem.out_size[1] - 2 * problem.before[1] >= IN_PLACE_COLUMNS
         and problem.out_size[0] - 2 * problem.before[0] >= IN_PLACE_ROWS
     )
-
-
-cdef inline Py_ssize_t least_rows(const Plan *plan) noexcept nogil:
-    """The fewest rows of a block of the row kernel, of which each begins with rows that the one before has read."""
-    return min(plan.problem.out_size[0], max(<Py_ssize_t>MIN_ROWS_BLOCK, 2 * plan.problem.kernel[0]))
 
 
 cdef void lay_out_rows_window(Plan *plan) noexcept nogil:
@@ -253,7 +273,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef Py_ssize_t taps = problem.kernel[0] * problem.kernel[1]
     cdef Py_ssize_t rows = problem.out_size[0], columns = problem.out_size[1]
     cdef Py_ssize_t least_channels = min(problem.in_channels, ceil_div(CYC_CHUNK, taps) + 1)
-    cdef Py_ssize_t least, fit, most, parts = problem.batch * problem.groups
+    cdef Py_ssize_t least, fit, most, totals, parts = problem.batch * problem.groups
     cdef bint by_panels
 
     # Columns: all of them, unless the shortest window of one row is already too large.
@@ -299,6 +319,10 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     if plan.flat and parts >= threads and plan.rows.blocks > 1:
         layout_window(plan, fullest_rows(plan, most if parts % threads == 0 else rows), columns)
     choose_term_block(plan, least_channels)
+    totals = totals_of_panel(plan)
+    if plan.term_blocks > 1 and totals > TOTALS_BUDGET:  # few channels of short rows, of which the window holds many
+        layout_window(plan, max(1, plan.rows.block * TOTALS_BUDGET // totals), columns)
+        choose_term_block(plan, least_channels)
     if by_panels or parts * plan.rows.blocks * plan.columns.blocks < threads:
         plan.panel_block = ceil_div(plan.panels, threads)
     choose_panel_block(plan)
@@ -349,15 +373,21 @@ cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogi
         plan.channel_block = min(plan.problem.in_channels, (plan.term_block + 2 * taps - 2) // taps)
 
 
+cdef Py_ssize_t totals_of_panel(const Plan *plan) noexcept nogil:
+    """Bytes of the running totals of a panel, of all tiles of a block."""
+    return (
+        count_spots(plan, plan.rows.block, plan.columns.block)
+        * plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * plan.kernels.item
+    )
+
+
 cdef void choose_panel_block(Plan *plan) noexcept nogil:
     """Panels of a task: those that a thread is to take, unless their running totals are too large."""
-    cdef Py_ssize_t totals
     plan.spots = count_spots(plan, plan.rows.block, plan.columns.block)
     if plan.one_tap and plan.algorithm == TILE and not plan.gathers:  # in place a block may begin with a smaller one
         plan.spots += 1
     if plan.term_blocks > 1:
-        totals = plan.spots * plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * plan.kernels.item
-        plan.panel_block = max(1, min(plan.panel_block, TOTALS_BUDGET // totals))
+        plan.panel_block = max(1, min(plan.panel_block, TOTALS_BUDGET // totals_of_panel(plan)))
     plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)
 
 

@@ -1,6 +1,6 @@
 """The cost of the row kernel and of the plane kernel, in slots (_slots); and of windows, which others have too."""
 
-from cyconv._blocks cimport ROWS_WINDOW_BUDGET, lay_out_rows_window, planes_kernel, rows_in_place
+from cyconv._blocks cimport ROWS_WINDOW_BUDGET, lay_out_rows_window, least_rows_window, planes_kernel, rows_in_place
 from cyconv._cost_padding cimport read_share
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport CYC_CHUNK, CYC_NARROW_STRIPS, CYC_ROW_BLOCK, CYC_SKIPS_ROWS, cyc_unrolls_rows
@@ -17,9 +17,10 @@ from cyconv._window cimport Axis, shared_row_stride
 
 
 cdef enum:
-    # Elements of the smallest window of the row kernel, which takes all channels at once: without a
-    # limit, scratch would grow with the channels.
+    # Of the smallest window of the row kernel, which takes all channels at once: without a limit, scratch would grow
+    # with them. Elements of the rows that one output reads, beyond which it loses; bytes of all, of dilated ones too.
     MAX_ROWS_WINDOW = 64 * 1024
+    MAX_ROWS_WINDOW_BYTES = 4 * 1024 * 1024
 
 # Of an element of the input that is copied, and of a row in each run of columns.
 cdef double WINDOW_SLOTS = 0.45
@@ -107,6 +108,8 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     if stride > height or problem.in_channels == 0:
         return -1
     if problem.in_channels * height * (problem.kernel[1] + MIN_BLOCK_COLUMNS) > MAX_ROWS_WINDOW:
+        return -1
+    if least_rows_window(plan) > MAX_ROWS_WINDOW_BYTES:
         return -1
     plan.flat = plan.cut = plan.skips = False
     plan.tile_rows = CYC_ROW_BLOCK

@@ -289,6 +289,7 @@ def convolve(
     cdef np.ndarray array = held.array if held is not None else weight
     cdef Problem problem
     if np.PyArray_SIZE(out) == 0:
+        check_empty(input, array, out, stride, padding, dilation, groups, padding_mode, algorithm)
         return
     set_geometry(&problem, stride, padding, dilation, padding_mode)
     problem.groups = groups
@@ -304,6 +305,16 @@ def convolve(
     execute(
         &problem, input, array, held, bias, out, 0, input_dtype, result_dtype, parts, ACTIVATIONS[activation],
         ALGORITHM_CODES[algorithm],
+    )
+
+
+cdef check_empty(input, weight, out, stride, padding, dilation, groups, padding_mode, algorithm):
+    """Refuse for no image an algorithm that is refused for one; arguments as for ``convolve``."""
+    if algorithm == "auto" or out.shape[1] == 0:
+        return
+    plan(
+        (1, *input.shape[1:]), (out.shape[1], input.shape[1] // groups, *weight.shape[2:]),
+        stride, padding, dilation, groups, padding_mode, out.dtype, algorithm, False,
     )
 
 

@@ -43,6 +43,7 @@ cdef enum:
     SPANS_BUDGET = 256 * 1024
     # Tables of the terms of each list lie in the first level, beside a panel and the pixels.
     NEAR_TAPS_BUDGET = 4 * 1024
+    MAX_TAPS = 0x7fffffff  # of an axis: offsets of more could not be told
 
 
 cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil:
@@ -257,6 +258,8 @@ cdef int make_plan(
     )
 
     # the axes' tables first: the layout of the window, on which the choices rest, fills them
+    if max(kernel_h, kernel_w) > MAX_TAPS:
+        return -1
     memory = <char *>malloc((kernel_h + kernel_w) * (sizeof(Run) + 4 * sizeof(Py_ssize_t)))
     if memory == NULL:
         return -1

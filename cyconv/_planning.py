@@ -119,6 +119,8 @@ def explain(
     ------
     TypeError, ValueError
         As `cyconv.conv2d` does.
+    MemoryError
+        If the kernel is so large that the tables of a plan cannot be allocated.
 
     See Also
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
 
@@ -202,7 +203,8 @@ def pad(
         If an argument is not of its type, or `value` cannot be cast to the dtype of the input.
     ValueError
         If `pad` does not have 2 or 4 entries, is negative or larger than `mode` allows, or speaks
-        of more axes than the input has; if `mode` is unknown, or has no use for `value`.
+        of more axes than the input has; if `mode` is unknown, or has no use for `value`; if `value`
+        is out of the range of the dtype.
 
     See Also
     --------
@@ -250,7 +252,10 @@ def _fill_value(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     if value is None or (type(value) is int and value == 0):
         return np.zeros((), dtype)  # The default, for bool too.
     if type(value) in (int, float, complex):
-        return scalar_array(value, dtype, "value")
+        fill = scalar_array(value, dtype, "value")
+        if cmath.isfinite(value) and not np.isfinite(fill):
+            raise ValueError(f"value must be in the range of {dtype}, got {value}")
+        return fill
     scalar = as_array(value, "value")
     if scalar.ndim:
         raise ValueError(f"value must be a scalar, got shape {scalar.shape}")

@@ -21,6 +21,7 @@ from ._arguments import (
     padding_form,
     padding_sides,
     pair,
+    random_generator,
     shortest_padding,
     shown,
 )
@@ -240,7 +241,7 @@ class Conv2d:
         >>> bool((layer.weight == before).all())
         True
         """
-        generator = np.random.default_rng(rng)
+        generator = random_generator(rng)
         fan_in = math.prod(self._weight.array.shape[1:])
         bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
         self.weight = self._uniform(generator, bound, self._weight.array.shape)

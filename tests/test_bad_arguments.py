@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import warnings
 
 import numpy as np
@@ -237,6 +238,60 @@ def test_what_cannot_be_allocated_is_a_memory_error():
         cyconv.conv2d(small, small, padding=2**28)
     with pytest.raises((MemoryError, ValueError), match=r"padding|output|allocate"):
         cyconv.conv2d(small, small, padding=2**30)
+    for most in (2**61 - 17, 2**61 - 20):  # as many bytes as can be counted, without a line
+        with pytest.raises(MemoryError, match="allocate"):
+            cyconv.conv2d(small, small, padding=((0, 0), (0, most)))
+
+
+@pytest.mark.parametrize("taps", [2**64 // 56 + 1, 2**40, 2**58])
+def test_tables_that_cannot_be_counted_are_a_memory_error(taps: int):
+    for shape in ((1, 1, taps, 1), (1, 1, 1, taps)):
+        with pytest.raises(MemoryError):
+            cyconv.explain(shape, shape)
+    x = np.empty((1, 0, taps, 1), "f4")  # no channels take no memory
+    with pytest.raises(MemoryError):
+        cyconv.conv2d(x, x)
+    with pytest.raises(MemoryError):
+        cyconv.Conv2d(0, 1, (taps, 1), rng=0)(x)
+
+
+class Word(str, enum.Enum):  # noqa: UP042  whose members format as their names
+    """Words whose members are strings, but not in a format."""
+
+    VALID = "valid"
+    SAME = "same"
+    RELU = "relu"
+    REFLECT = "reflect"
+    DIRECT = "direct"
+
+
+def test_members_of_enumerations_are_their_strings():
+    assert call(padding=Word.VALID).tolist() == call(padding="valid").tolist()
+    assert call(padding=Word.SAME).tolist() == call(padding="same").tolist()
+    with pytest.raises(ValueError, match="same"):
+        call(padding=Word.SAME, stride=2)
+    words = {"padding_mode": Word.REFLECT, "activation": Word.RELU, "algorithm": Word.DIRECT}
+    plain = {name: word.value for name, word in words.items()}
+    assert call(padding=1, **words).tolist() == call(padding=1, **plain).tolist()
+    assert repr(cyconv.Conv2d(4, 6, 3, padding=Word.SAME, **words)) == repr(
+        cyconv.Conv2d(4, 6, 3, padding="same", **plain)
+    )
+    padded = cyconv.functional.pad(X, (1, 1), mode=Word.REFLECT)
+    assert padded.tolist() == cyconv.functional.pad(X, (1, 1), mode="reflect").tolist()
+
+
+@pytest.mark.parametrize(("rng", "error"), [("a", TypeError), (-1, ValueError)])
+def test_the_seed_is_named(rng: object, error: type[Exception]):
+    with pytest.raises(error, match="rng must be"):
+        cyconv.Conv2d(1, 1, 3, rng=rng)
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("f4", 1e300), ("f4", -1e39j), ("f2", 1e10)])
+def test_a_padding_value_out_of_range_is_an_error(dtype: str, value: complex):
+    x = np.zeros((2, 3), "c8" if isinstance(value, complex) else dtype)
+    with pytest.raises(ValueError, match="value must be in the range"):
+        cyconv.functional.pad(x, (1, 1), value=value)
+    assert np.isinf(cyconv.functional.pad(x, (1, 1), value=float("inf"))[0, 0])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "complex64", "int8"])
@@ -267,10 +322,11 @@ def test_an_empty_batch_is_still_checked(dtype: str, isa: str):
             cyconv.conv2d(x, w, **arguments)
 
 
-@pytest.mark.parametrize("algorithm", ["winograd", "fft"])
+@pytest.mark.parametrize("algorithm", ["winograd", "fft", "split"])
 def test_an_algorithm_that_cannot_apply_says_so(algorithm: str):
-    with pytest.raises(ValueError, match=algorithm):  # neither fits integers
-        call(input=X.astype(int), weight=W.astype(int), bias=None, algorithm=algorithm)
+    for images in (2, 0):
+        with pytest.raises(ValueError, match=algorithm):  # none fits integers
+            call(input=X[:images].astype(int), weight=W.astype(int), bias=None, algorithm=algorithm)
 
 
 @pytest.mark.parametrize("value", ["no", 1.0, np.ones(2)])

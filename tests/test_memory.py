@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+import cyconv
+
 from .processes import run_python
 
 pytestmark = [
@@ -42,15 +44,16 @@ elif layout == "backwards":
 else:
     x = np.ones((n, c, h, w), dtype)
 held = arguments.pop("held", False)
-weight = np.ones((o, c // groups, k, k), dtype)
+kernel = (k, k) if isinstance(k, int) else k
+weight = np.ones((o, c // groups, *kernel), dtype)
 geometry = {k: v for k, v in arguments.items() if k not in ("padding_mode", "algorithm")}
 shape = cyconv.conv2d_output_shape(x.shape, weight.shape, **geometry)
 out = np.ones(shape, dtype)
 arguments.update(groups=groups)
 if held:
-    layer = cyconv.Conv2d(c, o, k, bias=False, dtype=dtype, **arguments)
+    layer = cyconv.Conv2d(c, o, kernel, bias=False, dtype=dtype, **arguments)
 # The pool of threads and their stacks, the modules that a first call imports.
-tiny = np.ones((1, c, max(k, 4), max(k, 4)), dtype)
+tiny = np.ones((1, c, *(max(size, 4) for size in kernel)), dtype)
 cyconv.conv2d(tiny, weight, groups=groups)
 spread = np.ones((1, 8, 100, 100), np.float32)
 cyconv.conv2d(spread, np.ones((8, 8, 3, 3), np.float32))
@@ -131,6 +134,9 @@ CHANNELS = {
     "strided 11x11 of 64": (1, 64, 200, 200, 8, 11, 1, "f8", "plain", {"stride": 4}),
     "many images": (64, 32, 32, 32, 32, 3, 1, "f4", "plain", {"padding": 1}),
     "wide rows of 64": (1, 64, 5, 20000, 4, 3, 1, "f8", "plain", {"padding": 1}),
+    "one output of 64": (1, 64, 130, 600, 1, 3, 1, "f8", "plain", {}),
+    "one dilated output of 64": (1, 64, 400, 600, 1, 7, 1, "f8", "plain", {"dilation": 9}),
+    "one row of 512": (1, 512, 100, 1100, 1, (1, 60), 1, "f4", "plain", {"dilation": (1, 9)}),
 }
 
 
@@ -213,3 +219,11 @@ print(*sorted(outcomes))
 def test_memory_that_is_refused_is_a_memory_error(algorithm: str):
     done = run_python(LIMITED, algorithm, OMP_NUM_THREADS="1", MALLOC_ARENA_MAX="1")
     assert done.stdout.split() == ["MemoryError", "result"]
+
+
+def test_totals_of_short_rows_are_bounded(isa: str):
+    """Rows of few columns, most of them padding: a window holds very many."""
+    for height in (1600, 64000):
+        arguments = {"padding": (1, 15), "dilation": (2, 3), "dtype": "complex64"}
+        plan = cyconv.explain((1, 1, height, 7), (20, 1, 28, 2), **arguments)
+        assert plan.scratch_bytes < 4 << 20
