@@ -62,6 +62,8 @@ class BuildExtensions(build_ext):
             openmp_compile = [*openmp_compile, "-g0"]
             if sys.platform == "linux":
                 openmp_link = [*openmp_link, "-Wl,--strip-all"]
+                # so are the tables by which exceptions, which C has not, find their way
+                openmp_compile = [*openmp_compile, "-fno-asynchronous-unwind-tables"]
         if family == "unix":
             self.parallel = self.parallel or os.cpu_count()
             compile_in_turn = self.compiler.compile
