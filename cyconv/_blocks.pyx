@@ -49,6 +49,9 @@ cdef enum:
     # from memory for each block of pixels.
     GATHERED_BUDGET = 320 * 1024
     FAR_WEIGHTS = 4 * 1024 * 1024
+    # A panel that is used once, for a single pixel, has no empty lanes if it comes from beyond that level; inside,
+    # vectors that cross the ends of lines take longer than those lanes.
+    FAR_PANEL = 1024 * 1024
     MIN_ROWS_BLOCK = 8
     # In place, and of planes, a few rows of a block stay in the first level, and its columns make whole tiles.
     IN_PLACE_ROWS = 64
@@ -282,6 +285,8 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     plan.one_pixel = plan.takes_weights or problem.held and makes_one_pixel(plan)
     if plan.one_pixel and plan.window.channel_pitch > 1:
         plan.gathers = plan.flat = True
+    if plan.one_pixel and plan.panels == 1 and plan.terms * plan.panel_width * plan.kernels.item > FAR_PANEL:
+        plan.panel_width = problem.out_channels
     while columns > MIN_BLOCK_COLUMNS and (
         window_bytes(plan, least_channels) > WINDOW_BUDGET
         or plan.gathers and gathered_terms(plan) * columns * plan.kernels.item > PIXELS_BUDGET

@@ -83,7 +83,7 @@ cdef struct Plan:
     Py_ssize_t tile_rows
     Py_ssize_t tile_vectors
     Py_ssize_t pixel_tile  # pixels of a tile, at most
-    Py_ssize_t panel_width  # outputs of a tile, and of a panel of packed weights
+    Py_ssize_t panel_width  # outputs of a tile, and of a panel of packed weights, empty lanes included
     Py_ssize_t panels  # of a group
     bint flat  # tiles run across the ends of rows, through the columns between them
     bint cut  # tiles end where a tap begins or ceases to read padding

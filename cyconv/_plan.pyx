@@ -71,7 +71,7 @@ cdef inline Py_ssize_t row_table_bytes(const Plan *plan) noexcept nogil:
 
 cdef void size_scratch(Plan *plan) noexcept nogil:
     """Bytes of each part of a thread's scratch."""
-    cdef Py_ssize_t item = plan.kernels.item, list_bytes, totals, pieces
+    cdef Py_ssize_t item = plan.kernels.item, list_bytes, totals, pieces, width
     cdef Py_ssize_t slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # read past the last pixel
     plan.window_bytes = round_up(
         plan.group_block * plan.channel_block * plan.window.channel_pitch * item + slack, ALIGNMENT
@@ -92,8 +92,9 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     # a vector is read past the end, and a turned tile's pixels count in fours
     totals += slack
     if plan.algorithm == TURNED_TILE:
-        totals += 3 * plan.panel_width * item
-        plan.turned_bytes = round_up(round_up(plan.tile_rows, 4) * plan.panel_width * item + slack, ALIGNMENT)
+        width = plan.tile_vectors * plan.kernels.lanes
+        totals += 3 * width * item
+        plan.turned_bytes = round_up(round_up(plan.tile_rows, 4) * width * item + slack, ALIGNMENT)
     plan.totals_bytes = round_up(totals, ALIGNMENT)
     if plan.packs_in_task:
         plan.panel_bytes = round_up(plan.term_block * plan.panel_width * item, ALIGNMENT)

@@ -9,6 +9,7 @@ import pytest
 
 import cyconv
 
+from . import oracle
 from .arrays import assert_same_bits, data, guarded, poisoned
 from .exact import assert_exact
 from .layouts import layouts
@@ -82,6 +83,19 @@ def test_large_ones_on_threads(isa, rng):
     assert_same_bits(cyconv.conv2d(x, w), expected)
     cyconv.set_num_threads(3)
     assert_same_bits(cyconv.conv2d(x, w), expected)
+
+
+@pytest.mark.parametrize("outputs", [1, 5, 10, 20])
+def test_large_ones_of_few_outputs(outputs, isa, rng):
+    """Held weights without empty lanes between terms, which those of larger images have."""
+    x = rng.integers(-3, 4, (2, 3000, 3, 4)).astype("f4")
+    w = rng.integers(-3, 4, (outputs, 3000, 3, 3)).astype("f4")
+    layer = cyconv.Conv2d(3000, outputs, 3, bias=False, algorithm="direct")
+    layer.weight = w
+    for image in (x[:1, :, :, :3], x[:1], x[:1, :, :, 1:], x):
+        y = layer(image)
+        assert np.array_equal(y, oracle.conv2d(image, w, None, Geometry()))
+        assert_same_bits(y, cyconv.conv2d(image, w, algorithm="direct"))
 
 
 def test_no_room_for_packed_weights(isa):
