@@ -364,14 +364,14 @@ class Conv2d:
         own = {"weight": self._weight.array.shape}
         if self._bias is not None:
             own["bias"] = self._bias.shape
+        given = list(state_dict.keys())
         keys = IncompatibleKeys(
-            [key for key in own if key not in state_dict],
-            [key for key in state_dict if key not in own],
+            [key for key in own if key not in given], [key for key in given if key not in own]
         )
         problems = keys.problems() if strict else []
         copies = {}
         for key, shape in own.items():
-            if key in state_dict:
+            if key in given:
                 try:
                     copies[key] = self._copy_of(state_dict[key], key, shape)
                 except ValueError as error:

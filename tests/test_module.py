@@ -224,6 +224,27 @@ def test_state_dicts(rng):
         assert_same_bits(other.weight, kept, "a failed load must change nothing")
 
 
+class Keyed:
+    """As little as makes a mapping: `keys` and items."""
+
+    def __init__(self, items: dict) -> None:
+        self.items = items
+
+    def keys(self):
+        return self.items.keys()
+
+    def __getitem__(self, key):
+        return self.items[key]
+
+
+def test_any_mapping_is_a_state_dict():
+    layer, other = cyconv.Conv2d(3, 8, 3, rng=0), cyconv.Conv2d(3, 8, 3, rng=1)
+    layer.load_state_dict(Keyed(other.state_dict()))
+    assert np.array_equal(layer.weight, other.weight)
+    with pytest.raises(ValueError, match="bias"):
+        layer.load_state_dict(Keyed({"weight": other.weight}))
+
+
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles_leave_the_prepared_form_out(protocol: int, rng):
     layer = cyconv.Conv2d(32, 48, 3, padding=((1, 0), (2, 1)), activation="relu", rng=0)
