@@ -8,8 +8,8 @@
 #define CYC_FAR_ROW_BYTES 512
 #define CYC_ROWS_AHEAD_BYTES 2048
 
-/* A vector of each `step`-th element, a power of two, of the lanes in `inside` if there are any outside; with all phases,
- * which of CYC_MAX_SPREAD, those of the elements between too. */
+/* A vector of each `step`-th element, a power of two, of the lanes in `inside` if there are any outside. With `all`, whose
+ * step is CYC_MAX_SPREAD, the other elements too, a vector for each phase. */
 CYC_INLINE void CYC_NAME(load_spread)(CYC_VECTOR *part, const CYC_ELEMENT *p, const CYC_LANE_SET *inside,
                                       const int step, const int all) {
     CYC_VECTOR odd[CYC_MAX_SPREAD / 2];
