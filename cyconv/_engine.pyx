@@ -325,7 +325,8 @@ def plan(
     cdef Problem problem
     cdef Plan plan
     cdef Py_ssize_t images
-    cdef int threads, wanted, status
+    cdef int threads, wanted, chosen, status
+    cdef const cyc_isa *isa
     compute, stored, parts = RESULT_DTYPES[dtype.name]
     set_geometry(&problem, stride, padding, dilation, padding_mode)
     problem.batch = input_shape[0]
@@ -344,9 +345,10 @@ def plan(
     problem.readable = problem.contiguous = parts == 1 and stored == memory_dtype(compute)
     threads = useful_threads(&problem)
     wanted = ALGORITHM_CODES[algorithm]
-    status = plan_batch(
-        &plan, &problem, current_isa(), automatic if wanted == AUTO else wanted, threads, &images
-    )
+    chosen = automatic if wanted == AUTO else wanted
+    isa = current_isa()
+    with nogil:  # kernels of millions of taps take seconds
+        status = plan_batch(&plan, &problem, isa, chosen, threads, &images)
     if status == INAPPLICABLE:
         raise inapplicable(algorithm)
     if status != 0:
