@@ -1,6 +1,5 @@
 """How much of the image, of the terms and of the outputs a task takes at a time."""
 
-from cyconv._kernels cimport cyc_planes_fn
 from cyconv._plan cimport Plan
 
 
@@ -11,20 +10,18 @@ cdef enum:
     # it where the weights are too many for one pass.
     MIN_BLOCK_PIXELS = 128
     MIN_BLOCK_PIXELS_OF_PASSES = 384
-    # The row kernel uses each row a few times only: its window stays in the first level.
-    ROWS_WINDOW_BUDGET = 32 * 1024
     # Tasks for each thread, so that none waits long for another.
     TASKS_PER_THREAD = 8
 
 
-cdef cyc_planes_fn planes_kernel(const Plan *plan) noexcept nogil
-cdef bint rows_in_place(const Plan *plan) noexcept nogil
-cdef double least_rows_window(const Plan *plan) noexcept nogil
+cdef inline Py_ssize_t window_bytes(const Plan *plan, Py_ssize_t channels) noexcept nogil:
+    return channels * plan.window.channel_pitch * plan.kernels.item
+
+
 cdef Py_ssize_t most_rows(
     Plan *plan, Py_ssize_t most, Py_ssize_t columns, Py_ssize_t channels, Py_ssize_t budget
 ) noexcept nogil
 cdef Py_ssize_t share_rows(
     const Plan *plan, Py_ssize_t block, Py_ssize_t least, Py_ssize_t parts, Py_ssize_t threads
 ) noexcept nogil
-cdef void lay_out_rows_window(Plan *plan) noexcept nogil
 cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil

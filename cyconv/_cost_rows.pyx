@@ -1,10 +1,16 @@
 """The cost of the row kernel and of the plane kernel, in slots (_slots); and of windows, which others have too."""
 
-from cyconv._blocks cimport ROWS_WINDOW_BUDGET, lay_out_rows_window, least_rows_window, planes_kernel, rows_in_place
 from cyconv._cost_padding cimport read_share
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport CYC_CHUNK, CYC_NARROW_STRIPS, CYC_ROW_BLOCK, CYC_SKIPS_ROWS, cyc_unrolls_rows
 from cyconv._plan cimport MIN_BLOCK_COLUMNS, Plan, Problem, layout_window
+from cyconv._row_blocks cimport (
+    ROWS_WINDOW_BUDGET,
+    lay_out_rows_window,
+    least_rows_window,
+    planes_kernel,
+    rows_in_place,
+)
 from cyconv._slots cimport (
     MANY_REGISTERS,
     cycle_slots,
