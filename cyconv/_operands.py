@@ -204,9 +204,7 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: AnyDType) -> AnyArray:
     if out.shape != shape:
         raise ValueError(f"out must have shape {shape}, got shape {out.shape}")
     if out.dtype != dtype:
-        raise TypeError(
-            f"out must have dtype {dtype} in native byte order, got dtype {out.dtype!r}"
-        )
+        raise TypeError(f"out must have dtype {dtype} in native byte order, got {out.dtype!r}")
     if not out.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
     array = np.asarray(out)

@@ -16,7 +16,7 @@ from cyconv._window cimport ZEROS, Axis
 
 
 cdef enum:
-    MIN_ROWS_BLOCK = 8
+    MIN_ROWS_BLOCK = 8  # else a large part of them would be read again for the next block
     # In place, and of planes, a few rows of a block stay in the first level, and its columns make whole tiles.
     IN_PLACE_ROWS = 64
     IN_PLACE_COLUMNS = 512
