@@ -20,6 +20,9 @@ cdef enum Algorithm:
 cdef enum:
     INAPPLICABLE = -2  # what make_plan answers where the wanted algorithm does not apply
     ALIGNMENT = 64  # of each part of the scratch, a cache line
+    # Bytes of a run of turned tiles (_turned_run): so few that they stay in the first level, and so many that a line of
+    # the result is seldom stored in two runs.
+    TURNED_RUN = 16384
     MIN_BLOCK_COLUMNS = 32
     MAX_PANELS_IN_PLACE = 6  # that read a plain tile's input where it lies
     MAX_SPAN_LISTS = 32  # lists of the terms that different tiles take
@@ -174,13 +177,8 @@ cdef inline Py_ssize_t tile_pitch(const Plan *plan, Py_ssize_t columns) noexcept
 
 
 cdef inline bint operands_in_line(const Plan *plan) noexcept nogil:
-    """Whether tiles find the operands of all terms at equal distances, which the kernels of floats make use of.
-
-    Plain tiles in place do not: they fetch the pixels of the next tile by their table.
-    """
-    return (plan.problem.dtype == CYC_F32 or plan.problem.dtype == CYC_F64) and (
-        plan.gathers or plan.algorithm == TURNED_TILE and plan.one_tap
-    )
+    """Whether tiles find the operands of all terms at equal distances, which the kernels of floats make use of."""
+    return (plan.problem.dtype == CYC_F32 or plan.problem.dtype == CYC_F64) and (plan.gathers or plan.one_tap)
 
 
 cdef inline Py_ssize_t plane_elements(const Plan *plan) noexcept nogil:

@@ -89,6 +89,8 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     totals = plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * item
     if plan.term_blocks > 1:
         totals *= plan.spots * plan.panel_block
+    elif plan.algorithm == TURNED_TILE:
+        totals = max(totals, min(TURNED_RUN, plan.spots * totals))
     # a vector is read past the end, and a turned tile's pixels count in fours
     totals += slack
     if plan.algorithm == TURNED_TILE:

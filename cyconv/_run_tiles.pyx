@@ -22,7 +22,7 @@ from cyconv._kernels cimport (
     cyc_turned_args,
 )
 from cyconv._panels cimport finite_flags, look_ahead, pack_finite, pack_panel, sum_pixel
-from cyconv._plan cimport ALIGNMENT, TILE, TURNED_TILE, Plan, operands_in_line, tile_pitch
+from cyconv._plan cimport ALIGNMENT, TILE, TURNED_RUN, TURNED_TILE, Plan, operands_in_line, tile_pitch
 from cyconv._task cimport (
     Destination,
     Operands,
@@ -37,6 +37,7 @@ from cyconv._task cimport (
     window_in_input,
 )
 from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_spans, fill_taps, is_whole, place_pieces, place_spots
+from cyconv._turned_run cimport add_to_run, store_run
 from cyconv._window cimport first_input, input_count
 
 
@@ -137,7 +138,8 @@ cdef void run_panel(
     cdef Py_ssize_t pitch
     cdef double clamps[2]
     cdef cyc_tile_args args
-    cdef cyc_turned_args finish
+    cdef cyc_turned_args run
+    cdef Py_ssize_t width = out_vectors * lanes * item, done = 0
     cdef Py_ssize_t pixel_step = plan.pixel_tile if plan.gathers else scratch.channel_pitch
     args.broadcast_step = pixel_step if turned else plan.panel_width
     args.vector_step = plan.panel_width if turned else pixel_step
@@ -146,14 +148,18 @@ cdef void run_panel(
     args.clamp = clamp_bounds(plan, to, clamps)
     args.out_pitch = to.out_pitch
     args.totals = scratch.totals
+    cdef char *panel_totals = scratch.totals
+    if plan.term_blocks > 1:
+        panel_totals += (panel - task.panel) * scratch.placed.spots * tile_bytes
     cdef bint direct = last and takes_vectors(plan, to)
     cdef char *out = output_address(plan, to, task, output)
     args.out = NULL
-    finish.pitch = out_vectors * lanes
-    finish.channels = outputs
-    finish.bias = args.bias
-    finish.clamp = args.clamp
-    finish.out_pitch = to.out_pitch
+    run.pixels = 0
+    run.pitch = out_vectors * lanes
+    run.channels = outputs
+    run.bias = args.bias
+    run.clamp = args.clamp
+    run.out_pitch = to.out_pitch
     for index in range(scratch.placed.spots):
         spot = scratch.spots + index
         terms = scratch.lists + (spot.list if finite else 0)
@@ -165,8 +171,14 @@ cdef void run_panel(
             args.taps = NULL
         args.spans = terms.spans
         args.span_count = terms.count
-        if plan.term_blocks > 1:
-            args.totals = scratch.totals + ((panel - task.panel) * scratch.placed.spots + index) * tile_bytes
+        if turned:
+            if plan.term_blocks == 1 and (done + spot.pixels) * width > TURNED_RUN:
+                store_run(plan, &run)
+                done = 0
+            args.totals = panel_totals + done * width
+            done += spot.pixels
+        elif plan.term_blocks > 1:
+            args.totals = panel_totals + index * tile_bytes
         pixels = scratch.window + spot.position * item
         if plan.gathers:
             pixels = scratch.pixels + index * term_count * plan.pixel_tile * item
@@ -180,7 +192,7 @@ cdef void run_panel(
             args.vector = pixels
             rows = outputs
             vectors = spot.vectors
-            if scratch.in_place and not plan.gathers and index + 1 < scratch.placed.spots:
+            if scratch.in_place and args.taps == NULL and index + 1 < scratch.placed.spots:
                 args.next_vector = (spot + 1).position - spot.position
         if direct and not turned:
             args.out = out
@@ -195,10 +207,9 @@ cdef void run_panel(
         else:
             plan.kernels.tile[vectors - 1][rows - 1](&args)
         if direct and turned and spot.in_line:
-            finish.totals = args.totals
-            finish.pixels = spot.pixels
-            finish.out = out + spot.row * to.row_bytes + spot.column * item
-            plan.kernels.store_turned(&finish)
+            add_to_run(
+                plan, &run, <const char *>args.totals, spot.pixels, out + spot.row * to.row_bytes + spot.column * item
+            )
         elif last and args.out == NULL:
             totals = <const char *>args.totals
             pitch = vectors * lanes
@@ -207,6 +218,7 @@ cdef void run_panel(
                 plan.kernels.pack(totals, vectors * lanes, pitch, pitch, outputs, scratch.turned)
                 totals = scratch.turned
             store_tile(plan, operands, task, totals, output, outputs, spot, pitch)
+    store_run(plan, &run)
 
 
 cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil:

@@ -11,7 +11,7 @@
 #if CYC_HAVE_AMX
 #include <immintrin.h>
 
-CYC_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,amx-tile,amx-bf16")
+CYC_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,amx-tile,amx-bf16", "skylake-avx512")
 
 enum {
     TILE_ROWS = 16,

@@ -6,7 +6,7 @@
 #if CYC_X86_64
 #include <immintrin.h>
 
-CYC_TARGET_BEGIN("avx2,fma,f16c")
+CYC_TARGET_BEGIN("avx2,fma,f16c", "generic")
 #include "simd/avx2.h"
 #include "simd/transpose_avx.h"
 #include "simd/transpose_avx2.h"

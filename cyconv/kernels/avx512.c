@@ -6,7 +6,7 @@
 #if CYC_HAVE_AVX512
 #include <immintrin.h>
 
-CYC_TARGET_BEGIN("avx512f,avx512cd,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
+CYC_TARGET_BEGIN("avx512f,avx512cd,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", "skylake-avx512")
 #include "simd/avx512.h"
 #include "simd/transpose_avx.h"
 #include "simd/transpose_avx512.h"

@@ -12,7 +12,7 @@
 #if CYC_HAVE_AVX512_BF16
 #include <immintrin.h>
 
-CYC_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
+CYC_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16", "skylake-avx512")
 
 enum { MOST_ROWS = 11, PIXEL_BYTES = CYC_SPLIT_TILE * 4, WEIGHT_BYTES = CYC_SPLIT_STEP * 2 };
 

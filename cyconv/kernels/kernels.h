@@ -140,8 +140,8 @@ typedef struct {
  * integers. With `pieces`, only those lanes of each vector that its pieces name, of which it has at least
  * one, of no lanes maybe.
  * Reads V * L elements of `vector` at each tap, and R of `broadcast`. Fetches what lies `ahead`, and
- * changes that. With `taps` and no edges each term fetches the same vectors of the next tile, which lie `next_vector`
- * elements on; 0: they are not fetched. `out` and totals alias nothing.
+ * changes that. Without `taps` and edges terms fetch vectors too, those of terms that follow or of the next tile, which
+ * lie `next_vector` elements on; 0: they do not. `out` and totals alias nothing.
  */
 typedef struct {
     const void *broadcast;

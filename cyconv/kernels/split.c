@@ -4,7 +4,7 @@
 #if CYC_HAVE_AVX512
 #include <immintrin.h>
 
-CYC_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl")
+CYC_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl", "skylake-avx512")
 
 /* Exponents as stored in a float32. Parts of numbers from 2^-100 on are normal numbers, as are products of parts, and
  * the rounding errors of their sums, where the product of the numbers is at least 2^-96. Where numbers are smaller, n

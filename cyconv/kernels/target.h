@@ -1,6 +1,10 @@
 /* Instruction-set brackets: code between CYC_TARGET_BEGIN and CYC_TARGET_END is compiled for the
  * named features whatever the flags of the translation unit, so one build serves every CPU.
  *
+ * GCC is told a processor to tune for as well. For its generic one it keeps integers that find no register in those of
+ * AVX-512 that are left, and moves them back in the loops over terms, through a port that multiplies: 64 to 64 channels
+ * @56 take 160 us in place, 144 us with fewer integers, and 140 us tuned for one with AVX-512.
+ *
  * MSVC has no such bracket: it compiles intrinsics regardless of /arch.
  */
 #ifndef CYC_TARGET_H
@@ -42,14 +46,15 @@
 #define CYC_STRING(...) CYC_STRING_(__VA_ARGS__)
 
 #if defined(__clang__) /* before __GNUC__, which Clang defines too */
-#define CYC_TARGET_BEGIN(features) \
+#define CYC_TARGET_BEGIN(features, processor) \
     _Pragma(CYC_STRING(clang attribute push(__attribute__((target(features))), apply_to = function)))
 #define CYC_TARGET_END _Pragma("clang attribute pop")
 #elif defined(__GNUC__)
-#define CYC_TARGET_BEGIN(features) _Pragma("GCC push_options") _Pragma(CYC_STRING(GCC target(features)))
+#define CYC_TARGET_BEGIN(features, processor) \
+    _Pragma("GCC push_options") _Pragma(CYC_STRING(GCC target(features ",tune=" processor)))
 #define CYC_TARGET_END _Pragma("GCC pop_options")
 #else
-#define CYC_TARGET_BEGIN(features)
+#define CYC_TARGET_BEGIN(features, processor)
 #define CYC_TARGET_END
 #endif
 

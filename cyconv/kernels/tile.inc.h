@@ -46,6 +46,9 @@
         CYC_PREFETCH_FAR(fetch); \
         fetch += fetch_step;     \
     }
+/* Terms ahead whose vectors a tile of several chunks fetches; at its end, those of the next tile. A tile of one chunk
+ * fetches the whole next one instead, as the first level has room for both. */
+#define CYC_TERMS_AHEAD 8
 #define CYC_VECTORS_OF_LINE (64 / (CYC_LANES * (int)sizeof(CYC_ELEMENT)))
 #if CYC_FLOATING
 #define CYC_TILE_KEEP(vector) CYC_KEEP(vector)
@@ -58,7 +61,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     const CYC_ELEMENT *vector = (const CYC_ELEMENT *)args->vector;
     const cyc_tap *const taps = args->taps;
     const ptrdiff_t b_step = args->broadcast_step, v_step = args->vector_step;
-    const CYC_ELEMENT *const next = args->next_vector ? vector + args->next_vector : NULL;
+    const ptrdiff_t next = args->next_vector;
     const int turn = vectors > 2 ? 1 : 2; /* terms of a turn of the loop, if operands are tight */
     const int kept = CYC_KEPT_COLUMNS(CYC_REGISTERS, rows, vectors);
     const int edge_rows = CYC_EDGE_ROWS(rows);
@@ -96,11 +99,24 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
                 }
                 CYC_TILE_FETCH
             }
-        } else if (next) {
-            for (const cyc_tap *tap = taps + span->begin; tap < taps + span->end; tap++) {
-                CYC_UNROLL for (int j = 0; j < vectors; j += CYC_VECTORS_OF_LINE)
-                    CYC_PREFETCH(next + tap->vector + j * CYC_LANES);
-                CYC_TILE_TERM(broadcast + tap->broadcast, vector + tap->vector)
+        } else if (CYC_FLOATING && next) {
+            const CYC_ELEMENT *b_next = broadcast + span->begin * b_step, *v_next = vector + span->begin * v_step;
+            const CYC_ELEMENT *const b_end = broadcast + span->end * b_step, *b_until = b_end;
+            ptrdiff_t fetched = next;
+            if (last > args->spans) {
+                const int terms = span->end - span->begin;
+                fetched = CYC_TERMS_AHEAD * v_step;
+                if (span == last) b_until -= (terms < CYC_TERMS_AHEAD ? terms : CYC_TERMS_AHEAD) * b_step;
+            }
+            for (;;) {
+                for (; b_next != b_until; b_next += b_step, v_next += v_step) {
+                    CYC_UNROLL for (int j = 0; j < vectors; j += CYC_VECTORS_OF_LINE)
+                        CYC_PREFETCH(v_next + fetched + j * CYC_LANES);
+                    CYC_TILE_TERM(b_next, v_next)
+                }
+                if (b_until == b_end) break;
+                b_until = b_end;
+                fetched = next;
             }
         } else if (taps || !CYC_FLOATING) {
             const cyc_tap *const end = taps + span->end;
@@ -163,6 +179,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
         const CYC_ELEMENT *bias = (const CYC_ELEMENT *)args->bias;
         const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
         const cyc_piece *piece = args->pieces;
+        const ptrdiff_t out_pitch = args->out_pitch;
         CYC_UNROLL for (int i = 0; i < rows; i++) {
             const CYC_VECTOR b = CYC_OP(broadcast)(bias + i);
             CYC_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = CYC_OP(add)(sum[i][j], b);
@@ -174,15 +191,15 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
         }
         if (!piece) {
             CYC_UNROLL for (int i = 0; i < rows; i++) {
-                CYC_UNROLL for (int j = 0; j < vectors; j++)
-                    CYC_OP(store)(out + i * args->out_pitch + j * CYC_LANES, sum[i][j]);
+                CYC_UNROLL for (int j = 0; j < vectors; j++) CYC_OP(store)(out + j * CYC_LANES, sum[i][j]);
+                out += out_pitch;
             }
             return;
         }
         CYC_UNROLL for (int j = 0; j < vectors; j++) {
             do {
                 CYC_UNROLL for (int i = 0; i < rows; i++)
-                    CYC_OP(store_piece)(out + i * args->out_pitch + piece->offset, sum[i][j], piece->first, piece->count);
+                    CYC_OP(store_piece)(out + i * out_pitch + piece->offset, sum[i][j], piece->first, piece->count);
             } while (!piece++->last);
         }
     }
@@ -196,5 +213,6 @@ CYC_TILE_SHAPES(CYC_TILE_FUNCTION)
 #undef CYC_TILE_LOADS
 #undef CYC_TILE_TERM
 #undef CYC_TILE_FETCH
+#undef CYC_TERMS_AHEAD
 #undef CYC_VECTORS_OF_LINE
 #undef CYC_TILE_KEEP

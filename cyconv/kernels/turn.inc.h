@@ -122,8 +122,40 @@ CYC_INLINE void CYC_NAME(store_quads)(CYC_ELEMENT *out, ptrdiff_t pitch, const C
     }
 }
 
+#if CYC_FLOATING && defined(CYC_LOADS_COLUMNS)
+/* Vectors of pixels, of four channels at a time: lines of the result are written whole, as those of many channels may
+ * evict each other. The last ones of pixels and of channels overlap those before. */
+CYC_INLINE void CYC_NAME(store_turned_vectors)(const cyc_turned_args *args) {
+    const CYC_ELEMENT *totals = (const CYC_ELEMENT *)args->totals, *bias = (const CYC_ELEMENT *)args->bias;
+    const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
+    CYC_ELEMENT *out = (CYC_ELEMENT *)args->out;
+    const ptrdiff_t pixels = args->pixels, pitch = args->pitch, channels = args->channels, out_pitch = args->out_pitch;
+    for (ptrdiff_t begin = 0; begin < channels; begin += 4) {
+        const ptrdiff_t c = begin + 4 <= channels ? begin : channels - 4;
+        CYC_VECTOR biases[4];
+        CYC_UNROLL for (int j = 0; j < 4; j++) biases[j] = CYC_OP(broadcast)(bias + c + j);
+        for (ptrdiff_t next = 0; next < pixels; next += CYC_LANES) {
+            const ptrdiff_t p = next + CYC_LANES <= pixels ? next : pixels - CYC_LANES;
+            CYC_VECTOR column[4];
+            CYC_OP(load_columns)(totals + p * pitch + c, pitch, column);
+            CYC_UNROLL for (int j = 0; j < 4; j++) {
+                column[j] = CYC_OP(add)(column[j], biases[j]);
+                if (clamp) column[j] = CYC_NAME(clamped)(column[j], clamp);
+                CYC_OP(store)(out + (c + j) * out_pitch + p, column[j]);
+            }
+        }
+    }
+}
+#endif
+
 /* Four pixels of a vector of channels at a time; what is left of either, one by one. */
 static void CYC_NAME(store_turned)(const cyc_turned_args *args) {
+#if CYC_FLOATING && defined(CYC_LOADS_COLUMNS)
+    if (args->pixels >= CYC_LANES && args->channels >= 4) {
+        CYC_NAME(store_turned_vectors)(args);
+        return;
+    }
+#endif
     const CYC_ELEMENT *totals = (const CYC_ELEMENT *)args->totals, *bias = (const CYC_ELEMENT *)args->bias;
     const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
     CYC_ELEMENT *out = (CYC_ELEMENT *)args->out;
