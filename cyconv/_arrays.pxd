@@ -7,7 +7,7 @@ from cyconv._task cimport Destination
 from cyconv._window cimport Source
 
 
-cdef np.ndarray empty_result(int dimensions, np.npy_intp *shape, np.dtype dtype)
+cdef np.ndarray empty_result(int dimensions, np.npy_intp *shape, np.dtype dtype, const void *like)
 cdef int memory_dtype(int dtype) noexcept nogil
 cdef int array_dtype(np.ndarray array) except -1
 cdef int split_parts(int dtype) noexcept nogil

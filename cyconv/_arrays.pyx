@@ -40,11 +40,11 @@ RESULT_DTYPES = {
 }
 
 
-cdef np.ndarray empty_result(int dimensions, np.npy_intp *shape, np.dtype dtype):
-    """An array of undefined values, which begins with a cache line if it is large.
+cdef np.ndarray empty_result(int dimensions, np.npy_intp *shape, np.dtype dtype, const void *like):
+    """An array of undefined values, which begins at the same byte of a cache line as `like` if it is large.
 
     NumPy's own begin anywhere, so that each vector of 64 bytes is stored to two lines: layers of few terms for each
-    result take up to a fifth longer.
+    result take up to a fifth longer. NULL is a cache line's first byte.
     """
     cdef np.npy_intp elements = 1, bytes
     cdef np.ndarray memory, result
@@ -54,12 +54,12 @@ cdef np.ndarray empty_result(int dimensions, np.npy_intp *shape, np.dtype dtype)
         elements *= shape[axis]
     if elements * dtype.itemsize < LARGE_RESULT:
         return np.PyArray_EMPTY(dimensions, shape, dtype.type_num, 0)
-    if elements > (PY_SSIZE_T_MAX - CACHE_LINE) // dtype.itemsize:
+    if elements > (PY_SSIZE_T_MAX - 2 * CACHE_LINE) // dtype.itemsize:
         raise MemoryError(f"cannot allocate a result of {elements:,} elements of {dtype}")
-    bytes = elements * dtype.itemsize + CACHE_LINE
+    bytes = elements * dtype.itemsize + 2 * CACHE_LINE
     memory = np.PyArray_EMPTY(1, &bytes, np.NPY_UINT8, 0)
     data = np.PyArray_BYTES(memory)
-    data += CACHE_LINE - <uintptr_t>data % CACHE_LINE
+    data += CACHE_LINE - <uintptr_t>data % CACHE_LINE + <uintptr_t>like % CACHE_LINE
     result = np.PyArray_New(
         np.ndarray, dimensions, shape, dtype.type_num, NULL, data, 0, np.NPY_ARRAY_CARRAY, None
     )

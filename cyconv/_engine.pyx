@@ -253,7 +253,7 @@ def empty(tuple shape, np.dtype dtype):
     cdef int axis
     for axis in range(len(shape)):
         sizes[axis] = shape[axis]
-    return empty_result(<int>len(shape), sizes, dtype)
+    return empty_result(<int>len(shape), sizes, dtype, NULL)
 
 
 def convolve(

@@ -127,6 +127,7 @@ def convolve_plain(
     cdef Py_ssize_t group_count, channels, outputs, extent, padded, leading, kernel_axis, size
     cdef int number, which, code = CYC_NO_ACTIVATION, wanted = AUTO
     cdef double elements = 1
+    cdef bint pixel_by_pixel = True  # whose lines are best where those of the input are, which is read in place
 
     if not is_text(padding_mode, "zeros"):
         return None
@@ -182,6 +183,7 @@ def convolve_plain(
         if extent > padded:
             return None
         shape[2 + which] = (padded - extent) // strides[which] + 1
+        pixel_by_pixel = pixel_by_pixel and extent == 1 and padded == size and strides[which] == 1
     for which in range(4):
         elements *= shape[which]
     if not 0 < elements <= MOST_ELEMENTS:
@@ -194,7 +196,10 @@ def convolve_plain(
             return None
 
     if out is None:
-        y = empty_result(<int>(4 - leading), shape + leading, x.dtype)
+        y = empty_result(
+            <int>(4 - leading), shape + leading, x.dtype,
+            np.PyArray_BYTES(x) if pixel_by_pixel and np.PyArray_ISALIGNED(x) else NULL,
+        )
     else:
         if not plain_array(out, number) or not np.PyArray_ISWRITEABLE(<np.ndarray>out):
             return None

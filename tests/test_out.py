@@ -221,3 +221,14 @@ def test_large_results_begin_with_a_cache_line(dtype):
         assert type(y) is np.ndarray
         assert y.dtype == dtype
         assert (y == 27).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_results_of_one_tap_begin_where_their_input_does_in_a_line(dtype):
+    weight = np.ones((4, 3, 1, 1), dtype)
+    room = np.ones(3 * 130 * 130 + 128, dtype)
+    for first in range(0, 128, 4):
+        x = room[first : first + 3 * 130 * 130].reshape(1, 3, 130, 130)
+        y = cyconv.conv2d(x, weight)
+        assert (y.ctypes.data - x.ctypes.data) % 64 == 0
+        assert (y == 3).all()
