@@ -11,12 +11,12 @@ from cyconv._kernels cimport (
     CYC_MAX_TILE_VECTORS,
 )
 from cyconv._plan cimport (
-    MAX_PANELS_IN_PLACE,
     MAX_SPAN_LISTS,
     TILE,
     TURNED_TILE,
     Plan,
     Problem,
+    stays_in_place,
 )
 from cyconv._slots cimport (
     MANY_REGISTERS,
@@ -78,8 +78,8 @@ cdef double GATHER_VECTOR_SLOTS = 2.5
 cdef double WHOLE_GATHER_SLOTS = 6
 cdef double WHOLE_GATHER_VECTOR_SLOTS = 3.5
 cdef double FAR_PIXELS_FACTOR = 1.06
-# Of a term of a tile whose pixels are read in place: it fetches those of the next tile.
-cdef double IN_PLACE_TERM_SLOTS = 2
+# Of a term of a tile whose pixels are read in place: it fetches some that are read later.
+cdef double IN_PLACE_TERM_SLOTS = 1
 # Of a term of a turned tile in place, if the input does not fit the second level, 2 MiB, with what else is there: a few
 # pixels from each of its channels, which nothing fetches in time. Measured on Granite Rapids, whose lines come late.
 cdef double FAR_IN_PLACE_TERM_SLOTS = 6
@@ -224,7 +224,7 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
     if plan.flat and plan.window.row_pitch > columns:
         cost += PIECE_STORE_SLOTS * row_count * problem.out_channels
     if (
-        plan.one_tap and ceil_div(problem.out_channels, plan.tile_rows) <= MAX_PANELS_IN_PLACE
+        plan.one_tap and stays_in_place(plan, ceil_div(problem.out_channels, plan.tile_rows))
         # else the last vector would end beyond the input, or beyond the vectors of the tile before
         and (row_count * columns % lanes == 0 or plan.flat and row_count * columns > plan.pixel_tile)
     ):

@@ -24,7 +24,10 @@ cdef enum:
     # the result is seldom stored in two runs.
     TURNED_RUN = 16384
     MIN_BLOCK_COLUMNS = 32
-    MAX_PANELS_IN_PLACE = 6  # that read a plain tile's input where it lies
+    # Panels that read a plain tile's input where it lies, at most; terms that any number of panels reads there, as the
+    # first level holds the lines of a tile, those of the next and a panel.
+    MAX_PANELS_IN_PLACE = 10
+    MAX_TERMS_IN_PLACE = 48
     MAX_SPAN_LISTS = 32  # lists of the terms that different tiles take
     # Factors of more weights than this would come from memory, which takes longer than making them
     # again from weights a quarter of their size.
@@ -196,3 +199,8 @@ cdef inline Py_ssize_t block_pixels(const Plan *plan, Py_ssize_t rows, Py_ssize_
 cdef inline char *aligned(char *memory) noexcept nogil:
     """The first address from `memory` on that is aligned."""
     return <char *>((<size_t>memory + ALIGNMENT - 1) & ~<size_t>(ALIGNMENT - 1))
+
+
+cdef inline bint stays_in_place(const Plan *plan, Py_ssize_t panels) noexcept nogil:
+    """Whether so many panels read the input of plain tiles where it lies, if that is possible."""
+    return panels <= MAX_PANELS_IN_PLACE or plan.terms <= MAX_TERMS_IN_PLACE

@@ -4,7 +4,7 @@ from libc.math cimport INFINITY
 
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport CYC_F32, CYC_NO_ACTIVATION, CYC_RELU6, cyc_ahead
-from cyconv._plan cimport MAX_PANELS_IN_PLACE, TURNED_TILE, Plan
+from cyconv._plan cimport TURNED_TILE, Plan, stays_in_place
 from cyconv._window cimport Axis, Source, find_block, first_input, input_count, prepare_channels
 
 
@@ -57,7 +57,7 @@ cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task
 
     That is a kernel of one tap over rows without gaps between them. A turned tile reads its pixels only, others whole
     vectors, which may end in rows after those of the task, or with the task, if the last of several tiles overlaps the
-    one before. The lines of a term lie far from those of the next: where many panels read the input, a copy costs less.
+    one before. The lines of a term lie far from those of the next: where many panels read many of them, copies cost less.
     """
     cdef const Source *source = &operands.source
     cdef Py_ssize_t item = plan.kernels.item, columns = plan.problem.in_size[1], pitch
@@ -71,7 +71,7 @@ cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task
         return False
     if plan.algorithm == TURNED_TILE or plan.gathers:
         return True
-    if task.panel_count > MAX_PANELS_IN_PLACE:
+    if not stays_in_place(plan, task.panel_count):
         return False
     if columns % plan.kernels.lanes == 0:
         return True
