@@ -16,6 +16,7 @@ from cyconv._plan cimport (
     Plan,
     Problem,
     layout_window,
+    stays_in_place,
     tile_pitch,
 )
 from cyconv._row_blocks cimport choose_row_blocks
@@ -25,6 +26,9 @@ from cyconv._winograd_blocks cimport choose_winograd_blocks
 
 
 cdef enum:
+    # Blocks in place end in tiles that are not whole, as they begin anywhere in a line: the fewer blocks, the better.
+    # Cores with many registers have a second level of 1 MiB or more.
+    IN_PLACE_BUDGET = 512 * 1024
     # The panels and the running totals share the second-level cache with the window.
     PANEL_BUDGET = 192 * 1024
     TOTALS_BUDGET = 512 * 1024
@@ -42,6 +46,16 @@ cdef enum:
     # A panel that is used once, for a single pixel, has no empty lanes if it comes from beyond that level; inside,
     # vectors that cross the ends of lines take longer than those lanes.
     FAR_PANEL = 1024 * 1024
+
+
+cdef Py_ssize_t window_budget(const Plan *plan) noexcept nogil:
+    """Bytes of the window of a block, which is the input itself where plain tiles find their pixels there."""
+    if (
+        plan.one_tap and plan.algorithm == TILE and not plan.gathers and stays_in_place(plan, plan.panels)
+        and plan.kernels.registers >= MANY_REGISTERS
+    ):
+        return IN_PLACE_BUDGET
+    return WINDOW_BUDGET
 
 
 cdef Py_ssize_t most_rows(
@@ -124,6 +138,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef Py_ssize_t rows = problem.out_size[0], columns = problem.out_size[1]
     cdef Py_ssize_t least_channels = min(problem.in_channels, ceil_div(CYC_CHUNK, taps) + 1)
     cdef Py_ssize_t least, fit, most, totals, parts = problem.batch * problem.groups
+    cdef Py_ssize_t window  # bytes, at most
     cdef bint by_panels
 
     # Columns: all of them, unless the shortest window of one row is already too large.
@@ -134,8 +149,9 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         plan.gathers = plan.flat = True
     if plan.one_pixel and plan.panels == 1 and plan.terms * plan.panel_width * plan.kernels.item > FAR_PANEL:
         plan.panel_width = problem.out_channels
+    window = window_budget(plan)
     while columns > MIN_BLOCK_COLUMNS and (
-        window_bytes(plan, least_channels) > WINDOW_BUDGET
+        window_bytes(plan, least_channels) > window
         or plan.gathers and gathered_terms(plan) * columns * plan.kernels.item > PIXELS_BUDGET
     ):
         columns = max(MIN_BLOCK_COLUMNS, ceil_div(columns, 2))
@@ -148,12 +164,12 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     least = min(rows, ceil_div(MIN_BLOCK_PIXELS, columns))
     layout_window(plan, least, columns)
     fit = problem.in_channels
-    if window_bytes(plan, fit) > WINDOW_BUDGET:
+    if window_bytes(plan, fit) > window:
         fit = least_channels
         rows = min(rows, ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns))
         if not plan.gathers or plan.terms * problem.out_channels * plan.kernels.item > FAR_WEIGHTS:
             least = rows
-    rows = most_rows(plan, rows, columns, fit, WINDOW_BUDGET)
+    rows = most_rows(plan, rows, columns, fit, window)
     if plan.gathers:
         rows = max(least, min(rows, PIXELS_BUDGET // (gathered_terms(plan) * columns * plan.kernels.item)))
         if plan.terms > gathered_terms(plan):
@@ -211,8 +227,8 @@ cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogi
             panel_chunks,
             PIXELS_BUDGET // (plan.rows.block * plan.columns.block * plan.kernels.item * CYC_CHUNK),
         ))
-    if window_bytes(plan, channels) > WINDOW_BUDGET:
-        channels = max(least_channels, WINDOW_BUDGET // window_bytes(plan, 1))
+    if window_bytes(plan, channels) > window_budget(plan):
+        channels = max(least_channels, window_budget(plan) // window_bytes(plan, 1))
         if channels < plan.problem.in_channels:  # blocks begin anywhere in a channel
             most = max(CYC_CHUNK, (channels - 1) * taps)
     elif plan.terms <= panel_chunks * CYC_CHUNK * 5 // 4:

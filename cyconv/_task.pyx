@@ -57,7 +57,8 @@ cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task
 
     That is a kernel of one tap over rows without gaps between them. A turned tile reads its pixels only, others whole
     vectors, which may end in rows after those of the task, or with the task, if the last of several tiles overlaps the
-    one before. The lines of a term lie far from those of the next: where many panels read many of them, copies cost less.
+    one before. The lines of a term lie far from those of the next: where many panels read many terms, a copy costs
+    less.
     """
     cdef const Source *source = &operands.source
     cdef Py_ssize_t item = plan.kernels.item, columns = plan.problem.in_size[1], pitch
