@@ -97,7 +97,8 @@ def conv2d(
         ``H' = (H + top + bottom - dilation*(kH - 1) - 1)//stride + 1`` and likewise W'. Its dtype
         is ``np.result_type(input, weight)``, to which the bias is cast; integers wrap around. A
         C-contiguous array in native byte order, which shares no memory with the arguments, or
-        `out`. A large one is a view of a buffer of its own, so that it begins with a cache line.
+        `out`. A large one is a view of a buffer of its own, so that it begins with a cache line, or
+        at the byte of one at which `input` begins.
 
     Raises
     ------
