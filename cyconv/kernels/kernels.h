@@ -141,7 +141,7 @@ typedef struct {
  * one, of no lanes maybe.
  * Reads V * L elements of `vector` at each tap, and R of `broadcast`. Fetches what lies `ahead`, and
  * changes that. Without `taps` and edges terms fetch vectors too, those of terms that follow or of the next tile, which
- * lie `next_vector` elements on; 0: they do not. `out` and totals alias nothing.
+ * lie `next_vector` elements on; 0: they do not. `broadcast_step` is not 0 then. `out` and totals alias nothing.
  */
 typedef struct {
     const void *broadcast;
