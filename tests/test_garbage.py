@@ -48,6 +48,10 @@ print(best)
 # memory with the complement of the lowest byte.
 SUBNORMAL, ORDINARY = 0x7F, 0xC0
 
+# Of both, one after the other: the neighbours of a virtual machine may make one of two runs half as
+# long again, but not all of them.
+ROUNDS = 4
+
 
 def seconds(layer: tuple, isa: str, fill: int) -> float:
     done = run_python(TIME, repr(layer), CYCONV_ISA=isa, MALLOC_PERTURB_=str(fill))
@@ -57,5 +61,10 @@ def seconds(layer: tuple, isa: str, fill: int) -> float:
 @pytest.mark.parametrize("isa", _engine.available_isas())
 @pytest.mark.parametrize("layer", LAYERS)
 def test_no_time_is_lost_on_garbage(layer: str, isa: str):
-    slow, usual = (seconds(LAYERS[layer], isa, fill) for fill in (SUBNORMAL, ORDINARY))
-    assert slow < 1.5 * usual + 5e-6
+    best = {SUBNORMAL: 1.0, ORDINARY: 1.0}
+    for _ in range(ROUNDS):
+        for fill in best:
+            best[fill] = min(best[fill], seconds(LAYERS[layer], isa, fill))
+        if best[SUBNORMAL] < 1.5 * best[ORDINARY] + 5e-6:
+            return
+    pytest.fail(f"{best[SUBNORMAL]:.6f} s with subnormal numbers, {best[ORDINARY]:.6f} s without")
