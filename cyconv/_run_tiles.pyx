@@ -29,8 +29,8 @@ from cyconv._task cimport (
     Task,
     channel_address,
     clamp_bounds,
-    ends_in_input,
     find_task,
+    lead_pixels,
     look_ahead_input,
     output_address,
     prepare_window,
@@ -219,23 +219,6 @@ cdef void run_panel(
                 totals = scratch.turned
             store_tile(plan, operands, task, totals, output, outputs, spot, pitch)
     store_run(plan, &run)
-
-
-cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil:
-    """The pixels of the first tile of a block in place, for the others to begin at whole vectors of the input, and for
-    the last to end in it.
-
-    Arrays begin anywhere, and vectors of a line would be loaded from two. 0: all tiles are alike, as the block begins
-    at a whole vector, or channels begin at different places in one, and nothing is read beyond the input.
-    """
-    cdef Py_ssize_t item = plan.kernels.item, vector = plan.kernels.lanes * item, beyond = 0
-    cdef size_t address
-    if not plan.flat or task.row_count * task.column_count <= plan.pixel_tile:
-        return 0
-    if operands.source.channel_bytes % vector == 0:
-        address = <size_t>channel_address(plan, operands, task, 0) + task.row * operands.source.row_bytes
-        beyond = address % vector // item
-    return plan.pixel_tile - beyond if beyond > 0 or not ends_in_input(plan, task) else 0
 
 
 cdef void place_block(

@@ -63,6 +63,7 @@ cdef inline bint ends_in_input(const Plan *plan, const Task *task) noexcept nogi
 
 
 cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
+cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
 cdef void prepare_window(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
 ) noexcept nogil
