@@ -24,4 +24,6 @@ cdef Py_ssize_t most_rows(
 cdef Py_ssize_t share_rows(
     const Plan *plan, Py_ssize_t block, Py_ssize_t least, Py_ssize_t parts, Py_ssize_t threads
 ) noexcept nogil
+cdef Py_ssize_t channels_of_near_panels(const Plan *plan) noexcept nogil
+cdef Py_ssize_t rows_of_near_panels(const Plan *plan, Py_ssize_t columns) noexcept nogil
 cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil

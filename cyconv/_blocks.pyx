@@ -36,6 +36,8 @@ cdef enum:
     # 48 on those whose lines come late; the pixels that were gathered for all panels come from the second.
     FEW_REGISTERS_PANEL_BUDGET = 8 * 1024
     NEAR_PANEL_BUDGET = 16 * 1024
+    # The running totals of all outputs, where blocks of terms leave room for more rows of fewer channels.
+    NEAR_TOTALS_BUDGET = 256 * 1024
     # Few panels have few running totals, which stay near as well.
     MIN_FAR_PANELS = 4
     PIXELS_BUDGET = 192 * 1024
@@ -139,6 +141,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef Py_ssize_t least_channels = min(problem.in_channels, ceil_div(CYC_CHUNK, taps) + 1)
     cdef Py_ssize_t least, fit, most, totals, parts = problem.batch * problem.groups
     cdef Py_ssize_t window  # bytes, at most
+    cdef Py_ssize_t near_channels
     cdef bint by_panels
 
     # Columns: all of them, unless the shortest window of one row is already too large.
@@ -150,6 +153,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     if plan.one_pixel and plan.panels == 1 and plan.terms * plan.panel_width * plan.kernels.item > FAR_PANEL:
         plan.panel_width = problem.out_channels
     window = window_budget(plan)
+    near_channels = channels_of_near_panels(plan)
     while columns > MIN_BLOCK_COLUMNS and (
         window_bytes(plan, least_channels) > window
         or plan.gathers and gathered_terms(plan) * columns * plan.kernels.item > PIXELS_BUDGET
@@ -160,11 +164,14 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         plan.cut = False
         plan.flat = plan.flat and plan.gathers
 
-    # Rows: as many as the window budget holds, with all channels if enough rows do.
+    # Rows: as many as the window budget holds, with all channels if enough rows do and panels do not take fewer.
     least = min(rows, ceil_div(MIN_BLOCK_PIXELS, columns))
     layout_window(plan, least, columns)
     fit = problem.in_channels
-    if window_bytes(plan, fit) > window:
+    if near_channels > 0:
+        fit = near_channels
+        rows = min(rows, rows_of_near_panels(plan, columns))
+    elif window_bytes(plan, fit) > window:
         fit = least_channels
         rows = min(rows, ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns))
         if not plan.gathers or plan.terms * problem.out_channels * plan.kernels.item > FAR_WEIGHTS:
@@ -215,10 +222,34 @@ cdef Py_ssize_t panel_budget(const Plan *plan) noexcept nogil:
     return FEW_REGISTERS_PANEL_BUDGET if few_registers else NEAR_PANEL_BUDGET
 
 
+cdef inline Py_ssize_t chunks_of_panel(const Plan *plan) noexcept nogil:
+    """The most chunks of terms that a panel has in a pass."""
+    return max(<Py_ssize_t>1, panel_budget(plan) // (plan.panel_width * plan.kernels.item * CYC_CHUNK))
+
+
+cdef Py_ssize_t channels_of_near_panels(const Plan *plan) noexcept nogil:
+    """The channels of a pass whose panel is to be near, which are all that its window needs; 0: there is but one pass,
+    or rows of blocks do not overlap, or panels may be far.
+    """
+    cdef Py_ssize_t taps = plan.problem.kernel[0] * plan.problem.kernel[1], chunks
+    if not wants_near_panels(plan.kernels) or plan.gathers or taps == 1:
+        return 0
+    chunks = chunks_of_panel(plan)
+    if plan.terms <= chunks * CYC_CHUNK * 5 // 4:
+        return 0
+    return min(plan.problem.in_channels, ceil_div(chunks * CYC_CHUNK, taps) + 1)
+
+
+cdef Py_ssize_t rows_of_near_panels(const Plan *plan, Py_ssize_t columns) noexcept nogil:
+    """The most rows of a block of such passes, by their running totals."""
+    cdef Py_ssize_t totals_of_row = columns * plan.problem.out_channels * plan.kernels.item
+    return max(ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns), NEAR_TOTALS_BUDGET // totals_of_row)
+
+
 cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogil:
     """Terms of a pass whose panel and window stay in cache; chunks are never split."""
     cdef Py_ssize_t taps = plan.rows.taps * plan.columns.taps, channels = plan.problem.in_channels
-    cdef Py_ssize_t panel_chunks = max(1, panel_budget(plan) // (plan.panel_width * plan.kernels.item * CYC_CHUNK))
+    cdef Py_ssize_t panel_chunks = chunks_of_panel(plan)
     cdef Py_ssize_t most = plan.terms
     if plan.one_pixel:
         return

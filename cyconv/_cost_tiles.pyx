@@ -1,8 +1,15 @@
 """The cost of the tiles, plain and turned: of each shape of them, and of each way to read their pixels."""
 
-from cyconv._blocks cimport MIN_BLOCK_PIXELS, MIN_BLOCK_PIXELS_OF_PASSES, WINDOW_BUDGET
 from cyconv._cost_padding cimport Pieces, find_pieces, flat_term_slots, skipping_share
-from cyconv._cost_rows cimport times_read, window_slots
+from cyconv._cost_reading cimport (
+    FROM_WINDOW,
+    GATHERED,
+    GATHERED_IN_ROWS,
+    Reading,
+    best_reading,
+    gather_slots,
+    tile_window_slots,
+)
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
     CYC_CHUNK,
@@ -24,7 +31,6 @@ from cyconv._slots cimport (
     Terms,
     candidate_rows,
     has_late_lines,
-    has_whole_lines,
     kept_rows,
     scalars_slots,
     splits_lines,
@@ -32,15 +38,6 @@ from cyconv._slots cimport (
     waits_with_few_registers,
 )
 from cyconv._window cimport ZEROS, Axis, reading_taps
-
-
-cdef enum Reading:
-    # Where tiles read their pixels: from the window; gathered, across the ends of rows; gathered, in tiles that end
-    # with their row, so that they leave out the taps that it does.
-    FROM_WINDOW
-    GATHERED
-    GATHERED_IN_ROWS
-    READINGS
 
 
 # The least that a term takes which leaves out pixels: they have to be found. What that takes beside the products of
@@ -70,13 +67,7 @@ cdef double TURNED_SPOT_SLOTS = 15.0  # without pieces
 # Of an element of the result of a turned tile: of whole vectors of outputs, and of those that are left.
 cdef double TRANSPOSED_STORE_SLOTS = 1.2
 cdef double SINGLE_STORE_SLOTS = 2.5
-# To gather a term of a tile, and each vector of it, of few registers and of whole lines; how much longer products of
-# few registers take whose pixels are not gathered. With fewer outputs than this a pixel, once gathered, is not used
-# often enough.
-cdef double GATHER_SLOTS = 2
-cdef double GATHER_VECTOR_SLOTS = 2.5
-cdef double WHOLE_GATHER_SLOTS = 6
-cdef double WHOLE_GATHER_VECTOR_SLOTS = 3.5
+# How much longer products of few registers take whose pixels are not gathered.
 cdef double FAR_PIXELS_FACTOR = 1.06
 # Of a term of a tile whose pixels are read in place: it fetches some that are read later.
 cdef double IN_PLACE_TERM_SLOTS = 1
@@ -84,7 +75,6 @@ cdef double IN_PLACE_TERM_SLOTS = 1
 # pixels from each of its channels, which nothing fetches in time. Measured on Granite Rapids, whose lines come late.
 cdef double FAR_IN_PLACE_TERM_SLOTS = 6
 cdef double NEAR_INPUT_BYTES = 1024 * 1024
-cdef Py_ssize_t MIN_GATHERED_OUTPUTS = 32
 
 
 cdef double least_tile_slots(const Plan *plan) noexcept nogil:
@@ -104,59 +94,6 @@ cdef double start_slots(const Plan *plan, double table_slots) noexcept nogil:
     if plan.problem.held:
         return slots
     return slots + PACK_SLOTS * plan.terms * plan.problem.out_channels
-
-
-cdef inline bint may_gather(const Plan *plan) noexcept nogil:
-    """Whether tiles make so few products of what they load that the pixels of each are better gathered."""
-    return (
-        (plan.kernels.registers < MANY_REGISTERS or has_whole_lines(plan.kernels))
-        and plan.problem.out_channels >= MIN_GATHERED_OUTPUTS
-    )
-
-
-cdef double tile_window_slots(const Plan *plan) noexcept nogil:
-    """To copy the input of a group into the windows of blocks, the rows of which overlap."""
-    cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t extent = (problem.kernel[0] - 1) * problem.dilation[0] + 1, stride = problem.stride[0]
-    cdef Py_ssize_t row_bytes = problem.in_channels * plan.window.row_pitch * plan.kernels.item
-    cdef Py_ssize_t fit = WINDOW_BUDGET // max(<Py_ssize_t>1, row_bytes)
-    cdef Py_ssize_t rows = (fit - extent) // stride + 1, least = ceil_div(MIN_BLOCK_PIXELS, problem.out_size[1])
-    if rows < least:  # a part of the channels at a time
-        rows = ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, problem.out_size[1])
-    return times_read(&plan.rows, rows) * window_slots(plan)
-
-
-cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil:
-    """To gather all terms of all pixels of an image, in tiles of so many."""
-    cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t tiles, vectors
-    if plan.flat:
-        tiles = ceil_div(problem.out_size[0] * problem.out_size[1], pixels)
-    else:
-        tiles = problem.out_size[0] * ceil_div(problem.out_size[1], pixels)
-    vectors = tiles * ceil_div(pixels, plan.kernels.lanes)
-    if plan.flat and plan.window.row_pitch > problem.out_size[1]:  # and one where a tile goes on in another row
-        vectors += problem.out_size[0]
-    if has_whole_lines(plan.kernels):
-        return plan.terms * (WHOLE_GATHER_SLOTS * tiles + WHOLE_GATHER_VECTOR_SLOTS * vectors)
-    return plan.terms * (GATHER_SLOTS * tiles + GATHER_VECTOR_SLOTS * vectors)
-
-
-cdef double best_reading(Plan *plan, double (*cost_of_reading)(Plan *, Reading) noexcept nogil) noexcept nogil:
-    """The cost of a tile algorithm, whichever way of reading takes least; the plan then has its tile."""
-    cdef double cost, best = cost_of_reading(plan, FROM_WINDOW)
-    cdef Plan chosen
-    cdef int reading
-    if not may_gather(plan):
-        return best
-    chosen = plan[0]
-    for reading in range(<int>GATHERED, <int>READINGS):
-        cost = cost_of_reading(plan, <Reading>reading)
-        if 0 <= cost < best:
-            best = cost
-            chosen = plan[0]
-    plan[0] = chosen
-    return best
 
 
 cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:

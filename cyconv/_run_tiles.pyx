@@ -8,10 +8,9 @@ from libc.stdint cimport int32_t
 
 from cyconv._gather cimport gather_block
 from cyconv._integers cimport ceil_div, round_up
-from cyconv._isa cimport line_kind
+from cyconv._input_ahead cimport fetches_windows, look_ahead_window
 from cyconv._kernels cimport (
     CYC_CHUNK,
-    CYC_SPLIT_LINES,
     cyc_ahead,
     cyc_edge,
     cyc_piece,
@@ -29,16 +28,13 @@ from cyconv._task cimport (
     Task,
     channel_address,
     clamp_bounds,
-    find_task,
     lead_pixels,
-    look_ahead_input,
     output_address,
     prepare_window,
     window_in_input,
 )
 from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_spans, fill_taps, is_whole, place_pieces, place_spots
 from cyconv._turned_run cimport add_to_run, store_run
-from cyconv._window cimport first_input, input_count
 
 
 cdef struct Placed:
@@ -257,27 +253,6 @@ cdef void place_block(
         )
 
 
-cdef void look_ahead_window(
-    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t block, Py_ssize_t bursts, cyc_ahead *ahead
-) noexcept nogil:
-    """Let tiles fetch what the next window is made of: of the next block of terms, or of the first of the next task.
-
-    Where the products of a line take two cycles; others have no time to spare beside them.
-    """
-    cdef Task following
-    cdef Py_ssize_t known = 0
-    ahead.rows = 0
-    if line_kind() != CYC_SPLIT_LINES:
-        return
-    if block + 1 < plan.term_blocks:
-        look_ahead_input(plan, operands, task, (block + 1) * plan.term_block, 0, bursts, CYC_CHUNK, ahead)
-    elif task.following < plan.tasks:
-        following = find_task(plan, task.following, 0)
-        if plan.term_blocks == 1 and following.image == task.image and following.group == task.group:
-            known = first_input(&plan.rows, task.row) + input_count(&plan.rows, task.row, task.row_count)
-        look_ahead_input(plan, operands, &following, 0, known, bursts, CYC_CHUNK, ahead)
-
-
 cdef void run_tiles(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch
 ) noexcept nogil:
@@ -328,10 +303,10 @@ cdef void run_tiles(
                 plan, task, scratch.spots, scratch.placed.spots, scratch.window, in_place, scratch.offsets, terms,
                 scratch.pixels,
             )
-        # a burst of each chunk: half of the tiles of all panels fetch input, unless they do so by themselves
+        # a burst of each chunk: half of the tiles of all panels fetch input
         bursts = ceil_div(terms, CYC_CHUNK)
         input_ahead.rows = 0
-        if not plain_in_place:
+        if fetches_windows(plan, plain_in_place):
             look_ahead_window(
                 plan, operands, task, block, scratch.placed.spots // 2 * task.panel_count * bursts, &input_ahead
             )

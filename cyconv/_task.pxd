@@ -1,7 +1,7 @@
 """A task: the part of a convolution that one thread computes at a time, and the arrays that it touches."""
 
 from cyconv._integers cimport round_up
-from cyconv._kernels cimport cyc_ahead, cyc_store_fn
+from cyconv._kernels cimport cyc_store_fn
 from cyconv._plan cimport Plan
 from cyconv._window cimport Source
 
@@ -66,9 +66,5 @@ cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task
 cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
 cdef void prepare_window(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
-) noexcept nogil
-cdef void look_ahead_input(
-    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t term, Py_ssize_t first_row,
-    Py_ssize_t bursts, Py_ssize_t chunk, cyc_ahead *ahead
 ) noexcept nogil
 cdef const void *clamp_bounds(const Plan *plan, const Destination *to, double *storage) noexcept nogil

@@ -2,10 +2,10 @@
 
 from libc.math cimport INFINITY
 
-from cyconv._integers cimport CACHE_LINE, ceil_div
-from cyconv._kernels cimport CYC_F32, CYC_NO_ACTIVATION, CYC_RELU6, cyc_ahead
+from cyconv._integers cimport ceil_div
+from cyconv._kernels cimport CYC_F32, CYC_NO_ACTIVATION, CYC_RELU6
 from cyconv._plan cimport TURNED_TILE, Plan, stays_in_place
-from cyconv._window cimport Axis, Source, find_block, first_input, input_count, prepare_channels
+from cyconv._window cimport Source, find_block, prepare_channels
 
 
 cdef enum:
@@ -105,37 +105,6 @@ cdef void prepare_window(
         task.group * plan.problem.in_channels + channel, channels,
         task.row, task.row_count, task.column, task.column_count, window,
     )
-
-
-cdef void look_ahead_input(
-    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t term, Py_ssize_t first_row,
-    Py_ssize_t bursts, Py_ssize_t chunk, cyc_ahead *ahead
-) noexcept nogil:
-    """Let tiles fetch what a task reads of the input for a block of terms from `term` on, but for the rows before one.
-
-    About as many bursts, of lines of a channel each: rows of the input that follow one another are one piece of memory.
-    """
-    cdef const Source *source = &operands.source
-    cdef const Axis *rows = &plan.rows
-    cdef Py_ssize_t taps = rows.taps * plan.columns.taps, channel = term // taps
-    cdef Py_ssize_t channels = ceil_div(term + min(plan.term_block, plan.terms - term), taps) - channel
-    cdef Py_ssize_t first = max(first_row, first_input(rows, task.row)), lines
-    cdef Py_ssize_t count = first_input(rows, task.row) + input_count(rows, task.row, task.row_count) - first
-    ahead.rows = 0
-    if count <= 0 or channels == 0 or source.parts > 1 or plan.columns.blocks > 1 or bursts == 0:
-        return
-    if source.column_bytes <= 0 or source.row_bytes != plan.columns.size * source.column_bytes:
-        return
-    if source.channel_bytes < rows.size * source.row_bytes:
-        return
-    lines = ceil_div(count * source.row_bytes, CACHE_LINE)
-    ahead.next = channel_address(plan, operands, task, channel) + first * source.row_bytes
-    ahead.rows = channels
-    ahead.pitch = CACHE_LINE
-    ahead.lines = ceil_div(lines, max(<Py_ssize_t>1, bursts // channels))
-    ahead.row_bursts = ahead.bursts = ceil_div(lines, ahead.lines)
-    ahead.gap = source.channel_bytes - ahead.row_bursts * ahead.lines * CACHE_LINE
-    ahead.step = ahead.lines // chunk * CACHE_LINE
 
 
 cdef const void *clamp_bounds(const Plan *plan, const Destination *to, double *storage) noexcept nogil:

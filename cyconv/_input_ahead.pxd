@@ -1,0 +1,78 @@
+"""What tiles fetch of the input while they multiply: what the next window is made of."""
+
+from cyconv._blocks cimport WINDOW_BUDGET
+from cyconv._integers cimport CACHE_LINE, ceil_div
+from cyconv._isa cimport line_kind
+from cyconv._kernels cimport CYC_CHUNK, CYC_LATE_LINES, CYC_SPLIT_LINES, cyc_ahead
+from cyconv._plan cimport Plan, Problem
+from cyconv._slots cimport SECOND_LEVEL
+from cyconv._task cimport Operands, Task, channel_address, find_task
+from cyconv._window cimport Axis, Source, first_input, input_count
+
+
+cdef inline bint fetches_windows(const Plan *plan, bint plain_in_place) noexcept nogil:
+    """Whether tiles fetch what the next window is made of: where the products of a line take two cycles, or lines come
+    late. Others have no time to spare beside them.
+
+    Images of a window's size are near already. Plain tiles in place fetch the pixels that they are about to read; to
+    fetch a block as well pays if the second level does not hold the input, and not behind a single chunk, where the
+    next tile would wait for that burst.
+    """
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t channels = problem.groups * problem.in_channels
+    cdef Py_ssize_t image = channels * problem.in_size[0] * problem.in_size[1] * plan.kernels.item
+    cdef int lines = line_kind()
+    if lines == CYC_SPLIT_LINES:
+        return not plain_in_place
+    if lines != CYC_LATE_LINES:
+        return False
+    if plain_in_place:
+        return plan.terms > CYC_CHUNK and problem.batch * image > SECOND_LEVEL
+    return image > WINDOW_BUDGET
+
+
+cdef inline void look_ahead_input(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t term, Py_ssize_t first_row,
+    Py_ssize_t bursts, Py_ssize_t chunk, cyc_ahead *ahead
+) noexcept nogil:
+    """Let tiles fetch what a task reads of the input for a block of terms from `term` on, but for the rows before one.
+
+    About as many bursts, of lines of a channel each: rows of the input that follow one another are one piece of memory.
+    """
+    cdef const Source *source = &operands.source
+    cdef const Axis *rows = &plan.rows
+    cdef Py_ssize_t taps = rows.taps * plan.columns.taps, channel = term // taps
+    cdef Py_ssize_t channels = ceil_div(term + min(plan.term_block, plan.terms - term), taps) - channel
+    cdef Py_ssize_t first = max(first_row, first_input(rows, task.row)), lines
+    cdef Py_ssize_t count = first_input(rows, task.row) + input_count(rows, task.row, task.row_count) - first
+    ahead.rows = 0
+    if count <= 0 or channels == 0 or source.parts > 1 or plan.columns.blocks > 1 or bursts == 0:
+        return
+    if source.column_bytes <= 0 or source.row_bytes != plan.columns.size * source.column_bytes:
+        return
+    if source.channel_bytes < rows.size * source.row_bytes:
+        return
+    lines = ceil_div(count * source.row_bytes, CACHE_LINE)
+    ahead.next = channel_address(plan, operands, task, channel) + first * source.row_bytes
+    ahead.rows = channels
+    ahead.pitch = CACHE_LINE
+    ahead.lines = ceil_div(lines, max(<Py_ssize_t>1, bursts // channels))
+    ahead.row_bursts = ahead.bursts = ceil_div(lines, ahead.lines)
+    ahead.gap = source.channel_bytes - ahead.row_bursts * ahead.lines * CACHE_LINE
+    ahead.step = ahead.lines // chunk * CACHE_LINE
+
+
+cdef inline void look_ahead_window(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t block, Py_ssize_t bursts, cyc_ahead *ahead
+) noexcept nogil:
+    """Let tiles fetch what the next window is made of: of the next block of terms, or of the first of the next task."""
+    cdef Task following
+    cdef Py_ssize_t known = 0
+    ahead.rows = 0
+    if block + 1 < plan.term_blocks:
+        look_ahead_input(plan, operands, task, (block + 1) * plan.term_block, 0, bursts, CYC_CHUNK, ahead)
+    elif task.following < plan.tasks:
+        following = find_task(plan, task.following, 0)
+        if plan.term_blocks == 1 and following.image == task.image and following.group == task.group:
+            known = first_input(&plan.rows, task.row) + input_count(&plan.rows, task.row, task.row_count)
+        look_ahead_input(plan, operands, &following, 0, known, bursts, CYC_CHUNK, ahead)
