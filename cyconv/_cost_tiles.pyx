@@ -14,6 +14,7 @@ from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
     CYC_CHUNK,
     CYC_EDGE_ROWS,
+    CYC_KEPT_COLUMNS,
     CYC_MAX_TILE_ROWS,
     CYC_MAX_TILE_VECTORS,
 )
@@ -26,6 +27,7 @@ from cyconv._plan cimport (
     stays_in_place,
 )
 from cyconv._slots cimport (
+    LATE_LAST_VECTOR_SLOTS,
     MANY_REGISTERS,
     TILE_START_SLOTS,
     Terms,
@@ -196,6 +198,13 @@ cdef Py_ssize_t few_loads_rows(const Plan *plan, Py_ssize_t vectors) noexcept no
     return rows
 
 
+cdef inline bint loads_last_vector(const Plan *plan, Py_ssize_t pixels, Py_ssize_t vectors) noexcept nogil:
+    """Whether each row of a tile loads the last vector, where lines come late. Pixels in place leave the time for it:
+    Emerald Rapids, 512 to 2048 channels @7 620 us in tiles of 7x4, 679 us in 9x3; 2048 to 512 610 us, 648 us in 13x2.
+    """
+    return has_late_lines(plan.kernels) and CYC_KEPT_COLUMNS(plan.kernels.registers, pixels, vectors) < vectors
+
+
 cdef void find_term(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexcept nogil:
     cdef Terms terms = Terms(plan.terms, CYC_CHUNK)
     cdef Py_ssize_t vectors = ceil_div(plan.problem.out_channels, plan.kernels.lanes)
@@ -206,6 +215,8 @@ cdef void find_term(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexc
     )
     if pixels == few_loads_rows(plan, term.vectors):
         term.slots[pixels] -= FEW_LOADS_SLOTS * (vectors // term.vectors)
+    if plan.one_tap and loads_last_vector(plan, pixels, term.vectors):
+        term.slots[pixels] -= LATE_LAST_VECTOR_SLOTS * (vectors // term.vectors)
     if plan.kernels.registers < MANY_REGISTERS:
         term.edge_slots[pixels] += tiles * (
             LATE_FEW_SUMS_EDGE_SLOTS if waits_with_few_registers(plan.kernels) else FEW_SUMS_EDGE_SLOTS

@@ -40,6 +40,9 @@ cdef enum:
     # makes 95% of the products in every tile that has its operands near.
     WHOLE_TERM_SLOTS = 3
     LATE_TERM_SLOTS = 5
+    # Likewise, where each row loads the last vector: what decides where 14x2 or 6x4 would do, which take 8 to 14% less
+    # than 7x4 there.
+    LATE_LAST_VECTOR_SLOTS = 2
     # A scalar that several products share is loaded by an instruction of its own. Where vectors are split,
     # that takes part of a product's place: measured, 1 to 3%.
     UNFOLDED_PERCENT = 2
@@ -144,8 +147,8 @@ cdef inline double tile_slots(
         beside = WHOLE_TERM_SLOTS
     elif lines == CYC_LATE_LINES:
         beside = LATE_TERM_SLOTS
-        if kept < vectors:  # as much as decides where 14x2 or 6x4 would do, which take 8 to 14% less than 7x4
-            beside += 2
+        if kept < vectors:
+            beside += LATE_LAST_VECTOR_SLOTS
     if CYC_KEEPS_TOTALS(kernels.registers, rows, vectors):
         total = KEPT_TOTAL_SLOTS
     return (
