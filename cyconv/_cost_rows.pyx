@@ -103,6 +103,15 @@ cdef double rows_windows_slots(Plan *plan) noexcept nogil:
     return copy_slots(plan, rows * columns, rows * pieces)
 
 
+cdef inline double planes_cycle_slots(const Plan *plan) noexcept nogil:
+    """The `cycle_slots` of the plane kernel. Where lines come late, the weights of 3x3 stay in registers, and strides
+    count already: Emerald Rapids, fitted to 1,400 shapes of one to three channels.
+    """
+    if has_late_lines(plan.kernels) and (plan.problem.kernel[0] <= 3 or plan.problem.stride[0] > 1):
+        return 1
+    return (1 + cycle_slots(plan.kernels)) / 2
+
+
 cdef double rows_cost(Plan *plan) noexcept nogil:
     """-1 where some input row serves no output, and where there are no channels or too many for a window."""
     cdef const Problem *problem = &plan.problem
@@ -128,7 +137,7 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     slots = max(products, loads + rows * height * ceil_div(pixel_vectors, plan.kernels.row_vectors))
     slots *= problem.kernel[1] * problem.in_channels * problem.out_channels
     slots *= ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
-    slots *= (1 + cycle_slots(plan.kernels)) / 2 if planes else cycle_slots(plan.kernels)
+    slots *= planes_cycle_slots(plan) if planes else cycle_slots(plan.kernels)
     if planes:
         if stride > 1 and plan.tile_vectors > 2:
             slots *= STRIDED_PLANES_FACTOR
