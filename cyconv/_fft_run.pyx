@@ -88,7 +88,7 @@ cdef void fill_plane(
         task.group * plan.problem.in_channels + channel, 1,
         block.start[0] * plan.problem.stride[0], block.count[0] * plan.problem.stride[0] - plan.problem.stride[0] + 1,
         block.start[1] * plan.problem.stride[1], block.count[1] * plan.problem.stride[1] - plan.problem.stride[1] + 1,
-        plane,
+        0, plane,
     )
     for row in range(rows):
         memset(plane + (row * pitch + columns) * item, 0, (pitch - columns) * item)

@@ -155,6 +155,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t phase_pitch
         Py_ssize_t lead
         Py_ssize_t trail
+        Py_ssize_t ahead
 
     ctypedef struct cyc_store_args:
         const void *src

@@ -154,7 +154,7 @@ cdef void convert_planes(
     args.row_pitch = args.columns = planes.input_columns
     args.channels = task.group_count
     args.rows = planes.input_rows
-    args.before = args.after = 0
+    args.before = args.after = args.ahead = 0
     args.alone = True
     args.phases = 1
     if args.row_bytes == args.columns * args.column_bytes:  # rows without gaps are one long row

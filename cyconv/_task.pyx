@@ -4,7 +4,8 @@ from libc.math cimport INFINITY
 
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport CYC_F32, CYC_NO_ACTIVATION, CYC_RELU6
-from cyconv._plan cimport TURNED_TILE, Plan, stays_in_place
+from cyconv._plan cimport TURNED_TILE, WINOGRAD, Plan, stays_in_place
+from cyconv._slots cimport has_late_lines
 from cyconv._window cimport Source, find_block, prepare_channels
 
 
@@ -99,11 +100,18 @@ cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Ta
 cdef void prepare_window(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
 ) noexcept nogil:
+    cdef Py_ssize_t ahead = 0
+    # nothing else fetches them where lines come late, and they have the time that the transform of these takes
+    if (
+        plan.algorithm == WINOGRAD and has_late_lines(plan.kernels) and operands.source.parts == 1
+        and channel + channels < plan.problem.in_channels
+    ):
+        ahead = channels * operands.source.channel_bytes
     prepare_channels(
         &plan.window, &plan.rows, &plan.columns, &operands.source,
         operands.source.data + task.image * operands.source.batch_bytes,
         task.group * plan.problem.in_channels + channel, channels,
-        task.row, task.row_count, task.column, task.column_count, window,
+        task.row, task.row_count, task.column, task.column_count, ahead, window,
     )
 
 

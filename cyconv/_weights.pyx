@@ -32,7 +32,7 @@ def widen_halves(np.ndarray halves not None):
     args.column_bytes = np.PyArray_ITEMSIZE(halves)
     args.channels = args.rows = 1
     args.columns = np.PyArray_SIZE(halves)
-    args.before = args.after = 0
+    args.before = args.after = args.ahead = 0
     args.alone = False
     current_isa().dtype[CYC_F32].load[CYC_FLOAT16](&args)
     return out

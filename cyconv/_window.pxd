@@ -84,5 +84,5 @@ cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil
 cdef void prepare_channels(
     const Window *window, const Axis *rows, const Axis *columns, const Source *source, const char *image,
     Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t row, Py_ssize_t row_count, Py_ssize_t column,
-    Py_ssize_t column_count, char *dst
+    Py_ssize_t column_count, Py_ssize_t ahead, char *dst
 ) noexcept nogil

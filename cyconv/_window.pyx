@@ -262,12 +262,12 @@ cdef void clear_rows(const Window *window, char *dst, Py_ssize_t length, const c
 cdef void prepare_channels(
     const Window *window, const Axis *rows, const Axis *columns, const Source *source, const char *image,
     Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t row, Py_ssize_t row_count, Py_ssize_t column,
-    Py_ssize_t column_count, char *dst
+    Py_ssize_t column_count, Py_ssize_t ahead, char *dst
 ) noexcept nogil:
     """Write the windows of some channels for the outputs at (row, column), row_count by column_count.
 
     `image` is the input of one batch entry, `channel` counts real channels (the parts of a complex
-    channel apart), `dst` is the first one's place in scratch.
+    channel apart), `dst` is the first one's place in scratch. What lies `ahead` bytes after them is fetched, if not 0.
     """
     cdef Stretch row_stretches[3]
     cdef Stretch column_stretches[3]
@@ -283,6 +283,7 @@ cdef void prepare_channels(
     args.row_pitch = window.row_pitch
     args.alone = columns.mode == ZEROS
     args.phase_pitch = window.plane_pitch
+    args.ahead = ahead
     if not all_phases:
         deals = deals_out_columns(rows, columns, source, row, row_count, column, column_count)
     for column_run in range(1 if deals or all_phases else columns.run_count):

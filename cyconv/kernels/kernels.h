@@ -220,7 +220,8 @@ typedef struct {
  * With `alone`, rows have no other values than these, so that what lies between them, and the beginning of the
  * next one, may be written on the way. Only then may there be more than one phase: columns lie so many elements apart,
  * which those between follow in windows of their own, phase_pitch apart; of the elements of the first column `lead`
- * lie before src, of those of the last `trail` outside the input, and zeros take their place. */
+ * lie before src, of those of the last `trail` outside the input, and zeros take their place. Fetches what lies `ahead`
+ * bytes after each row, which is going to be copied later; 0: what the kernel thinks fit. */
 typedef struct {
     const char *src;
     ptrdiff_t channel_bytes, row_bytes, column_bytes;
@@ -231,6 +232,7 @@ typedef struct {
     int alone;
     ptrdiff_t phases; /* 1, or CYC_MAX_SPREAD where loads deal them out */
     ptrdiff_t phase_pitch, lead, trail;
+    ptrdiff_t ahead;
 } cyc_load_args;
 
 /* Finish sums and write them to an array: for r < rows and x < columns,

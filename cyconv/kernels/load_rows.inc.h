@@ -83,7 +83,8 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
     const char *const low = args->src;
     const char *const last_row = low + (args->channels - 1) * args->channel_bytes + (args->rows - 1) * args->row_bytes;
     const char *const high = last_row + row_size;
-    const ptrdiff_t fetched = all || row_size < CYC_FAR_ROW_BYTES ? 0 : row_size;
+    const ptrdiff_t later = args->ahead; /* for longer than the first level keeps it */
+    const ptrdiff_t fetched = all || (later == 0 && row_size < CYC_FAR_ROW_BYTES) ? 0 : row_size;
     const ptrdiff_t ahead = (CYC_ROWS_AHEAD_BYTES + row_size - 1) / row_size * args->row_bytes;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
         const char *row = args->src + c * args->channel_bytes;
@@ -96,7 +97,11 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
             CYC_UNROLL for (int i = 0; i < phases; i++) part[i] = CYC_OP(zero)();
             const int around =
                 forward && (const char *)src >= low && (const char *)(src + step * (tail + 1) * CYC_LANES) <= high;
-            for (ptrdiff_t byte = 0; byte < fetched; byte += 64) CYC_PREFETCH(row + ahead + byte);
+            if (later) {
+                for (ptrdiff_t byte = 0; byte < fetched; byte += 64) CYC_PREFETCH_FAR(row + later + byte);
+            } else {
+                for (ptrdiff_t byte = 0; byte < fetched; byte += 64) CYC_PREFETCH(row + ahead + byte);
+            }
             CYC_UNROLL for (int i = 0; i < phases; i++) {
                 phase[i] = dst + i * args->phase_pitch;
                 for (ptrdiff_t z = 0; z < zeros; z++, phase[i] += CYC_LANES) CYC_OP(store)(phase[i], CYC_OP(zero)());
