@@ -20,7 +20,14 @@ from cyconv._plan cimport (
     tile_pitch,
 )
 from cyconv._row_blocks cimport choose_row_blocks
-from cyconv._slots cimport MANY_REGISTERS, Terms, scalars_slots, vectors_slots, wants_near_panels
+from cyconv._slots cimport (
+    MANY_REGISTERS,
+    Terms,
+    has_late_lines,
+    scalars_slots,
+    vectors_slots,
+    wants_near_panels,
+)
 from cyconv._tiles cimport count_spots
 from cyconv._winograd_blocks cimport choose_winograd_blocks
 
@@ -44,6 +51,9 @@ cdef enum:
     # Those pixels and the totals of all outputs share the second level, unless the weights are so many that they come
     # from memory for each block of pixels.
     GATHERED_BUDGET = 320 * 1024
+    # Likewise where lines come late, from a second level of 1.25 or 2 MiB.
+    LATE_PIXELS_BUDGET = 512 * 1024
+    LATE_GATHERED_BUDGET = 1024 * 1024
     FAR_WEIGHTS = 4 * 1024 * 1024
     # A panel that is used once, for a single pixel, has no empty lanes if it comes from beyond that level; inside,
     # vectors that cross the ends of lines take longer than those lanes.
@@ -117,6 +127,14 @@ cdef inline Py_ssize_t gathered_terms(const Plan *plan) noexcept nogil:
     return max(<Py_ssize_t>1, min(plan.terms, 2 * <Py_ssize_t>CYC_CHUNK))
 
 
+cdef inline Py_ssize_t pixels_budget(const Plan *plan) noexcept nogil:
+    return LATE_PIXELS_BUDGET if has_late_lines(plan.kernels) else PIXELS_BUDGET
+
+
+cdef inline Py_ssize_t gathered_budget(const Plan *plan) noexcept nogil:
+    return LATE_GATHERED_BUDGET if has_late_lines(plan.kernels) else GATHERED_BUDGET
+
+
 cdef bint takes_weights(const Plan *plan) noexcept nogil:
     """Whether weights that are not held serve a single pixel, which takes all of them as they lie."""
     cdef const Problem *problem = &plan.problem
@@ -156,7 +174,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     near_channels = channels_of_near_panels(plan)
     while columns > MIN_BLOCK_COLUMNS and (
         window_bytes(plan, least_channels) > window
-        or plan.gathers and gathered_terms(plan) * columns * plan.kernels.item > PIXELS_BUDGET
+        or plan.gathers and gathered_terms(plan) * columns * plan.kernels.item > pixels_budget(plan)
     ):
         columns = max(MIN_BLOCK_COLUMNS, ceil_div(columns, 2))
         layout_window(plan, 1, columns)
@@ -178,9 +196,9 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
             least = rows
     rows = most_rows(plan, rows, columns, fit, window)
     if plan.gathers:
-        rows = max(least, min(rows, PIXELS_BUDGET // (gathered_terms(plan) * columns * plan.kernels.item)))
+        rows = max(least, min(rows, pixels_budget(plan) // (gathered_terms(plan) * columns * plan.kernels.item)))
         if plan.terms > gathered_terms(plan):
-            rows = max(least, min(rows, GATHERED_BUDGET // (
+            rows = max(least, min(rows, gathered_budget(plan) // (
                 (gathered_terms(plan) + problem.out_channels) * columns * plan.kernels.item
             )))
     most = rows
@@ -256,7 +274,7 @@ cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogi
     if plan.gathers:
         panel_chunks = max(1, min(
             panel_chunks,
-            PIXELS_BUDGET // (plan.rows.block * plan.columns.block * plan.kernels.item * CYC_CHUNK),
+            pixels_budget(plan) // (plan.rows.block * plan.columns.block * plan.kernels.item * CYC_CHUNK),
         ))
     if window_bytes(plan, channels) > window_budget(plan):
         channels = max(least_channels, window_budget(plan) // window_bytes(plan, 1))
