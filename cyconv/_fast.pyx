@@ -15,7 +15,7 @@ from cyconv._arrays cimport empty_result
 from cyconv._engine cimport execute
 from cyconv._held cimport HeldWeight
 from cyconv._kernels cimport *
-from cyconv._plan cimport AUTO, DIRECT, Problem
+from cyconv._plan cimport AUTO, DIRECT, Problem, may_stay_in_place
 from cyconv._window cimport ZEROS
 
 __all__ = ["convolve_plain"]
@@ -127,7 +127,7 @@ def convolve_plain(
     cdef Py_ssize_t group_count, channels, outputs, extent, padded, leading, kernel_axis, size
     cdef int number, which, code = CYC_NO_ACTIVATION, wanted = AUTO
     cdef double elements = 1
-    cdef bint pixel_by_pixel = True  # whose lines are best where those of the input are, which is read in place
+    cdef bint in_place  # tiles read pixels where they lie, so that lines of the result are best where theirs are
 
     if not is_text(padding_mode, "zeros"):
         return None
@@ -171,6 +171,7 @@ def convolve_plain(
     size = np.PyArray_DIM(w, 1) if kernel_axis == 2 else 1
     if size == 0 or outputs == 0 or outputs % group_count or channels != size * group_count:
         return None
+    in_place = may_stay_in_place(size, outputs // group_count)
     shape[0] = np.PyArray_DIM(x, 0) if leading == 0 else 1
     shape[1] = outputs
     for which in range(2):
@@ -183,7 +184,7 @@ def convolve_plain(
         if extent > padded:
             return None
         shape[2 + which] = (padded - extent) // strides[which] + 1
-        pixel_by_pixel = pixel_by_pixel and extent == 1 and padded == size and strides[which] == 1
+        in_place = in_place and extent == 1 and padded == size and strides[which] == 1
     for which in range(4):
         elements *= shape[which]
     if not 0 < elements <= MOST_ELEMENTS:
@@ -198,7 +199,7 @@ def convolve_plain(
     if out is None:
         y = empty_result(
             <int>(4 - leading), shape + leading, x.dtype,
-            np.PyArray_BYTES(x) if pixel_by_pixel and np.PyArray_ISALIGNED(x) else NULL,
+            np.PyArray_BYTES(x) if in_place and np.PyArray_ISALIGNED(x) else NULL,
         )
     else:
         if not plain_array(out, number) or not np.PyArray_ISWRITEABLE(<np.ndarray>out):

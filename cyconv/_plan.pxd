@@ -1,7 +1,7 @@
 """The plan of a convolution: its geometry, algorithm, blocks and tables, and no Python object."""
 
 from cyconv._integers cimport round_up
-from cyconv._kernels cimport CYC_F32, CYC_F64, cyc_isa, cyc_kernels, cyc_planes_fn, cyc_tap
+from cyconv._kernels cimport CYC_F32, CYC_F64, CYC_MAX_TILE_ROWS, cyc_isa, cyc_kernels, cyc_planes_fn, cyc_tap
 from cyconv._window cimport Axis, Window
 
 
@@ -204,3 +204,8 @@ cdef inline char *aligned(char *memory) noexcept nogil:
 cdef inline bint stays_in_place(const Plan *plan, Py_ssize_t panels) noexcept nogil:
     """Whether so many panels read the input of plain tiles where it lies, if that is possible."""
     return panels <= MAX_PANELS_IN_PLACE or plan.terms <= MAX_TERMS_IN_PLACE
+
+
+cdef inline bint may_stay_in_place(Py_ssize_t terms, Py_ssize_t outputs) noexcept nogil:
+    """Likewise, by the terms and outputs of a group, while there is no plan: with panels as wide as they can be."""
+    return outputs <= MAX_PANELS_IN_PLACE * CYC_MAX_TILE_ROWS or terms <= MAX_TERMS_IN_PLACE
