@@ -33,7 +33,7 @@ from cyconv._winograd_blocks cimport choose_winograd_blocks
 
 
 cdef enum:
-    # Blocks in place end in tiles that are not whole, as they begin anywhere in a line: the fewer blocks, the better.
+    # Blocks in place copy nothing, and end in tiles that are not whole if rows of the result have gaps between them.
     # Cores with many registers have a second level of 1 MiB or more.
     IN_PLACE_BUDGET = 512 * 1024
     # The panels and the running totals share the second-level cache with the window.
@@ -301,8 +301,8 @@ cdef Py_ssize_t totals_of_panel(const Plan *plan) noexcept nogil:
 cdef void choose_panel_block(Plan *plan) noexcept nogil:
     """Panels of a task: those that a thread is to take, unless their running totals are too large."""
     plan.spots = count_spots(plan, plan.rows.block, plan.columns.block)
-    if plan.one_tap and plan.algorithm == TILE and not plan.gathers:  # in place a block may begin with a smaller one
-        plan.spots += 1
+    if plan.one_tap and plan.algorithm == TILE and not plan.gathers:
+        plan.spots += 2  # in place a block may begin with a smaller one, and take the last of the next block
     if plan.term_blocks > 1:
         plan.panel_block = max(1, min(plan.panel_block, TOTALS_BUDGET // totals_of_panel(plan)))
     plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)

@@ -175,8 +175,10 @@ cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_colu
 
 
 cdef inline Py_ssize_t tile_pitch(const Plan *plan, Py_ssize_t columns) noexcept nogil:
-    """From a row of a block of `columns` to the next, in pixels as its tiles run over them."""
-    return columns if plan.gathers and plan.flat else plan.window.row_pitch
+    """From a row of a block of `columns` to the next, in pixels as its tiles run over them. A block of more columns
+    than the window has is a run of pixels in place (_task), which has one row.
+    """
+    return columns if plan.gathers and plan.flat else max(plan.window.row_pitch, columns)
 
 
 cdef inline bint operands_in_line(const Plan *plan) noexcept nogil:

@@ -29,8 +29,10 @@ from cyconv._task cimport (
     channel_address,
     clamp_bounds,
     lead_pixels,
+    makes_runs,
     output_address,
     prepare_window,
+    run_of_pixels,
     window_in_input,
 )
 from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_spans, fill_taps, is_whole, place_pieces, place_spots
@@ -266,6 +268,13 @@ cdef void run_tiles(
     cdef cyc_ahead weights_ahead
     cdef cyc_ahead input_ahead
     cdef bint finite
+    cdef Task run
+    cdef const Task *covered = task  # the pixels, in rows or as one
+    if plain_in_place and makes_runs(plan, operands):
+        run = run_of_pixels(plan, operands, task)
+        covered = &run
+        if run.column_count == 0:
+            return
     if plan.takes_weights and not plan.gathers:
         in_place = in_place and operands.source.channel_bytes == item
     if in_place:
@@ -275,7 +284,7 @@ cdef void run_tiles(
     scratch.in_place = in_place
     scratch.channel_pitch = channel_pitch
     scratch.in_line = operands_in_line(plan)
-    place_block(plan, operands, task, lead_pixels(plan, operands, task) if plain_in_place else 0, scratch)
+    place_block(plan, operands, covered, lead_pixels(plan, operands, covered) if plain_in_place else 0, scratch)
     for block in range(plan.term_blocks):
         term = block * plan.term_block
         terms = min(plan.term_block, plan.terms - term)
@@ -283,7 +292,8 @@ cdef void run_tiles(
         channels = ceil_div(term + terms, taps) - channel
         if in_place:
             scratch.window = (
-                channel_address(plan, operands, task, channel) + task.row * operands.source.row_bytes
+                channel_address(plan, operands, task, channel)
+                + covered.row * operands.source.row_bytes + covered.column * item
             )
         elif channel != loaded or channels != loaded_channels:  # large kernels have many blocks of terms in a channel
             prepare_window(plan, operands, task, channel, channels, scratch.window)
@@ -338,7 +348,7 @@ cdef void run_tiles(
             else:
                 weights_ahead.rows = 0
             run_panel(
-                plan, operands, task, scratch, panel, packed, finite, terms,
+                plan, operands, covered, scratch, panel, packed, finite, terms,
                 block == 0, block == plan.term_blocks - 1, &weights_ahead, &input_ahead
             )
 

@@ -2,7 +2,7 @@
 
 from cyconv._integers cimport round_up
 from cyconv._kernels cimport cyc_store_fn
-from cyconv._plan cimport Plan
+from cyconv._plan cimport TILE, Plan
 from cyconv._window cimport Source
 
 
@@ -55,14 +55,26 @@ cdef char *channel_address(
 ) noexcept nogil
 cdef inline bint ends_in_input(const Plan *plan, const Task *task) noexcept nogil:
     """Whether the last of the vectors that run over all pixels of a task in place does."""
-    cdef Py_ssize_t pixels = task.row_count * task.column_count
+    cdef Py_ssize_t columns = plan.problem.in_size[1]
     return (
-        task.row * task.column_count + round_up(pixels, plan.kernels.lanes)
-        <= plan.problem.in_size[0] * plan.problem.in_size[1]
+        task.row * columns + task.column + round_up(task.row_count * task.column_count, plan.kernels.lanes)
+        <= plan.problem.in_size[0] * columns
+    )
+
+
+cdef inline bint makes_runs(const Plan *plan, const Operands *operands) noexcept nogil:
+    """Whether plain tiles in place may run on over the ends of rows: neither input, which is read in place, nor result
+    has gaps there.
+    """
+    cdef const Destination *to = &operands.destination
+    return (
+        plan.one_tap and plan.algorithm == TILE and plan.flat and not plan.gathers
+        and to.row_bytes == plan.problem.out_size[1] * to.column_bytes
     )
 
 
 cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
+cdef Task run_of_pixels(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
 cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
 cdef void prepare_window(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
