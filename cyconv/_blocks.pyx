@@ -43,7 +43,9 @@ cdef enum:
     # 48 on those whose lines come late; the pixels that were gathered for all panels come from the second.
     FEW_REGISTERS_PANEL_BUDGET = 8 * 1024
     NEAR_PANEL_BUDGET = 16 * 1024
-    # The running totals of all outputs, where blocks of terms leave room for more rows of fewer channels.
+    # The running totals of all outputs, where blocks of terms leave room for more rows of fewer channels: beside the
+    # window in a second level of 512 KiB, or of 1 MiB or more.
+    FEW_REGISTERS_NEAR_TOTALS_BUDGET = 128 * 1024
     NEAR_TOTALS_BUDGET = 256 * 1024
     # Few panels have few running totals, which stay near as well.
     MIN_FAR_PANELS = 4
@@ -261,7 +263,10 @@ cdef Py_ssize_t channels_of_near_panels(const Plan *plan) noexcept nogil:
 cdef Py_ssize_t rows_of_near_panels(const Plan *plan, Py_ssize_t columns) noexcept nogil:
     """The most rows of a block of such passes, by their running totals."""
     cdef Py_ssize_t totals_of_row = columns * plan.problem.out_channels * plan.kernels.item
-    return max(ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns), NEAR_TOTALS_BUDGET // totals_of_row)
+    cdef Py_ssize_t budget = NEAR_TOTALS_BUDGET
+    if plan.kernels.registers < MANY_REGISTERS:
+        budget = FEW_REGISTERS_NEAR_TOTALS_BUDGET
+    return max(ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns), budget // totals_of_row)
 
 
 cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogil:
