@@ -107,7 +107,7 @@ def _write(record: dict[str, Any], layers: list[Timing], stem: Path) -> None:
         about = record["machine"]
         versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
         caption = (
-            f"Bars: {layers[0].threads} thread; rings: more threads. Minimum over interleaved "
+            f"Bars and numbers: {layers[0].threads} thread; rings: more. Minimum over interleaved "
             f"rounds, float32, NumPy arrays.\n{about['processor']}, {about['instruction set']}, "
             f"Python {about['python']}, {versions}"
         )

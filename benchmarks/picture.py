@@ -61,25 +61,30 @@ def _ratio_panel(
     colour: str,
 ) -> None:
     means = []
-    for threads in counts:
-        ratios = {
+    ratios = {
+        threads: {
             t.case.name: found
             for t in timings
             if t.threads == threads and (found := ratio(t, comparison)) is not None
         }
-        if not ratios:
+        for threads in counts
+    }
+    for threads, of_layers in ratios.items():
+        if not of_layers:
             continue
         plural = "s" if threads > 1 else ""
-        average = geometric_mean(r.value for r in ratios.values())
+        average = geometric_mean(r.value for r in of_layers.values())
         means.append(f"{average:.2f} at {threads} thread{plural}")
-        rows = [names.index(name) for name in ratios]
-        values = [r.value for r in ratios.values()]
+        rows = [names.index(name) for name in of_layers]
+        values = [r.value for r in of_layers.values()]
         if threads == counts[0]:
             colours = [colour if value >= 1 else _BEHIND for value in values]
             # Bars start at 1: to the right ahead, to the left behind.
             axis.barh(rows, [v - 1 for v in values], left=1, height=0.62, color=colours, zorder=2)
-            for row, found in zip(rows, ratios.values(), strict=True):
-                _label(axis, row, found.value, found.peer if len(comparison.peers) > 1 else "")
+            for row, (name, found) in zip(rows, of_layers.items(), strict=True):
+                marks = [1.0] + [others[name].value for others in ratios.values() if name in others]
+                peer = found.peer if len(comparison.peers) > 1 else ""
+                _label(axis, row, found.value, peer, min(marks), max(marks))
         else:
             axis.plot(values, rows, "o", ms=4, mfc="white", mec=_INK, mew=0.9, zorder=3)
     axis.set_xscale("log", base=2)
@@ -92,15 +97,14 @@ def _ratio_panel(
     _plain(axis)
 
 
-def _label(axis: Any, row: int, value: float, peer: str) -> None:
-    text = f"{value:.2f}" + (f"  {peer}" if peer else "")
-    offset, side = ((4, 0), "left") if value >= 1 else ((-4, 0), "right")
+def _label(axis: Any, row: int, value: float, peer: str, low: float, high: float) -> None:
+    """Write a ratio and the peer beyond all marks of the row, which reach from `low` to `high`."""
+    style = {"textcoords": "offset points", "va": "center", "fontsize": 7}
+    text = f"{value:.2f}  {peer}".rstrip()
     if value < 1:
-        axis.annotate(peer, (1, row), (4, 0), textcoords="offset points", va="center", fontsize=7)
-        text = f"{value:.2f}"
-    axis.annotate(
-        text, (value, row), offset, textcoords="offset points", va="center", ha=side, fontsize=7
-    )
+        axis.annotate(f"{value:.2f}", (low, row), (-5, 0), ha="right", **style)
+        text = peer
+    axis.annotate(text, (high, row), (5, 0), ha="left", **style)
 
 
 def _peak_panel(axis: Any, timings: list[Timing], names: list[str], counts: list[int]) -> None:
