@@ -10,6 +10,7 @@ from cyconv._cost_reading cimport (
     gather_slots,
     tile_window_slots,
 )
+from cyconv._cost_rows cimport window_slots
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
     CYC_CHUNK,
@@ -79,15 +80,24 @@ cdef double FAR_IN_PLACE_TERM_SLOTS = 6
 cdef double NEAR_INPUT_BYTES = 1024 * 1024
 
 
-cdef double least_tile_slots(const Plan *plan) noexcept nogil:
-    """What a tile algorithm takes whatever its tiles."""
+cdef inline double group_start_slots(const Plan *plan) noexcept nogil:
     return GROUP_START_SLOTS + <double>TILE_START_SLOTS / plan.problem.groups
+
+
+cdef double least_tile_slots(const Plan *plan) noexcept nogil:
+    """What a tile algorithm takes whatever its tiles: it begins, has a table of terms, and copies the input unless it
+    may read it in place.
+    """
+    return (
+        group_start_slots(plan) + TERM_SLOTS * plan.terms / plan.problem.groups
+        + (0 if plan.one_tap else window_slots(plan))
+    )
 
 
 cdef double start_slots(const Plan *plan, double table_slots) noexcept nogil:
     """Of a tile algorithm whose tiles are chosen: its tables, and the weights if it has to pack them."""
     cdef Py_ssize_t lists
-    cdef double slots = least_tile_slots(plan)
+    cdef double slots = group_start_slots(plan)
     cdef Pieces pieces
     slots += table_slots * plan.terms / plan.problem.groups
     if plan.skips:
