@@ -88,7 +88,7 @@ cdef void run_rows(
     if task.in_place:
         point_at_input(plan, &operands.source, &task, scratch.offsets, &args)
     else:
-        prepare_window(plan, operands, &task, 0, task.group_count * args.channels, scratch.window)
+        prepare_window(plan, operands, &task, 0, task.group_count * args.channels, 0, scratch.window)
         args.window = scratch.window
         args.row_offsets = plan.row_offsets
         args.column_offsets = plan.column_offsets

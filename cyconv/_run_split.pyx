@@ -85,7 +85,7 @@ cdef void find_terms(
         )
     else:
         scratch.terms_window = scratch.window
-        prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, scratch.window)
+        prepare_window(plan, operands, task, channel, ceil_div(term + terms, taps) - channel, 0, scratch.window)
     if by_taps:
         fill_tap_offsets(plan, terms, pitch, scratch.offsets)
     else:

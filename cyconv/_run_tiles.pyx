@@ -296,7 +296,7 @@ cdef void run_tiles(
                 + covered.row * operands.source.row_bytes + covered.column * item
             )
         elif channel != loaded or channels != loaded_channels:  # large kernels have many blocks of terms in a channel
-            prepare_window(plan, operands, task, channel, channels, scratch.window)
+            prepare_window(plan, operands, task, channel, channels, 0, scratch.window)
             loaded = channel
             loaded_channels = channels
         if plan.gathers:

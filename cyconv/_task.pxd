@@ -77,6 +77,7 @@ cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task
 cdef Task run_of_pixels(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
 cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
 cdef void prepare_window(
-    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels,
+    Py_ssize_t ahead, char *window
 ) noexcept nogil
 cdef const void *clamp_bounds(const Plan *plan, const Destination *to, double *storage) noexcept nogil

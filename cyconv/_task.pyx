@@ -4,8 +4,7 @@ from libc.math cimport INFINITY
 
 from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport CYC_F32, CYC_NO_ACTIVATION, CYC_RELU6
-from cyconv._plan cimport TURNED_TILE, WINOGRAD, Plan, stays_in_place
-from cyconv._slots cimport has_late_lines
+from cyconv._plan cimport TURNED_TILE, Plan, stays_in_place
 from cyconv._window cimport Source, find_block, prepare_channels
 
 
@@ -139,15 +138,10 @@ cdef Task run_of_pixels(const Plan *plan, const Operands *operands, const Task *
 
 
 cdef void prepare_window(
-    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels, char *window
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels,
+    Py_ssize_t ahead, char *window
 ) noexcept nogil:
-    cdef Py_ssize_t ahead = 0
-    # nothing else fetches them where lines come late, and they have the time that the transform of these takes
-    if (
-        plan.algorithm == WINOGRAD and has_late_lines(plan.kernels) and operands.source.parts == 1
-        and channel + channels < plan.problem.in_channels
-    ):
-        ahead = channels * operands.source.channel_bytes
+    """The window of some channels for the outputs of a task; what lies `ahead` bytes after them is fetched, or 0."""
     prepare_channels(
         &plan.window, &plan.rows, &plan.columns, &operands.source,
         operands.source.data + task.image * operands.source.batch_bytes,

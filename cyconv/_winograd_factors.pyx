@@ -18,6 +18,7 @@ from cyconv._kernels cimport (
     cyc_winograd_input_args,
 )
 from cyconv._plan cimport Plan
+from cyconv._slots cimport has_late_lines
 from cyconv._task cimport Operands, Task, prepare_window
 from cyconv._tile_block cimport TileBlock, tiles_of_factor
 
@@ -30,7 +31,8 @@ cdef void transform_channels(
 
     `window` has room for those of a few channels.
     """
-    cdef Py_ssize_t channel = first
+    cdef Py_ssize_t channel = first, ahead
+    cdef bint fetches = has_late_lines(plan.kernels) and operands.source.parts == 1
     cdef TileBlock block = tile_block(plan, task)
     cdef cyc_winograd_input_args args
     args.window = window
@@ -49,7 +51,9 @@ cdef void transform_channels(
     while channel < last:
         args.channels = min(plan.channel_block, last - channel)
         args.out = out + (channel - first) * plan.tiles_pitch * plan.kernels.item
-        prepare_window(plan, operands, task, channel, args.channels, window)
+        # the channels that follow have the time that the transform of these takes
+        ahead = args.channels * operands.source.channel_bytes if fetches and channel + args.channels < last else 0
+        prepare_window(plan, operands, task, channel, args.channels, ahead, window)
         if block.last_columns < CYC_WINOGRAD_OUT and plan.columns.dilation == 1:
             plan.kernels.winograd_shorten(&args, window)
         plan.kernels.winograd_input(&args)

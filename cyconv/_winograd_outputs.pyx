@@ -205,7 +205,7 @@ cdef void compute_again(
                 )
                 tap.edge = 0
                 tap += 1
-    prepare_window(plan, operands, task, 0, plan.problem.in_channels, scratch.factors)
+    prepare_window(plan, operands, task, 0, plan.problem.in_channels, 0, scratch.factors)
     for panel in range(task.panel, task.panel + task.panel_count):
         doubtful = scratch.doubtful + (panel - task.panel) * flags
         if memchr(doubtful, True, flags) == NULL:
