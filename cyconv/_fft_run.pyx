@@ -120,6 +120,7 @@ cdef void store_block(
     args.column_bytes = to.column_bytes
     args.rows = block.count[0]
     args.columns = block.count[1]
+    args.ahead = 0
     if plan.problem.stride[1] == 1:
         to.store(&args)
         return

@@ -168,6 +168,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t column_bytes
         Py_ssize_t rows
         Py_ssize_t columns
+        Py_ssize_t ahead
 
     enum: CYC_MAX_COPIES
     ctypedef struct cyc_copy:
@@ -193,6 +194,7 @@ cdef extern from "kernels/kernels.h" nogil:
         const void *clamp
         void *out
         Py_ssize_t out_pitch
+        bint fetches
 
     ctypedef struct cyc_pixel_args:
         const void *weight

@@ -38,6 +38,7 @@ cdef void store_block(
     args.column_bytes = to.column_bytes
     args.rows = task.row_count
     args.columns = task.column_count
+    args.ahead = 0
     if args.row_bytes == args.columns * args.column_bytes:  # rows without gaps are one long row
         args.columns *= args.rows
         args.rows = 1

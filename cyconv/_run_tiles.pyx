@@ -22,6 +22,7 @@ from cyconv._kernels cimport (
 )
 from cyconv._panels cimport finite_flags, look_ahead, pack_finite, pack_panel, sum_pixel
 from cyconv._plan cimport ALIGNMENT, TILE, TURNED_RUN, TURNED_TILE, Plan, operands_in_line, tile_pitch
+from cyconv._slots cimport has_late_lines
 from cyconv._task cimport (
     Destination,
     Operands,
@@ -87,6 +88,7 @@ cdef void store_tile(
     args.row_step = output_pitch * parts
     args.row_bytes = to.channel_bytes
     args.column_bytes = to.column_bytes
+    args.ahead = 0
     # rows without gaps, in the window and in the result, are one long row
     cdef bint gapless = pitch == task.column_count and to.row_bytes == task.column_count * to.column_bytes
     while done < spot.pixels and row < task.row_count:
@@ -158,6 +160,7 @@ cdef void run_panel(
     run.bias = args.bias
     run.clamp = args.clamp
     run.out_pitch = to.out_pitch
+    run.fetches = has_late_lines(plan.kernels)
     for index in range(scratch.placed.spots):
         spot = scratch.spots + index
         terms = scratch.lists + (spot.list if finite else 0)

@@ -238,7 +238,8 @@ typedef struct {
 /* Finish sums and write them to an array: for r < rows and x < columns,
  * dst[r][x] = convert(activation(src[r * row_step + x] + bias[r * bias_step])).
  * Reads src up to a vector past the last column.
- * Destination steps are in bytes and may be negative; the destination may be unaligned. */
+ * Destination steps are in bytes and may be negative; the destination may be unaligned. Where its columns are contiguous
+ * fetches what lies `ahead` bytes after each row, which is going to be written later; 0: nothing. */
 typedef struct {
     const void *src;
     ptrdiff_t row_step;
@@ -248,6 +249,7 @@ typedef struct {
     char *dst;
     ptrdiff_t row_bytes, column_bytes;
     ptrdiff_t rows, columns;
+    ptrdiff_t ahead;
 } cyc_store_args;
 
 /* A vector of pixels on its way from the window to its place among the pixels of a tile. */
@@ -274,7 +276,8 @@ typedef struct {
 
 /* Finish the sums of a turned tile and write them to an array of the compute dtype: for p < pixels and c < channels,
  * out[c * out_pitch + p] = clamp(totals[p * pitch + c] + bias[c]), not clamped if `clamp` is NULL or of integers.
- * Reads and writes nothing else; `out` aliases nothing. */
+ * Reads and writes nothing else; `out` aliases nothing. With `fetches`, the lines of a few channels are fetched while
+ * those before are written. */
 typedef struct {
     const void *totals;
     ptrdiff_t pitch;
@@ -283,6 +286,7 @@ typedef struct {
     const void *clamp;
     void *out;
     ptrdiff_t out_pitch;
+    int fetches;
 } cyc_turned_args;
 
 /* One pixel of some outputs, whose weights lie as they are given:

@@ -130,6 +130,7 @@ CYC_INLINE void CYC_NAME(store_turned_vectors)(const cyc_turned_args *args) {
     const CYC_ELEMENT *clamp = (const CYC_ELEMENT *)args->clamp;
     CYC_ELEMENT *out = (CYC_ELEMENT *)args->out;
     const ptrdiff_t pixels = args->pixels, pitch = args->pitch, channels = args->channels, out_pitch = args->out_pitch;
+    const ptrdiff_t fetched = args->fetches ? channels : 0;
     for (ptrdiff_t begin = 0; begin < channels; begin += 4) {
         const ptrdiff_t c = begin + 4 <= channels ? begin : channels - 4;
         CYC_VECTOR biases[4];
@@ -142,6 +143,7 @@ CYC_INLINE void CYC_NAME(store_turned_vectors)(const cyc_turned_args *args) {
                 column[j] = CYC_OP(add)(column[j], biases[j]);
                 if (clamp) column[j] = CYC_NAME(clamped)(column[j], clamp);
                 CYC_OP(store)(out + (c + j) * out_pitch + p, column[j]);
+                if (begin + 4 < fetched) CYC_PREFETCH_FAR(out + (begin + 4 + j) * out_pitch + p);
             }
         }
     }
