@@ -10,7 +10,7 @@ anew, without its NaN, which are put into the outputs that see them (_nan_mask);
 finite either, for an infinity or as the transform overflowed, by the direct algorithms (_fallback).
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport prange
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -25,6 +25,7 @@ from cyconv._kernels cimport (
 )
 from cyconv._nan_mask cimport put_nans, spread_mask, take_nans
 from cyconv._plan cimport ALIGNMENT, Plan, Problem, Transforms, aligned
+from cyconv._shares cimport deal_tasks, share_of_thread, take_task
 from cyconv._spectra cimport line_count, line_elements, transform_columns, transform_kernels, transform_line
 from cyconv._task cimport Destination, Operands
 from cyconv._window cimport prepare_channels
@@ -228,6 +229,11 @@ cdef bint run_pair(
     return True
 
 
+cdef inline Py_ssize_t thread_bytes(const Plan *plan) noexcept nogil:
+    """The memory of a thread: its share, and its scratch."""
+    return plan.scratch_bytes + 2 * ALIGNMENT
+
+
 cdef int run_task(
     const Plan *plan, const Operands *operands, Py_ssize_t first_group, Py_ssize_t groups, Py_ssize_t index,
     const char *spectra, char *memory
@@ -258,18 +264,32 @@ cdef int run_task(
     return status
 
 
+cdef int run_tasks_of_thread(
+    const Plan *plan, const Operands *operands, Py_ssize_t first_group, Py_ssize_t groups, const char *spectra,
+    char *memory, int threads, int thread
+) noexcept nogil:
+    """0, or less without memory."""
+    cdef Py_ssize_t bytes = thread_bytes(plan), index = take_task(memory, bytes, threads, thread)
+    cdef int status = 0
+    while index >= 0:
+        status += run_task(
+            plan, operands, first_group, groups, index, spectra, <char *>(share_of_thread(memory, bytes, thread) + 1)
+        )
+        index = take_task(memory, bytes, threads, thread)
+    return status
+
+
 cdef int run_groups(
     const Plan *plan, const Operands *operands, Py_ssize_t first_group, Py_ssize_t groups, const char *spectra,
     char *memory, int threads
 ) noexcept nogil:
     """Some groups of all images; 0, or -1 without memory."""
-    cdef Py_ssize_t index, tasks = plan.tasks * groups, scratch_bytes = plan.scratch_bytes + ALIGNMENT
-    cdef int failed = 0
+    cdef Py_ssize_t tasks = plan.tasks * groups
+    cdef int thread, failed = 0
     threads = <int>min(<Py_ssize_t>threads, tasks)
-    for index in prange(tasks, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic"):
-        failed += run_task(
-            plan, operands, first_group, groups, index, spectra, memory + threadid() * scratch_bytes
-        )
+    deal_tasks(memory, thread_bytes(plan), tasks, threads)
+    for thread in prange(threads, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
+        failed += run_tasks_of_thread(plan, operands, first_group, groups, spectra, memory, threads, thread)
     return -1 if failed else 0
 
 
@@ -286,7 +306,7 @@ cdef int run_fft(const Plan *plan, const Operands *operands, int threads) noexce
         return run_directly(plan, operands, threads)
     if operands.panels != NULL:
         block_bytes = 0
-    memory = <char *>malloc(block_bytes + (plan.scratch_bytes + ALIGNMENT) * threads)
+    memory = <char *>malloc(block_bytes + thread_bytes(plan) * threads)
     if memory == NULL:
         return -1
     while group < problem.groups and status == 0:

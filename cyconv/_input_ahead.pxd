@@ -72,7 +72,7 @@ cdef inline void look_ahead_window(
     if block + 1 < plan.term_blocks:
         look_ahead_input(plan, operands, task, (block + 1) * plan.term_block, 0, bursts, CYC_CHUNK, ahead)
     elif task.following < plan.tasks:
-        following = find_task(plan, task.following, 0)
+        following = find_task(plan, task.following)
         if plan.term_blocks == 1 and following.image == task.image and following.group == task.group:
             known = first_input(&plan.rows, task.row) + input_count(&plan.rows, task.row, task.row_count)
         look_ahead_input(plan, operands, &following, 0, known, bursts, CYC_CHUNK, ahead)

@@ -1,6 +1,6 @@
 """Running a plan: the loop over tasks, and the scratch of each thread.
 
-    task = image x group x part of the outputs x block of the output image     (prange)
+    task = image x group x part of the outputs x block of the output image     (prange over shares of them)
       for each block of terms          window of its channels: prepare_channels (_window)
                                        and from it the pixels of each tile, where they are gathered (_gather)
         for each panel of outputs      its packed weights stay in cache
@@ -11,7 +11,7 @@ That is a task by tiles (_run_tiles). Others are shorter: rows have no panels (_
 place of the terms (_run_winograd).
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport prange
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -20,6 +20,7 @@ from cyconv._run_rows cimport run_row_task
 from cyconv._run_split cimport run_split_task
 from cyconv._run_tiles cimport run_tile_task
 from cyconv._run_winograd cimport run_winograd_task
+from cyconv._shares cimport Share, deal_tasks, share_of_thread, take_task
 from cyconv._task cimport Operands, Task, find_task, window_in_input
 from cyconv._winograd_factors cimport transform_share
 
@@ -56,63 +57,60 @@ cdef Py_ssize_t bytes_to_clear(const Plan *plan, const Operands *operands, const
     return plan.window_bytes + plan.factor_bytes
 
 
-cdef char *scratch_of_thread(
-    const Plan *plan, const Operands *operands, const Task *task, char *memory
-) noexcept nogil:
-    """The scratch in the memory of a thread, which begins with a flag: whether it is in use already."""
-    cdef bint *begun = <bint *>memory
-    memory = aligned(memory + sizeof(bint))
-    if not begun[0]:
-        begun[0] = True
+cdef char *scratch_of_thread(const Plan *plan, const Operands *operands, const Task *task, Share *share) noexcept nogil:
+    """The scratch of a thread, which lies behind its share."""
+    cdef char *memory = aligned(<char *>(share + 1))
+    if not share.begun:
+        share.begun = True
         memset(memory, 0, bytes_to_clear(plan, operands, task))
     return memory
 
 
-cdef void run_task_of_thread(
-    const Plan *plan, const Operands *operands, Py_ssize_t index, int threads, char *memory
+cdef void run_tasks_of_thread(
+    const Plan *plan, const Operands *operands, char *memory, Py_ssize_t thread_bytes, int threads, int thread
 ) noexcept nogil:
-    cdef Task task = find_task(plan, index, threads)
-    run_task(plan, operands, &task, scratch_of_thread(plan, operands, &task, memory))
+    cdef Share *share = share_of_thread(memory, thread_bytes, thread)
+    cdef Py_ssize_t index = take_task(memory, thread_bytes, threads, thread)
+    cdef Task task
+    while index >= 0:
+        task = find_task(plan, index)
+        run_task(plan, operands, &task, scratch_of_thread(plan, operands, &task, share))
+        index = take_task(memory, thread_bytes, threads, thread)
 
 
-cdef void run_share_of_thread(
-    const Plan *plan, const Operands *operands, Py_ssize_t index, int threads, char *memory, char *factors
+cdef void transform_share_of_thread(
+    const Plan *plan, const Operands *operands, Share *share, int threads, int thread, char *factors
 ) noexcept nogil:
-    """The share of a thread in the factors of the inputs of the only block."""
-    cdef Task task = find_task(plan, 0, threads)
-    transform_share(
-        plan, operands, &task, index, threads, scratch_of_thread(plan, operands, &task, memory), factors
-    )
+    """What a thread does of the factors of the inputs of the only block."""
+    cdef Task task = find_task(plan, 0)
+    transform_share(plan, operands, &task, thread, threads, scratch_of_thread(plan, operands, &task, share), factors)
 
 
 cdef int run_plan(const Plan *plan, const Operands *operands, int threads) noexcept nogil:
     """Compute the convolution; 0, or -1 without memory."""
-    cdef Py_ssize_t index, memory_bytes = plan.scratch_bytes + 2 * ALIGNMENT
+    cdef Py_ssize_t thread_bytes = plan.scratch_bytes + 2 * ALIGNMENT
+    cdef int thread
     cdef char *memory
     cdef char *factors
     cdef Operands shared = operands[0]
     threads = <int>min(<Py_ssize_t>threads, plan.tasks)
-    memory = <char *>malloc(memory_bytes * threads + plan.shared_bytes + ALIGNMENT)
+    memory = <char *>malloc(thread_bytes * threads + plan.shared_bytes + ALIGNMENT)
     if memory == NULL:
         return -1
-    for index in range(threads):
-        (<bint *>(memory + index * memory_bytes))[0] = False
+    deal_tasks(memory, thread_bytes, plan.tasks, threads)
     shared.factors = NULL
     operands = &shared
     if plan.shares_factors and threads > 1:
-        factors = aligned(memory + memory_bytes * threads)
-        for index in prange(threads, num_threads=threads, schedule="static"):
-            run_share_of_thread(plan, operands, index, threads, memory + index * memory_bytes, factors)
+        factors = aligned(memory + thread_bytes * threads)
+        for thread in prange(threads, num_threads=threads, schedule="static"):
+            transform_share_of_thread(
+                plan, operands, share_of_thread(memory, thread_bytes, thread), threads, thread, factors
+            )
         shared.factors = factors
     if threads == 1:
-        for index in range(plan.tasks):
-            run_task_of_thread(plan, operands, index, threads, memory)
-    elif plan.planes != NULL:
-        # a few microseconds each: who takes the same planes each time finds them in its own cache
-        for index in prange(plan.tasks, num_threads=threads, schedule="static"):
-            run_task_of_thread(plan, operands, index, threads, memory + threadid() * memory_bytes)
+        run_tasks_of_thread(plan, operands, memory, thread_bytes, 1, 0)
     else:
-        for index in prange(plan.tasks, num_threads=threads, schedule="dynamic"):
-            run_task_of_thread(plan, operands, index, threads, memory + threadid() * memory_bytes)
+        for thread in prange(threads, num_threads=threads, schedule="static"):
+            run_tasks_of_thread(plan, operands, memory, thread_bytes, threads, thread)
     free(memory)
     return 0

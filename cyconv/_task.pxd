@@ -46,7 +46,7 @@ cdef struct Task:
     Py_ssize_t following  # number of the task that the thread is likely to take next
 
 
-cdef Task find_task(const Plan *plan, Py_ssize_t index, int threads) noexcept nogil
+cdef Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil
 cdef char *output_address(
     const Plan *plan, const Destination *to, const Task *task, Py_ssize_t channel
 ) noexcept nogil

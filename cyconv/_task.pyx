@@ -12,12 +12,12 @@ cdef enum:
     MAX_OFFSET = 0x7fffffff  # of a tap
 
 
-cdef Task find_task(const Plan *plan, Py_ssize_t index, int threads) noexcept nogil:
+cdef Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil:
     """Task number `index`; the parts of one image are neighbours, so that they share its cache."""
     cdef Task task
     cdef Py_ssize_t groups = ceil_div(plan.problem.groups, plan.group_block)
     cdef bint inner = find_block(&plan.columns, index % plan.columns.blocks, &task.column, &task.column_count)
-    task.following = index + threads
+    task.following = index + 1
     index //= plan.columns.blocks
     inner = find_block(&plan.rows, index % plan.rows.blocks, &task.row, &task.row_count) and inner
     index //= plan.rows.blocks
