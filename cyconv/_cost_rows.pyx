@@ -45,6 +45,9 @@ cdef double LATE_FEW_REGISTERS_FACTOR = 1.6  # besides, where lines come late
 # The plane kernel with a stride of two loads each row twice and picks lanes, for which four vectors leave no registers:
 # Zen 4, 420 to 520 cycles for 144 products. One or two vectors take no longer than their loads.
 cdef double STRIDED_PLANES_FACTOR = 2.0
+# The largest plane kernel that is faster than the row kernel where lines come late.
+cdef enum:
+    MIDDLE_PLANE_KERNEL = 9
 # The call of a kernel for each output channel; in place, one call has several.
 cdef double ROWS_CALL_SLOTS = 180
 cdef double ROWS_IN_PLACE_SLOTS = 75
@@ -105,10 +108,15 @@ cdef double rows_windows_slots(Plan *plan) noexcept nogil:
 
 cdef inline double planes_cycle_slots(const Plan *plan) noexcept nogil:
     """The `cycle_slots` of the plane kernel. Where lines come late, the weights of 3x3 stay in registers, and strides
-    count already: Emerald Rapids, fitted to 1,400 shapes of one to three channels.
+    count already: Emerald Rapids, fitted to 1,400 shapes of one to three channels. Large kernels take as long there as
+    the row kernel would.
     """
-    if has_late_lines(plan.kernels) and (plan.problem.kernel[0] <= 3 or plan.problem.stride[0] > 1):
-        return 1
+    cdef Py_ssize_t size = plan.problem.kernel[0]
+    if has_late_lines(plan.kernels):
+        if size <= 3 or plan.problem.stride[0] > 1:
+            return 1
+        if size > MIDDLE_PLANE_KERNEL:
+            return cycle_slots(plan.kernels)
     return (1 + cycle_slots(plan.kernels)) / 2
 
 

@@ -37,6 +37,7 @@ cdef enum:
 cdef double PASS_SLOTS = 3.6  # of a vector of points, for each factor of 2 in their number, and direction
 cdef double PRODUCT_SLOTS = 12.0  # of a vector of points: two spectra are loaded and one is stored, far from the core
 cdef double BLOCK_SLOTS = 20.0  # of a vector of points: filling the planes, or storing the results
+cdef double LATE_BLOCK_SLOTS = 16.0  # likewise where lines come late, and are fetched ahead
 cdef double UNCACHED_FACTOR = 2.0
 cdef double KERNEL_FACTOR = 1.2  # of a transform: a kernel's is made once, its spectrum written to memory of its own
 cdef double TWIDDLE_SLOTS = 100.0  # of a point
@@ -54,7 +55,7 @@ cdef double group_cost(const Plan *plan, const Transforms *fft, bint held) noexc
     while points > 1:
         points //= 2
         passes += 1
-    transform = PASS_SLOTS * passes + BLOCK_SLOTS
+    transform = PASS_SLOTS * passes + (LATE_BLOCK_SLOTS if has_late_lines(plan.kernels) else BLOCK_SLOTS)
     slots = fft.pairs * (transforms * transform + products * PRODUCT_SLOTS)
     if not held or fft.group_block < problem.groups:
         slots += KERNEL_FACTOR * products * transform

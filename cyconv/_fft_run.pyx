@@ -26,9 +26,16 @@ from cyconv._kernels cimport (
 from cyconv._nan_mask cimport put_nans, spread_mask, take_nans
 from cyconv._plan cimport ALIGNMENT, Plan, Problem, Transforms, aligned
 from cyconv._shares cimport deal_tasks, share_of_thread, take_task
+from cyconv._slots cimport has_late_lines
 from cyconv._spectra cimport line_count, line_elements, transform_columns, transform_kernels, transform_line
 from cyconv._task cimport Destination, Operands
 from cyconv._window cimport prepare_channels
+
+
+cdef enum:
+    # Rows of a block's result that are fetched ahead: each is a piece of a row of the image, and no prefetcher of the
+    # hardware follows from one to the next.
+    ROWS_AHEAD = 2
 
 
 cdef struct Block:
@@ -121,7 +128,7 @@ cdef void store_block(
     args.column_bytes = to.column_bytes
     args.rows = block.count[0]
     args.columns = block.count[1]
-    args.ahead = 0
+    args.ahead = ROWS_AHEAD * to.row_bytes if has_late_lines(plan.kernels) else 0
     if plan.problem.stride[1] == 1:
         to.store(&args)
         return
