@@ -136,6 +136,7 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t out_pitch
         const void *bias
         const void *clamp
+        bint fetches
 
     ctypedef struct cyc_load_args:
         const char *src

@@ -11,8 +11,15 @@ everywhere else its sums go through scratch, from where the epilogue writes them
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport CYC_ROW_BLOCK, cyc_load_args, cyc_planes_args, cyc_rows_args, cyc_store_args
 from cyconv._plan cimport Plan
+from cyconv._slots cimport has_late_lines
 from cyconv._task cimport Destination, Operands, Task, clamp_bounds, output_address, prepare_window
 from cyconv._window cimport Source, first_input, input_count, shared_row_step, shared_row_stride
+
+
+cdef enum:
+    # Rows of images of which the plane kernel fetches the next ones: shorter ones lie side by side in a page, along which
+    # the hardware fetches by itself.
+    FAR_ROW_BYTES = 2048
 
 
 cdef struct Scratch:
@@ -186,6 +193,7 @@ cdef void run_planes(
     args.out_pitch = to.row_bytes // item if direct else task.column_count
     args.out_step = to.out_pitch if direct else task.row_count * task.column_count
     args.clamp = clamp_bounds(plan, to, clamps)
+    args.fetches = direct and has_late_lines(plan.kernels) and to.row_bytes >= FAR_ROW_BYTES
     args.outputs = outputs if direct else 1
     while task.group < end:
         task.group_count = min(together, end - task.group)

@@ -197,8 +197,9 @@ typedef struct {
  *
  * for `planes` planes of the result, `outputs` of each of the input. The input has input_rows by input_columns, beyond
  * which it counts as zero. What lies between the first element of all and the last may be read, whatever it is; nothing
- * else. Planes lie input_step and out_step apart, rows input_pitch and out_pitch; weights and bias are contiguous, `clamp` may be NULL. The
- * kernel's size and the stride are those of the function.
+ * else. Planes lie input_step and out_step apart, rows input_pitch and out_pitch; weights and bias are contiguous, `clamp`
+ * may be NULL. The kernel's size and the stride are those of the function. With `fetches`, what the rows that follow read
+ * and write is fetched.
  */
 typedef struct {
     const void *input;
@@ -211,6 +212,7 @@ typedef struct {
     ptrdiff_t out_step, out_pitch;
     const void *bias;
     const void *clamp;
+    int fetches;
 } cyc_planes_args;
 
 /* Copy a rectangle of each channel into a window, converted to the compute dtype. In each channel

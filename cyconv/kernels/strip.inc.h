@@ -227,6 +227,19 @@ CYC_INLINE const CYC_ELEMENT *CYC_NAME(plane_row)(const cyc_planes_args *args, c
     return copy;
 }
 
+/* Fetches what the next rows of a strip read and write, from `input` and `out` on. */
+CYC_INLINE void CYC_NAME(plane_fetch)(const cyc_planes_args *args, const CYC_ELEMENT *input, const CYC_ELEMENT *out,
+                                      const CYC_NAME(shape) shape) {
+    const int line = 64 / sizeof(CYC_ELEMENT), rows = CYC_PLANE_ROWS(shape.vectors);
+    const int columns = shape.vectors * CYC_LANES;
+    for (int r = 0; r < rows; r++) {
+        for (int x = 0; x < columns; x += line) CYC_PREFETCH_FAR(out + r * args->out_pitch + x);
+    }
+    for (int r = 0; r < rows * shape.stride; r++) {
+        for (int x = 0; x < columns * shape.stride; x += line) CYC_PREFETCH_FAR(input + r * args->input_pitch + x);
+    }
+}
+
 CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAME(plane) *plane,
                                       const CYC_NAME(strip) *strip, const CYC_NAME(shape) shape) {
     const int size = shape.size, stride = shape.stride, vectors = shape.vectors, rows = CYC_PLANE_ROWS(vectors);
@@ -237,6 +250,7 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
     const CYC_VECTOR bias = CYC_OP(broadcast)(plane->bias);
     const int chunks = (size * size + CYC_CHUNK - 1) / CYC_CHUNK; /* of more than one, stride and vectors are 1 */
     const int skips = CYC_SKIPS_ROWS(size, stride, vectors);
+    const int fetches = size > 3 && stride == 1 && args->fetches; /* others have no time to spare beside their loads */
     /* the last block overlaps the one before, so as to be whole if the result has as many rows */
     const ptrdiff_t whole = args->rows > rows ? args->rows - rows : 0;
     for (ptrdiff_t next = 0; next < args->rows; next += rows) {
@@ -244,8 +258,10 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
         for (ptrdiff_t repeat = 0; repeat < strip->repeats; repeat++) {
             const ptrdiff_t x = repeat * vectors * CYC_LANES;
             const CYC_ELEMENT *from = plane->input + top * args->input_pitch + strip->first + x * stride;
+            CYC_ELEMENT *out = plane->out + row * args->out_pitch + strip->x + x;
             CYC_NAME(row) sum[CYC_MOST_PLANE_ROWS], other[CYC_MOST_PLANE_ROWS];
             CYC_NAME(row) total[CYC_MOST_PLANE_ROWS], other_total[CYC_MOST_PLANE_ROWS]; /* of earlier chunks */
+            if (fetches) CYC_NAME(plane_fetch)(args, from + inputs * pitch, out + rows * args->out_pitch, shape);
             CYC_NAME(plane_start)(sum, shape);
             if (shape.pair) CYC_NAME(plane_start)(other, shape);
             if (chunks > 1) CYC_NAME(plane_start)(total, shape);
@@ -290,7 +306,6 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
                     }
                 }
             }
-            CYC_ELEMENT *out = plane->out + row * args->out_pitch + strip->x + x;
             CYC_NAME(plane_finish)(args, strip, sum, bias, out, shape);
             if (shape.pair)
                 CYC_NAME(plane_finish)(args, strip, other, CYC_OP(broadcast)(plane->bias + 1), out + args->out_step,
