@@ -17,8 +17,8 @@ from cyconv._window cimport Source, first_input, input_count, shared_row_step, s
 
 
 cdef enum:
-    # Rows of images of which the plane kernel fetches the next ones: shorter ones lie side by side in a page, along which
-    # the hardware fetches by itself.
+    # From this length of rows on the plane kernel fetches the next ones: shorter ones lie side by side in a page, along
+    # which the hardware fetches by itself.
     FAR_ROW_BYTES = 2048
 
 
