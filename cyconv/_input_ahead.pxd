@@ -31,6 +31,26 @@ cdef inline bint fetches_windows(const Plan *plan, bint plain_in_place) noexcept
     return image > WINDOW_BUDGET
 
 
+cdef enum:
+    # Of inputs whose channels are fetched ahead: short rows of a channel lie in a page, along which the hardware
+    # fetches by itself, and of few channels a block takes many rows at a time.
+    FAR_ROW_BYTES = 512
+    MANY_CHANNELS = 64
+
+
+cdef inline Py_ssize_t channel_ahead(const Plan *plan, const Operands *operands) noexcept nogil:
+    """How far ahead of a row a window's load fetches: to the same row of the next channel, where lines come late and
+    the input is far; 0: as it thinks fit.
+    """
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t row = problem.in_size[1] * plan.kernels.item
+    if line_kind() != CYC_LATE_LINES or row < FAR_ROW_BYTES or problem.in_channels < MANY_CHANNELS:
+        return 0
+    if operands.source.parts > 1 or problem.in_channels * problem.in_size[0] * row <= SECOND_LEVEL:
+        return 0
+    return operands.source.channel_bytes
+
+
 cdef inline void look_ahead_input(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t term, Py_ssize_t first_row,
     Py_ssize_t bursts, Py_ssize_t chunk, cyc_ahead *ahead

@@ -8,7 +8,7 @@ from libc.stdint cimport int32_t
 
 from cyconv._gather cimport gather_block
 from cyconv._integers cimport ceil_div, round_up
-from cyconv._input_ahead cimport fetches_windows, look_ahead_window
+from cyconv._input_ahead cimport channel_ahead, fetches_windows, look_ahead_window
 from cyconv._kernels cimport (
     CYC_CHUNK,
     cyc_ahead,
@@ -299,7 +299,9 @@ cdef void run_tiles(
                 + covered.row * operands.source.row_bytes + covered.column * item
             )
         elif channel != loaded or channels != loaded_channels:  # large kernels have many blocks of terms in a channel
-            prepare_window(plan, operands, task, channel, channels, 0, scratch.window)
+            prepare_window(
+                plan, operands, task, channel, channels, channel_ahead(plan, operands), scratch.window
+            )
             loaded = channel
             loaded_channels = channels
         if plan.gathers:
