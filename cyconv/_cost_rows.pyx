@@ -27,6 +27,8 @@ cdef enum:
     # with them. Elements of the rows that one output reads, beyond which it loses; bytes of all, of dilated ones too.
     MAX_ROWS_WINDOW = 64 * 1024
     MAX_ROWS_WINDOW_BYTES = 4 * 1024 * 1024
+    # The largest plane kernel that is faster than the row kernel where lines come late.
+    MIDDLE_PLANE_KERNEL = 9
 
 # Of an element of the input that is copied, and of a row in each run of columns.
 cdef double WINDOW_SLOTS = 0.45
@@ -45,9 +47,6 @@ cdef double LATE_FEW_REGISTERS_FACTOR = 1.6  # besides, where lines come late
 # The plane kernel with a stride of two loads each row twice and picks lanes, for which four vectors leave no registers:
 # Zen 4, 420 to 520 cycles for 144 products. One or two vectors take no longer than their loads.
 cdef double STRIDED_PLANES_FACTOR = 2.0
-# The largest plane kernel that is faster than the row kernel where lines come late.
-cdef enum:
-    MIDDLE_PLANE_KERNEL = 9
 # The call of a kernel for each output channel; in place, one call has several.
 cdef double ROWS_CALL_SLOTS = 180
 cdef double ROWS_IN_PLACE_SLOTS = 75

@@ -19,7 +19,7 @@ from cyconv._window cimport Source, first_input, input_count, shared_row_step, s
 cdef enum:
     # From this length of rows on the plane kernel fetches the next ones: shorter ones lie side by side in a page, along
     # which the hardware fetches by itself.
-    FAR_ROW_BYTES = 2048
+    FETCHED_ROW_BYTES = 2048
 
 
 cdef struct Scratch:
@@ -193,7 +193,7 @@ cdef void run_planes(
     args.out_pitch = to.row_bytes // item if direct else task.column_count
     args.out_step = to.out_pitch if direct else task.row_count * task.column_count
     args.clamp = clamp_bounds(plan, to, clamps)
-    args.fetches = direct and has_late_lines(plan.kernels) and to.row_bytes >= FAR_ROW_BYTES
+    args.fetches = direct and has_late_lines(plan.kernels) and to.row_bytes >= FETCHED_ROW_BYTES
     args.outputs = outputs if direct else 1
     while task.group < end:
         task.group_count = min(together, end - task.group)

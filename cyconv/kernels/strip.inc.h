@@ -227,16 +227,15 @@ CYC_INLINE const CYC_ELEMENT *CYC_NAME(plane_row)(const cyc_planes_args *args, c
     return copy;
 }
 
-/* Fetches what the next rows of a strip read and write, from `input` and `out` on. */
+/* Fetches what the next rows of a strip of stride 1 read and write, from `input` and `out` on. */
 CYC_INLINE void CYC_NAME(plane_fetch)(const cyc_planes_args *args, const CYC_ELEMENT *input, const CYC_ELEMENT *out,
-                                      const CYC_NAME(shape) shape) {
-    const int line = 64 / sizeof(CYC_ELEMENT), rows = CYC_PLANE_ROWS(shape.vectors);
-    const int columns = shape.vectors * CYC_LANES;
+                                      const int vectors) {
+    const int line = 64 / sizeof(CYC_ELEMENT), rows = CYC_PLANE_ROWS(vectors);
     for (int r = 0; r < rows; r++) {
-        for (int x = 0; x < columns; x += line) CYC_PREFETCH_FAR(out + r * args->out_pitch + x);
-    }
-    for (int r = 0; r < rows * shape.stride; r++) {
-        for (int x = 0; x < columns * shape.stride; x += line) CYC_PREFETCH_FAR(input + r * args->input_pitch + x);
+        for (int x = 0; x < vectors * CYC_LANES; x += line) {
+            CYC_PREFETCH_FAR(out + r * args->out_pitch + x);
+            CYC_PREFETCH_FAR(input + r * args->input_pitch + x);
+        }
     }
 }
 
@@ -261,7 +260,7 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
             CYC_ELEMENT *out = plane->out + row * args->out_pitch + strip->x + x;
             CYC_NAME(row) sum[CYC_MOST_PLANE_ROWS], other[CYC_MOST_PLANE_ROWS];
             CYC_NAME(row) total[CYC_MOST_PLANE_ROWS], other_total[CYC_MOST_PLANE_ROWS]; /* of earlier chunks */
-            if (fetches) CYC_NAME(plane_fetch)(args, from + inputs * pitch, out + rows * args->out_pitch, shape);
+            if (fetches) CYC_NAME(plane_fetch)(args, from + inputs * pitch, out + rows * args->out_pitch, vectors);
             CYC_NAME(plane_start)(sum, shape);
             if (shape.pair) CYC_NAME(plane_start)(other, shape);
             if (chunks > 1) CYC_NAME(plane_start)(total, shape);
