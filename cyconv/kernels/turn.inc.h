@@ -63,6 +63,24 @@ CYC_INLINE int CYC_NAME(turn_few)(const CYC_ELEMENT *src, ptrdiff_t pitch, ptrdi
 }
 #endif
 
+#ifdef CYC_TURNS_LINES
+/* A cache line of terms from as many rows as a vector of such elements has lanes. */
+CYC_INLINE void CYC_NAME(turn_lines)(const CYC_ELEMENT *src, ptrdiff_t pitch, CYC_ELEMENT *dst, ptrdiff_t width) {
+    const int line = 64 / sizeof(CYC_ELEMENT);
+    CYC_UNROLL for (int k = 0; k < line; k += 4) {
+        if (sizeof(CYC_ELEMENT) == sizeof(float)) {
+            vec_f32 column[4];
+            vec_load_columns_f32((const float *)src + k, pitch, column);
+            CYC_UNROLL for (int j = 0; j < 4; j++) vec_store_f32((float *)dst + (k + j) * width, column[j]);
+        } else {
+            vec_f64 column[4];
+            vec_load_columns_f64((const double *)src + k, pitch, column);
+            CYC_UNROLL for (int j = 0; j < 4; j++) vec_store_f64((double *)dst + (k + j) * width, column[j]);
+        }
+    }
+}
+#endif
+
 /* A cache line of terms from a few rows at a time. The rows of a weight often lie a multiple of 2 KiB apart, so that
  * the lines of more of them would evict each other half read. Four, or as many as the registers transpose with a whole
  * line of each. */
@@ -77,13 +95,13 @@ static void CYC_NAME(turn_over)(const void *from, ptrdiff_t pitch, ptrdiff_t row
 #if CYC_FLOATING
     if (CYC_NAME(turn_few)(src, pitch, rows, dst, width, terms)) return;
 #endif
-#ifdef CYC_TRANSPOSE_LINES
-    if (sizeof(CYC_ELEMENT) == sizeof(float) && rows >= CYC_TRANSPOSE_LINES) {
-        const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), whole = terms - terms % line;
-        const ptrdiff_t packed = rows - rows % CYC_TRANSPOSE_LINES;
-        for (ptrdiff_t i = 0; i < packed; i += CYC_TRANSPOSE_LINES) {
+#ifdef CYC_TURNS_LINES
+    enum { LANES = sizeof(vec_f32) / sizeof(CYC_ELEMENT) };
+    if (rows >= LANES) {
+        const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), whole = terms - terms % line, packed = rows - rows % LANES;
+        for (ptrdiff_t i = 0; i < packed; i += LANES) {
             for (ptrdiff_t k = 0; k < whole; k += line)
-                transpose_lines_32((const float *)src + i * pitch + k, pitch, (float *)dst + k * width + i, width);
+                CYC_NAME(turn_lines)(src + i * pitch + k, pitch, dst + k * width + i, width);
         }
         CYC_NAME(turn_part)(src + whole, pitch, packed, dst + whole * width, width, terms - whole);
         src += packed * pitch;

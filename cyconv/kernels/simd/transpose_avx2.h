@@ -1,6 +1,7 @@
 /* Four columns of as many rows as a vector has lanes. Of 32 bits two rows meet in a vector as they are loaded, half of
  * each, so that only pairs within halves remain to be exchanged. */
 #define CYC_LOADS_COLUMNS 1
+#define CYC_TURNS_LINES 1
 CYC_INLINE void vec_load_columns_f32(const float *src, ptrdiff_t pitch, vec_f32 column[4]) {
     __m256 row[4], pair[4];
     CYC_UNROLL for (int j = 0; j < 4; j++) { /* rows j and j + 4 */
@@ -19,14 +20,4 @@ CYC_INLINE void vec_load_columns_f32(const float *src, ptrdiff_t pitch, vec_f32 
 }
 CYC_INLINE void vec_load_columns_f64(const double *src, ptrdiff_t pitch, vec_f64 column[4]) {
     load_columns_64(src, pitch, column);
-}
-
-/* Blocks of eight rows by a cache line of 32-bit elements. */
-#define CYC_TRANSPOSE_LINES 8
-CYC_INLINE void transpose_lines_32(const float *src, ptrdiff_t src_pitch, float *dst, ptrdiff_t dst_pitch) {
-    CYC_UNROLL for (int q = 0; q < 16; q += 4) {
-        vec_f32 column[4];
-        vec_load_columns_f32(src + q, src_pitch, column);
-        CYC_UNROLL for (int j = 0; j < 4; j++) _mm256_storeu_ps(dst + (q + j) * dst_pitch, column[j]);
-    }
 }

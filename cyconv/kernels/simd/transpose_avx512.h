@@ -1,6 +1,7 @@
 /* Four columns of as many rows as a vector has lanes. Rows meet in a vector as they are loaded, 16 or 32 bytes of each,
  * so that only pairs remain to be exchanged, and no load crosses a line of an array aligned to as much. */
 #define CYC_LOADS_COLUMNS 1
+#define CYC_TURNS_LINES 1
 CYC_INLINE void vec_load_columns_f32(const float *src, ptrdiff_t pitch, vec_f32 column[4]) {
     __m512 row[4], pair[4];
     CYC_UNROLL for (int j = 0; j < 4; j++) { /* quarter i of row[j] is of row 4 * i + j */
@@ -34,16 +35,6 @@ CYC_INLINE void vec_load_columns_f64(const double *src, ptrdiff_t pitch, vec_f64
     column[1] = _mm512_shuffle_f64x2(odd[0], odd[1], 0x88);
     column[2] = _mm512_shuffle_f64x2(even[0], even[1], 0xdd);
     column[3] = _mm512_shuffle_f64x2(odd[0], odd[1], 0xdd);
-}
-
-/* Blocks of sixteen by sixteen of 32 bits. */
-#define CYC_TRANSPOSE_LINES 16
-CYC_INLINE void transpose_lines_32(const float *src, ptrdiff_t src_pitch, float *dst, ptrdiff_t dst_pitch) {
-    CYC_UNROLL for (int q = 0; q < 16; q += 4) {
-        vec_f32 column[4];
-        vec_load_columns_f32(src + q, src_pitch, column);
-        CYC_UNROLL for (int j = 0; j < 4; j++) _mm512_storeu_ps(dst + (q + j) * dst_pitch, column[j]);
-    }
 }
 
 /* Lane l of four vectors of 32 bits to dst + l * dst_pitch, side by side. */
