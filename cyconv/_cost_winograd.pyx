@@ -242,6 +242,16 @@ cdef double winograd_rows_slots(const Plan *plan, Py_ssize_t rows, double *input
     )
 
 
+cdef double weights_slots(const Plan *plan) noexcept nogil:
+    """The factors of all weights, where a call makes them."""
+    cdef const Problem *problem = &plan.problem
+    if not transforms_weights(plan):
+        return 0
+    return problem.in_channels * problem.out_channels * (
+        PACKED_TRANSFORM_SLOTS if problem.held and has_late_lines(plan.kernels) else WEIGHT_TRANSFORM_SLOTS
+    )
+
+
 cdef double winograd_cost(Plan *plan) noexcept nogil:
     """-1 where the algorithm does not apply; sets the block as well, whose waste it counts."""
     cdef const Problem *problem = &plan.problem
@@ -292,8 +302,4 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
         plan.last_outputs[which] = CYC_WINOGRAD_OUT
         if plan.turned:
             plan.last_outputs[which] = outputs_of_last(problem.out_size[which], problem.dilation[which])
-    if transforms_weights(plan):
-        best += (
-            PACKED_TRANSFORM_SLOTS if problem.held and has_late_lines(plan.kernels) else WEIGHT_TRANSFORM_SLOTS
-        ) * channels * outputs
-    return best + TILE_START_SLOTS
+    return best + weights_slots(plan) + TILE_START_SLOTS

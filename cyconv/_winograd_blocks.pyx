@@ -4,7 +4,7 @@ The cost model chooses the block. Here it may become lower, for several threads;
 """
 
 from cyconv._blocks cimport TASKS_PER_THREAD
-from cyconv._cost_winograd cimport periods, winograd_rows_slots
+from cyconv._cost_winograd cimport periods, weights_slots, winograd_rows_slots
 from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport CYC_WINOGRAD_OUT, CYC_WINOGRAD_PRODUCTS
 from cyconv._plan cimport Plan, layout_window
@@ -30,19 +30,50 @@ cdef enum:
 cdef double MOST_SHARE = 0.92
 
 
-cdef Py_ssize_t rows_for_threads(const Plan *plan, Py_ssize_t parts, Py_ssize_t threads) noexcept nogil:
+cdef inline Py_ssize_t factor_bytes(const Plan *plan) noexcept nogil:
+    """Of a channel and an output, or of a channel and a tile."""
+    return CYC_WINOGRAD_PRODUCTS * plan.kernels.item
+
+
+cdef bint shares_inputs(const Plan *plan) noexcept nogil:
+    """Whether threads that share the outputs of a block make the factors of its inputs together, if it is the only one.
+    """
+    cdef Py_ssize_t tiles = plan.block_rows * plan.block_columns, lanes = plan.kernels.lanes
+    return (
+        plan.problem.in_channels >= MIN_SHARED_CHANNELS and not plan.gathers
+        and (plan.turned or tiles % lanes == 0)
+        and factor_bytes(plan) * plan.problem.in_channels * round_up(tiles, lanes) <= SHARED_FACTORS_BUDGET
+    )
+
+
+cdef double shared_slots(
+    const Plan *plan, Py_ssize_t parts, Py_ssize_t threads, double weights
+) noexcept nogil:
+    """What the busiest thread has to do where threads share the outputs of each block, and `weights` for its weights.
+    All of them transform its inputs, unless they do so together.
+    """
+    cdef double inputs, slots = winograd_rows_slots(plan, plan.block_rows // plan.rows.dilation, &inputs)
+    cdef Py_ssize_t panels = ceil_div(plan.panels, threads), shares = ceil_div(plan.panels, panels)
+    cdef double share = min(1.0, <double>(panels * plan.panel_width) / plan.problem.out_channels)
+    slots = (slots + weights - inputs) * share
+    slots += inputs / threads if parts == 1 and shares_inputs(plan) else inputs
+    return ceil_div(parts * shares, threads) * slots
+
+
+cdef Py_ssize_t rows_for_threads(
+    const Plan *plan, Py_ssize_t parts, Py_ssize_t threads, double weights
+) noexcept nogil:
     """The periods of rows of a block with which the busiest thread has least to do; 0 if that is less where threads
-    share the outputs of each block, and all of them transform its inputs.
+    share the outputs of each block.
     """
     cdef Py_ssize_t all_rows = periods(plan, 0), most = plan.block_rows // plan.rows.dilation, rows, best = 0
-    cdef double inputs, slots = winograd_rows_slots(plan, most, &inputs)
-    cdef Py_ssize_t shares = ceil_div(plan.panels, ceil_div(plan.panels, threads))  # of the outputs
-    cdef double least = MOST_SHARE * ceil_div(parts * shares, threads) * (inputs + (slots - inputs) / shares)
+    cdef double inputs, slots, least = MOST_SHARE * shared_slots(plan, parts, threads, weights)
     parts //= plan.rows.blocks
     for rows in range(most, 0, -1):
         if rows != balanced(all_rows, rows):  # fewer make as many blocks
             continue
-        slots = ceil_div(parts * ceil_div(all_rows, rows), threads) * winograd_rows_slots(plan, rows, &inputs)
+        slots = winograd_rows_slots(plan, rows, &inputs) + weights
+        slots *= ceil_div(parts * ceil_div(all_rows, rows), threads)
         if slots < least:
             least = slots
             best = rows
@@ -51,37 +82,30 @@ cdef Py_ssize_t rows_for_threads(const Plan *plan, Py_ssize_t parts, Py_ssize_t 
 
 cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     """The block that the cost model found, or a lower one; its outputs are shared where there are few blocks."""
-    cdef Py_ssize_t parts, chunk = plan.kernels.winograd_chunk
-    cdef Py_ssize_t factors = CYC_WINOGRAD_PRODUCTS * plan.kernels.item  # bytes, of a channel and an output or a tile
-    cdef Py_ssize_t most, tiles, blocks, rows, all_factors
+    cdef Py_ssize_t parts, blocks, rows, most, all_factors, chunk = plan.kernels.winograd_chunk
     layout_window(plan, plan.block_rows * CYC_WINOGRAD_OUT, plan.block_columns * CYC_WINOGRAD_OUT)
-    parts = plan.problem.batch * plan.problem.groups * plan.rows.blocks * plan.columns.blocks
+    blocks = plan.problem.batch * plan.rows.blocks * plan.columns.blocks
+    parts = blocks * plan.problem.groups
+    if blocks == 1:
+        plan.transforms_in_task = transforms_weights(plan)
+    else:
+        all_factors = factor_bytes(plan) * plan.problem.in_channels * plan.problem.groups * plan.problem.out_channels
+        plan.transforms_in_task = (
+            not plan.problem.held and all_factors > REUSED_MEMORY and blocks <= MAX_TRANSFORMS
+        )
     if parts % threads and parts < TASKS_PER_THREAD * threads:
-        rows = rows_for_threads(plan, parts, threads) if parts > 1 else 0
+        rows = rows_for_threads(plan, parts, threads, weights_slots(plan) if plan.transforms_in_task else 0.0)
         if rows > 0:
             plan.block_rows = rows * plan.rows.dilation
             layout_window(plan, plan.block_rows * CYC_WINOGRAD_OUT, plan.block_columns * CYC_WINOGRAD_OUT)
         else:
             plan.panel_block = ceil_div(plan.panels, threads)
             plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)
-    tiles = plan.block_rows * plan.block_columns
-    plan.shares_factors = (
-        parts == 1 and plan.panel_blocks > 1 and plan.problem.in_channels >= MIN_SHARED_CHANNELS and not plan.gathers
-        and (plan.turned or tiles % plan.kernels.lanes == 0)
-        and factors * plan.problem.in_channels * round_up(tiles, plan.kernels.lanes) <= SHARED_FACTORS_BUDGET
-    )
+    plan.shares_factors = parts == 1 and plan.panel_blocks > 1 and shares_inputs(plan)
     plan.part_channels = plan.problem.in_channels
-    all_factors = factors * plan.problem.in_channels * plan.problem.groups * plan.problem.out_channels
-    blocks = plan.problem.batch * plan.rows.blocks * plan.columns.blocks
-    if blocks == 1:
-        plan.transforms_in_task = transforms_weights(plan)
-    else:
-        plan.transforms_in_task = (
-            not plan.problem.held and all_factors > REUSED_MEMORY and blocks <= MAX_TRANSFORMS
-        )
     plan.packs_in_task = plan.transforms_in_task and not plan.problem.held
     if plan.transforms_in_task:
-        most = max(1, PART_FACTORS_BUDGET // (factors * plan.panel_width * chunk)) * chunk
+        most = max(1, PART_FACTORS_BUDGET // (factor_bytes(plan) * plan.panel_width * chunk)) * chunk
         most = round_up(balanced(plan.part_channels, most), chunk)
         plan.part_channels = min(plan.part_channels, most)
     plan.channel_block = max(1, min(
