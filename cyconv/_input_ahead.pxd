@@ -10,13 +10,19 @@ from cyconv._task cimport Operands, Task, channel_address, find_task
 from cyconv._window cimport Axis, Source, first_input, input_count
 
 
+cdef enum:
+    # Outputs for whose products a core takes longer than for fetching the pixels; of a single chunk, whose tiles fetch
+    # all of the next one long before, to fetch the next block as well takes more.
+    MIN_FETCHING_OUTPUTS = 24
+    MIN_FETCHING_OUTPUTS_OF_CHUNK = 48
+
+
 cdef inline bint fetches_windows(const Plan *plan, bint plain_in_place) noexcept nogil:
     """Whether tiles fetch what the next window is made of: where the products of a line take two cycles, or lines come
     late. Others have no time to spare beside them.
 
-    Images of a window's size are near already. Plain tiles in place fetch the pixels that they are about to read; to
-    fetch a block as well pays if the second level does not hold the input, and not behind a single chunk, where the
-    next tile would wait for that burst.
+    Images of a window's size are near already. Plain tiles in place fetch the pixels that they are about to read, and
+    only where lines come late the next block as well, a little in each term.
     """
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t channels = problem.groups * problem.in_channels
@@ -27,7 +33,9 @@ cdef inline bint fetches_windows(const Plan *plan, bint plain_in_place) noexcept
     if lines != CYC_LATE_LINES:
         return False
     if plain_in_place:
-        return plan.terms > CYC_CHUNK and problem.batch * image > SECOND_LEVEL
+        return problem.out_channels >= (
+            MIN_FETCHING_OUTPUTS if plan.terms > CYC_CHUNK else MIN_FETCHING_OUTPUTS_OF_CHUNK
+        )
     return image > WINDOW_BUDGET
 
 
@@ -79,7 +87,7 @@ cdef inline void look_ahead_input(
     ahead.lines = ceil_div(lines, max(<Py_ssize_t>1, bursts // channels))
     ahead.row_bursts = ahead.bursts = ceil_div(lines, ahead.lines)
     ahead.gap = source.channel_bytes - ahead.row_bursts * ahead.lines * CACHE_LINE
-    ahead.step = ahead.lines // chunk * CACHE_LINE
+    ahead.step = ahead.lines * CACHE_LINE // chunk
 
 
 cdef inline void look_ahead_window(

@@ -262,7 +262,7 @@ cdef void run_tiles(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch
 ) noexcept nogil:
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps
-    cdef Py_ssize_t block, term, terms, channel, channels, panel, index, panel_index, bursts
+    cdef Py_ssize_t block, term, terms, channel, channels, panel, index, panel_index, bursts, fetching
     cdef Py_ssize_t loaded = -1, loaded_channels = 0
     cdef Py_ssize_t channel_pitch = plan.window.channel_pitch
     cdef bint in_place = window_in_input(plan, operands, task)
@@ -318,14 +318,13 @@ cdef void run_tiles(
                 plan, task, scratch.spots, scratch.placed.spots, scratch.window, in_place, scratch.offsets, terms,
                 scratch.pixels,
             )
-        # a burst of each chunk: half of the tiles of all panels fetch input
+        # a burst of each chunk: half of the tiles of all panels fetch input, in place all of them
         bursts = ceil_div(terms, CYC_CHUNK)
+        fetching = scratch.placed.spots if plain_in_place else scratch.placed.spots // 2
         input_ahead.rows = 0
         if fetches_windows(plan, plain_in_place):
-            look_ahead_window(
-                plan, operands, task, block, scratch.placed.spots // 2 * task.panel_count * bursts, &input_ahead
-            )
-        bursts *= ceil_div(scratch.placed.spots, 2) if input_ahead.rows else scratch.placed.spots
+            look_ahead_window(plan, operands, task, block, fetching * task.panel_count * bursts, &input_ahead)
+        bursts *= scratch.placed.spots - fetching if input_ahead.rows else scratch.placed.spots
         for panel in range(task.panel, task.panel + task.panel_count):
             panel_index = task.group * plan.panels + panel
             if plan.takes_weights:
@@ -341,7 +340,8 @@ cdef void run_tiles(
             else:
                 packed = operands.panels + (panel_index * plan.terms + term) * plan.panel_width * item
                 finite = not plan.skips or finite_flags(plan, operands.panels)[panel_index]
-            if scratch.placed.spots == 1:  # nothing to hide it behind, and the hardware follows a panel by itself
+            # a single tile hides nothing, and the hardware follows a panel by itself
+            if bursts == 0 or scratch.placed.spots == 1:
                 weights_ahead.rows = 0
             elif panel + 1 < task.panel + task.panel_count:
                 look_ahead(plan, operands, panel_index + 1, term, terms, bursts, CYC_CHUNK, &weights_ahead)
@@ -352,6 +352,8 @@ cdef void run_tiles(
                 )
             else:
                 weights_ahead.rows = 0
+            if plain_in_place:  # terms fetch input, of which there is more
+                weights_ahead.step = 0
             run_panel(
                 plan, operands, covered, scratch, panel, packed, finite, terms,
                 block == 0, block == plan.term_blocks - 1, &weights_ahead, &input_ahead

@@ -112,6 +112,10 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
                 for (; b_next != b_until; b_next += b_step, v_next += v_step) {
                     CYC_UNROLL for (int j = 0; j < vectors; j += CYC_VECTORS_OF_LINE)
                         CYC_PREFETCH(v_next + fetched + j * CYC_LANES);
+                    if (!fetches && !CYC_TIGHT_TILES) { /* 28 products have room for one more instruction */
+                        CYC_PREFETCH_FAR(fetch);
+                        fetch += fetch_step;
+                    }
                     CYC_TILE_TERM(b_next, v_next)
                 }
                 if (b_until == b_end) break;
