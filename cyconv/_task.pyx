@@ -10,6 +10,8 @@ from cyconv._window cimport Source, find_block, prepare_channels
 
 cdef enum:
     MAX_OFFSET = 0x7fffffff  # of a tap
+    # Of a block whose pixels are in a near cache, from which vectors that lie in two lines cost less than one more.
+    MAX_TILES_ASTRIDE = 8
 
 
 cdef Task find_task(const Plan *plan, Py_ssize_t index) noexcept nogil:
@@ -97,13 +99,22 @@ cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Ta
     the last to end in it.
 
     Arrays begin anywhere, and vectors of a line would be loaded from two. 0: all tiles are alike, as the block begins
-    at a whole vector, or channels begin at different places in one, and nothing is read beyond the input.
+    at a whole vector, or channels begin at different places in one, or in a small block that would be a vector more;
+    and nothing is read beyond the input.
     """
-    cdef Py_ssize_t beyond
-    if not plan.flat or task.row_count * task.column_count <= plan.pixel_tile:
+    cdef Py_ssize_t pixels = task.row_count * task.column_count, lanes = plan.kernels.lanes, beyond, lead
+    if not plan.flat or pixels <= plan.pixel_tile:
         return 0
     beyond = pixels_beyond_vector(plan, operands, task, task.row * plan.problem.in_size[1] + task.column)
-    return plan.pixel_tile - beyond if beyond > 0 or not ends_in_input(plan, task) else 0
+    lead = plan.pixel_tile - beyond
+    if (
+        pixels <= MAX_TILES_ASTRIDE * plan.pixel_tile
+        and ceil_div(lead, lanes) + ceil_div(pixels - lead, lanes) > ceil_div(pixels, lanes)
+    ):
+        beyond = 0
+    if beyond > 0:
+        return lead
+    return 0 if ends_in_input(plan, task) else plan.pixel_tile
 
 
 cdef Py_ssize_t run_boundary(
