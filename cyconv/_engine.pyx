@@ -39,6 +39,7 @@ from cyconv._plan cimport (
     aligned,
     free_plan,
 )
+from cyconv._plans cimport MAX_PLANS, KeptPlan, Plans
 from cyconv._run cimport run_plan
 from cyconv._task cimport Operands
 from cyconv._threads cimport thread_limit
@@ -103,6 +104,9 @@ NEEDS = {
     "rows": "a stride within the kernel, and channels that fit one window",
 }
 
+# Of the calls whose weights no layer holds.
+cdef Plans shared_plans = Plans(MAX_PLANS)
+
 # What "auto" stands for: AUTO itself, or DIRECT.
 cdef int automatic = AUTO
 
@@ -156,17 +160,15 @@ cdef int execute(
 
     `input` and `out` lack `leading` axes of four; their sizes and the kernel's come from the arrays.
     """
-    cdef Plan plan
     cdef Operands operands
+    cdef KeptPlan kept
     cdef const cyc_isa *chosen = current_isa()
     cdef const cyc_kernels *kernels = chosen.dtype[problem.dtype]
     cdef char *owned = NULL
     cdef char *no_bias = NULL
     cdef Py_ssize_t kernel_axis = np.PyArray_NDIM(weight) - 2
     cdef Py_ssize_t outputs = np.PyArray_DIM(weight, 0) if kernel_axis == 2 else 1
-    cdef Py_ssize_t images = 0  # side by side
     cdef int status = 0, threads, which
-    cdef bint kept = False  # the plan is the layer's
 
     problem.batch = np.PyArray_DIM(out, 0) if leading == 0 else 1
     problem.in_channels = np.PyArray_DIM(weight, 1) if kernel_axis == 2 else 1
@@ -196,38 +198,30 @@ cdef int execute(
     threads = useful_threads(problem)
     if algorithm == AUTO:
         algorithm = automatic
-    if held is not None:
-        kept = held.recall(problem, chosen, algorithm, threads, &plan, &images)
-    if not kept:
-        status = plan_batch(&plan, problem, chosen, algorithm, threads, &images)
-        if status == 0 and held is not None:
-            kept = held.keep(problem, chosen, algorithm, threads, &plan, images)
-    try:
-        if status == 0 and held is not None and (panels_bytes(&plan) or held_spectra_bytes(&plan)):
-            operands.panels = held.panels(&plan, threads)
-        with nogil:
-            if status == 0 and operands.bias == NULL:
-                no_bias = <char *>calloc(outputs, kernels.item)
-                operands.bias = no_bias
-                status = -1 if no_bias == NULL else 0
-            if status == 0 and operands.panels == NULL and panels_bytes(&plan):
-                owned = <char *>malloc(panels_bytes(&plan) + ALIGNMENT)
-                operands.panels = aligned(owned)
-                status = -1 if owned == NULL else 0
-                if status == 0:
-                    pack_panels(&plan, operands.weight, aligned(owned), threads)
+    kept = (held.plans if held is not None else shared_plans).plan_for(problem, chosen, algorithm, threads, &status)
+    cdef const Plan *plan = &kept.plan
+    if status == 0 and held is not None and (panels_bytes(plan) or held_spectra_bytes(plan)):
+        operands.panels = held.panels(plan, threads)
+    with nogil:
+        if status == 0 and operands.bias == NULL:
+            no_bias = <char *>calloc(outputs, kernels.item)
+            operands.bias = no_bias
+            status = -1 if no_bias == NULL else 0
+        if status == 0 and operands.panels == NULL and panels_bytes(plan):
+            owned = <char *>malloc(panels_bytes(plan) + ALIGNMENT)
+            operands.panels = aligned(owned)
+            status = -1 if owned == NULL else 0
             if status == 0:
-                if plan.algorithm == FFT:
-                    status = run_fft(&plan, &operands, threads)
-                elif images > 0:
-                    status = run_wide(&plan, &operands, images, threads)
-                else:
-                    status = run_plan(&plan, &operands, threads)
-            free(no_bias)
-            free(owned)
-    finally:
-        if not kept:
-            free_plan(&plan)
+                pack_panels(plan, operands.weight, aligned(owned), threads)
+        if status == 0:
+            if plan.algorithm == FFT:
+                status = run_fft(plan, &operands, threads)
+            elif kept.images > 0:
+                status = run_wide(plan, &operands, kept.images, threads)
+            else:
+                status = run_plan(plan, &operands, threads)
+        free(no_bias)
+        free(owned)
     if status == INAPPLICABLE:
         raise inapplicable(ALGORITHM_NAMES[algorithm])
     if status != 0:

@@ -3,7 +3,8 @@
 cimport numpy as np
 
 from cyconv._kernels cimport cyc_isa
-from cyconv._plan cimport Plan, Problem
+from cyconv._plan cimport Plan
+from cyconv._plans cimport Plans
 
 
 cdef struct HeldForm:
@@ -15,18 +16,6 @@ cdef struct HeldForm:
     char *panels  # in it, aligned
 
 
-cdef struct HeldPlan:
-    # What it was made of,
-    Problem problem
-    const cyc_isa *isa
-    int lines
-    int algorithm
-    int threads
-    # and what came of it.
-    Plan plan
-    Py_ssize_t images  # side by side
-
-
 cdef enum:
     MAX_HELD_FORMS = 8
     MAX_HELD_PLANS = 4  # a layer sees few sizes of images
@@ -36,15 +25,7 @@ cdef class HeldWeight:
     cdef readonly np.ndarray array
     cdef HeldForm forms[MAX_HELD_FORMS]
     cdef int form_count
-    cdef HeldPlan plans[MAX_HELD_PLANS]
-    cdef int plan_count
+    cdef Plans plans
     cdef object lock
 
-    cdef bint recall(
-        self, const Problem *problem, const cyc_isa *isa, int algorithm, int threads, Plan *plan, Py_ssize_t *images
-    ) except -1
-    cdef bint keep(
-        self, const Problem *problem, const cyc_isa *isa, int algorithm, int threads, const Plan *plan,
-        Py_ssize_t images
-    ) except -1
     cdef const char *panels(self, const Plan *plan, int threads) except? NULL

@@ -4,13 +4,11 @@ import threading
 
 cimport numpy as np
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp
 
 from cyconv._fft cimport held_spectra_bytes, spectra_key
-from cyconv._isa cimport line_kind
-from cyconv._kernels cimport cyc_isa
 from cyconv._panels cimport holds_factors, pack_panels, panels_bytes
-from cyconv._plan cimport ALIGNMENT, FFT, SPLIT, Plan, Problem, aligned, free_plan
+from cyconv._plan cimport ALIGNMENT, FFT, SPLIT, Plan, aligned
+from cyconv._plans cimport Plans
 from cyconv._spectra cimport fill_spectra
 
 __all__ = ["HeldWeight"]
@@ -20,11 +18,6 @@ np.import_array()
 
 cdef enum:
     SPLIT_BY_TAPS = 8  # in the key of split weights, beside how many parts they are of
-
-
-cdef inline bint same_problem(const Problem *one, const Problem *other) noexcept nogil:
-    """Whether all fields are equal; behind the last one anything may lie."""
-    return memcmp(one, other, <const char *>(&one.contiguous + 1) - <const char *>one) == 0
 
 
 cdef inline Py_ssize_t form_key(const Plan *plan) noexcept nogil:
@@ -47,64 +40,17 @@ cdef class HeldWeight:
 
     def __cinit__(self, np.ndarray array not None):
         self.array = array
-        self.form_count = self.plan_count = 0
+        self.form_count = 0
+        self.plans = Plans(MAX_HELD_PLANS)
         self.lock = threading.Lock()
 
     def __dealloc__(self):
         cdef int index
         for index in range(self.form_count):
             free(self.forms[index].memory)
-        for index in range(self.plan_count):
-            free_plan(&self.plans[index].plan)
 
     def __reduce__(self):
         raise TypeError("a HeldWeight cannot be pickled; pickle its array")
-
-    cdef bint recall(
-        self, const Problem *problem, const cyc_isa *isa, int algorithm, int threads, Plan *plan, Py_ssize_t *images
-    ) except -1:
-        """Copy the plan of an earlier call, which keeps its tables; whether there is one."""
-        cdef int index
-        cdef const HeldPlan *held
-        if not self.lock.acquire(False):
-            return False
-        try:
-            for index in range(self.plan_count):
-                held = &self.plans[index]
-                if (
-                    same_problem(&held.problem, problem) and held.isa == isa and held.lines == line_kind()
-                    and held.algorithm == algorithm and held.threads == threads
-                ):
-                    plan[0] = held.plan
-                    images[0] = held.images
-                    return True
-            return False
-        finally:
-            self.lock.release()
-
-    cdef bint keep(
-        self, const Problem *problem, const cyc_isa *isa, int algorithm, int threads, const Plan *plan,
-        Py_ssize_t images
-    ) except -1:
-        """Take over a plan, its tables included; whether there was room for it."""
-        cdef HeldPlan *held
-        if not self.lock.acquire(False):
-            return False
-        try:
-            if self.plan_count == MAX_HELD_PLANS:
-                return False
-            held = &self.plans[self.plan_count]
-            held.problem = problem[0]
-            held.isa = isa
-            held.lines = line_kind()
-            held.algorithm = algorithm
-            held.threads = threads
-            held.plan = plan[0]
-            held.images = images
-            self.plan_count += 1
-            return True
-        finally:
-            self.lock.release()
 
     cdef const char *panels(self, const Plan *plan, int threads) except? NULL:
         """The panels, or spectra, that `plan` reads; NULL where the call has to make its own."""

@@ -41,10 +41,8 @@ cdef double READ_SLOTS = 0.3
 # The memory of a wide image and the loops over it, which several threads begin and end together.
 cdef double START_SLOTS = 6000.0
 cdef double THREAD_START_SLOTS = 36000.0  # each
-# The least that a product of vectors may be expected to take, with taps over padding left out; and what a second plan
-# takes where it is not kept.
+# The least that a product of vectors may be expected to take, with taps over padding left out.
 cdef double LIKELY_PRODUCT_SLOTS = 0.8
-cdef double PLAN_SLOTS = 30000.0
 
 
 cdef inline Py_ssize_t inputs_of(const Problem *problem) noexcept nogil:
@@ -106,7 +104,7 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
         LIKELY_PRODUCT_SLOTS * plan.multiply_adds / lanes
         + READ_SLOTS * plan.terms * problem.out_channels * problem.groups
     )
-    if likely + aside + (0 if problem.held else PLAN_SLOTS) > slots_of(plan, problem.batch):
+    if likely + aside > slots_of(plan, problem.batch):
         return 0
     images = balanced(problem.batch, max(<Py_ssize_t>1, WIDE_BUDGET // (elements * plan.kernels.item)))
     if images < MIN_IMAGES:
