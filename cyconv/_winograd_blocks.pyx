@@ -7,7 +7,8 @@ from cyconv._blocks cimport TASKS_PER_THREAD
 from cyconv._cost_winograd cimport periods, weights_slots, winograd_rows_slots
 from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport CYC_WINOGRAD_OUT, CYC_WINOGRAD_PRODUCTS
-from cyconv._plan cimport Plan, layout_window
+from cyconv._plan cimport Plan, Problem, layout_window
+from cyconv._slots cimport has_late_lines
 from cyconv._winograd_products cimport transforms_weights
 
 
@@ -20,6 +21,9 @@ cdef enum:
     # megabyte: up to so many blocks make the factors of the weights again sooner.
     REUSED_MEMORY = 32 * 1024 * 1024
     MAX_TRANSFORMS = 4
+    # Factors that come late from beyond the second level: two blocks make them again sooner; and so do threads, of one
+    # block each.
+    FAR_FACTORS = 4 * 1024 * 1024
     # With fewer channels starting the threads twice takes longer than making all factors in each of them.
     MIN_SHARED_CHANNELS = 64
     # Winograd's factors of the inputs that threads share, beside the scratch of each, which has room for as many.
@@ -80,19 +84,26 @@ cdef Py_ssize_t rows_for_threads(
     return best
 
 
+cdef Py_ssize_t most_transforms(const Plan *plan, Py_ssize_t threads) noexcept nogil:
+    """The most blocks of which each makes the factors of all weights for itself, in parts that stay near."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t factors = factor_bytes(plan) * problem.in_channels * problem.groups * problem.out_channels
+    if problem.held:  # more blocks hold them
+        return 1
+    if factors > REUSED_MEMORY:
+        return MAX_TRANSFORMS
+    if not has_late_lines(plan.kernels):
+        return 1
+    return max(<Py_ssize_t>2 if factors > FAR_FACTORS else <Py_ssize_t>1, min(threads, <Py_ssize_t>MAX_TRANSFORMS))
+
+
 cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     """The block that the cost model found, or a lower one; its outputs are shared where there are few blocks."""
-    cdef Py_ssize_t parts, blocks, rows, most, all_factors, chunk = plan.kernels.winograd_chunk
+    cdef Py_ssize_t parts, blocks, rows, most, chunk = plan.kernels.winograd_chunk
     layout_window(plan, plan.block_rows * CYC_WINOGRAD_OUT, plan.block_columns * CYC_WINOGRAD_OUT)
     blocks = plan.problem.batch * plan.rows.blocks * plan.columns.blocks
     parts = blocks * plan.problem.groups
-    if blocks == 1:
-        plan.transforms_in_task = transforms_weights(plan)
-    else:
-        all_factors = factor_bytes(plan) * plan.problem.in_channels * plan.problem.groups * plan.problem.out_channels
-        plan.transforms_in_task = (
-            not plan.problem.held and all_factors > REUSED_MEMORY and blocks <= MAX_TRANSFORMS
-        )
+    plan.transforms_in_task = transforms_weights(plan) and blocks <= most_transforms(plan, threads)
     if parts % threads and parts < TASKS_PER_THREAD * threads:
         rows = rows_for_threads(plan, parts, threads, weights_slots(plan) if plan.transforms_in_task else 0.0)
         if rows > 0:
