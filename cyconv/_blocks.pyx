@@ -57,6 +57,8 @@ cdef enum:
     LATE_PIXELS_BUDGET = 512 * 1024
     LATE_GATHERED_BUDGET = 1024 * 1024
     FAR_WEIGHTS = 4 * 1024 * 1024
+    # Threads that have a block each: panels that another one has packed come late from beyond the second level.
+    MAX_PACKINGS = 2
     # A panel that is used once, for a single pixel, has no empty lanes if it comes from beyond that level; inside,
     # vectors that cross the ends of lines take longer than those lanes.
     FAR_PANEL = 1024 * 1024
@@ -222,8 +224,18 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         plan.panel_block = ceil_div(plan.panels, threads)
     choose_panel_block(plan)
     plan.packs_in_task = (
-        not problem.held and not plan.takes_weights and problem.batch * plan.rows.blocks * plan.columns.blocks == 1
+        not problem.held and not plan.takes_weights
+        and problem.batch * plan.rows.blocks * plan.columns.blocks <= most_packings(plan, threads)
     )
+
+
+cdef inline Py_ssize_t most_packings(const Plan *plan, Py_ssize_t threads) noexcept nogil:
+    """The most blocks of which each packs all weights for itself, a panel at a time where it is used."""
+    if not has_late_lines(plan.kernels) or plan.gathers or plan.panel_blocks > 1:
+        return 1
+    if plan.terms > plan.problem.in_channels:
+        return 1
+    return min(threads, <Py_ssize_t>MAX_PACKINGS)
 
 
 cdef bint shares_panels(const Plan *plan, Py_ssize_t threads) noexcept nogil:
