@@ -231,9 +231,10 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
 
 cdef inline Py_ssize_t most_packings(const Plan *plan, Py_ssize_t threads) noexcept nogil:
     """The most blocks of which each packs all weights for itself, a panel at a time where it is used."""
+    cdef Py_ssize_t weights = plan.terms * plan.problem.out_channels * plan.kernels.item
     if not has_late_lines(plan.kernels) or plan.gathers or plan.panel_blocks > 1:
         return 1
-    if plan.terms > plan.problem.in_channels:
+    if plan.terms > plan.problem.in_channels or weights > FAR_WEIGHTS:
         return 1
     return min(threads, <Py_ssize_t>MAX_PACKINGS)
 
