@@ -171,19 +171,36 @@ CYC_INLINE void CYC_NAME(transform_weight)(const CYC_ELEMENT *weight, ptrdiff_t 
     }
 }
 
+/* Channels whose outputs fill half a vector or less are put side by side, so many at a time. */
+#define CYC_CHANNELS_TOGETHER 8
+
 static void CYC_NAME(winograd_weight)(const void *panel, ptrdiff_t channels, ptrdiff_t width, void *factors,
                                       ptrdiff_t plane) {
-    /* nine interleaved streams, often from memory, which no hardware prefetcher follows */
-    const ptrdiff_t taps = CYC_WINOGRAD_TAPS * CYC_WINOGRAD_TAPS, ahead = 6 * taps * width;
+    const ptrdiff_t taps = CYC_WINOGRAD_TAPS * CYC_WINOGRAD_TAPS;
+    const ptrdiff_t group = 2 * width > CYC_LANES ? 1 : CYC_CHANNELS_TOGETHER;
     CYC_ELEMENT last[CYC_WINOGRAD_PRODUCTS][sizeof(CYC_VECTOR) / sizeof(CYC_ELEMENT)];
-    for (ptrdiff_t c = 0; c < channels; c++) {
+    /* each tap has room for the vector that ends it */
+    CYC_ELEMENT together[CYC_WINOGRAD_TAPS * CYC_WINOGRAD_TAPS][(CYC_CHANNELS_TOGETHER / 2 + 1) * CYC_LANES];
+    for (ptrdiff_t c = 0; c < channels; c += group) {
         const CYC_ELEMENT *weight = (const CYC_ELEMENT *)panel + c * taps * width;
         CYC_ELEMENT *out = (CYC_ELEMENT *)factors + c * width;
-        for (ptrdiff_t x = 0; x < width; x += CYC_LANES) {
+        const ptrdiff_t left = channels - c, count = left < group ? left : group;
+        /* nine interleaved streams, often from memory, which no hardware prefetcher follows */
+        ptrdiff_t pitch = width, ahead = 6 * taps * width;
+        if (group > 1) {
+            for (ptrdiff_t tap = 0; tap < taps; tap++) {
+                for (ptrdiff_t k = 0; k < count; k++)
+                    CYC_OP(store)(together[tap] + k * width, CYC_OP(load)(weight + (k * taps + tap) * width));
+            }
+            weight = together[0];
+            pitch = sizeof together[0] / sizeof together[0][0];
+            ahead = 0;
+        }
+        for (ptrdiff_t x = 0; x < count * width; x += CYC_LANES) {
             /* what is written beyond a channel, the next channel overwrites */
-            const ptrdiff_t room = (channels - c) * width - x;
+            const ptrdiff_t room = left * width - x;
             const int whole = room >= CYC_LANES;
-            CYC_NAME(transform_weight)(weight + x, width, ahead, whole ? out + x : last[0], whole ? plane : CYC_LANES);
+            CYC_NAME(transform_weight)(weight + x, pitch, ahead, whole ? out + x : last[0], whole ? plane : CYC_LANES);
             for (int product = 0; !whole && product < CYC_WINOGRAD_PRODUCTS; product++)
                 memcpy(out + product * plane + x, last[product], (size_t)room * sizeof *out);
         }
@@ -201,4 +218,5 @@ static void CYC_NAME(winograd_weight)(const void *panel, ptrdiff_t channels, ptr
 #undef CYC_ROW_VECTORS_IN
 #undef CYC_PAIR_FIRST
 #undef CYC_PAIR_SECOND
+#undef CYC_CHANNELS_TOGETHER
 #undef CYC_CONSTANT
