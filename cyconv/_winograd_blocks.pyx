@@ -40,8 +40,7 @@ cdef inline Py_ssize_t factor_bytes(const Plan *plan) noexcept nogil:
 
 
 cdef bint shares_inputs(const Plan *plan) noexcept nogil:
-    """Whether threads that share the outputs of a block make the factors of its inputs together, if it is the only one.
-    """
+    """Whether threads that share the outputs of an only block make the factors of its inputs together."""
     cdef Py_ssize_t tiles = plan.block_rows * plan.block_columns, lanes = plan.kernels.lanes
     return (
         plan.problem.in_channels >= MIN_SHARED_CHANNELS and not plan.gathers
@@ -50,9 +49,7 @@ cdef bint shares_inputs(const Plan *plan) noexcept nogil:
     )
 
 
-cdef double shared_slots(
-    const Plan *plan, Py_ssize_t parts, Py_ssize_t threads, double weights
-) noexcept nogil:
+cdef double shared_slots(const Plan *plan, Py_ssize_t parts, Py_ssize_t threads, double weights) noexcept nogil:
     """What the busiest thread has to do where threads share the outputs of each block, and `weights` for its weights.
     All of them transform its inputs, unless they do so together.
     """
