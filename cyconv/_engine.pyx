@@ -59,6 +59,7 @@ __all__ = [
     "isa_name",
     "openmp_runtime",
     "plan",
+    "plans_made",
     "set_num_threads",
     "suppose_lines",
     "use_isa",
@@ -310,6 +311,11 @@ cdef check_empty(input, weight, out, stride, padding, dilation, groups, padding_
         (1, *input.shape[1:]), (out.shape[1], input.shape[1] // groups, *weight.shape[2:]),
         stride, padding, dilation, groups, padding_mode, out.dtype, algorithm, False,
     )
+
+
+def plans_made():
+    """How many calls whose weights no layer holds have found no plan of an earlier one."""
+    return shared_plans.made
 
 
 def plan(

@@ -11,8 +11,8 @@ from cyconv._window cimport Axis, Source, first_input, input_count
 
 
 cdef enum:
-    # Outputs for whose products a core takes longer than for fetching the pixels; of a single chunk, whose tiles fetch
-    # all of the next one long before, to fetch the next block as well takes more.
+    # Outputs whose products take a core longer than it takes to fetch the pixels. It takes more of them if there is but
+    # one chunk, whose tiles fetch all of the next tile long before.
     MIN_FETCHING_OUTPUTS = 24
     MIN_FETCHING_OUTPUTS_OF_CHUNK = 48
 

@@ -107,7 +107,7 @@ cdef struct Plan:
     Py_ssize_t channel_block  # channels that a pass can touch
     Py_ssize_t panel_block  # panels of one task
     Py_ssize_t panel_blocks
-    bint packs_in_task  # each panel is used by one task, which packs it in its own cache
+    bint packs_in_task  # a panel is used by one task or two, each of which packs it in its own cache
     bint one_pixel  # of a task, which takes all terms at once: no weight is used twice, and no panel is to stay near
     bint takes_weights  # the only pixel, as they lie
     bint transforms_in_task  # Winograd: likewise for the factors of the weights

@@ -17,17 +17,20 @@ cdef class KeptPlan:
 
 
 cdef enum:
-    MAX_PLANS = 64  # a network has fewer different layers, and a search among as many takes 15 ns
+    MAX_PLANS = 64  # most networks have fewer different layers, and a search among as many takes 30 ns
 
 
 cdef class Plans:
     cdef list kept
     cdef size_t keys[MAX_PLANS]  # of their problems
     cdef Py_ssize_t most
-    cdef Py_ssize_t oldest
+    cdef Py_ssize_t made  # so far, for calls that found none
     cdef object lock
 
     cdef KeptPlan plan_for(
         self, const Problem *problem, const cyc_isa *isa, int algorithm, int threads, int *status
+    )
+    cdef KeptPlan find(
+        self, size_t key, const Problem *problem, const cyc_isa *isa, int algorithm, int threads
     )
     cdef int add(self, size_t key, KeptPlan kept) except -1

@@ -15,7 +15,9 @@ from cyconv._wide cimport plan_batch
 
 
 cdef enum:
-    # The plans of kernels with more rows or columns have large tables, and their calls take long.
+    # Plans of more terms, or of kernels with more rows or columns, may have larger tables than 100 KiB, and their calls
+    # take long.
+    MAX_KEPT_TERMS = 8192
     MAX_KEPT_TAPS = 1024
 
 
@@ -24,14 +26,18 @@ cdef inline Py_ssize_t problem_bytes(const Problem *problem) noexcept nogil:
     return <const char *>(&problem.contiguous + 1) - <const char *>problem
 
 
-cdef inline size_t key_of(const Problem *problem) noexcept nogil:
-    """A hash of all fields, word by word as FNV-1a does it byte by byte."""
+cdef inline size_t mix(size_t key, size_t word) noexcept nogil:
+    return (key ^ word) * <size_t>0x100000001b3
+
+
+cdef inline size_t key_of(const Problem *problem, const cyc_isa *isa, int algorithm, int threads) noexcept nogil:
+    """A hash of all that a plan is made for, word by word as FNV-1a is byte by byte; its high bits depend on all."""
     cdef Py_ssize_t index
     cdef size_t word, key = <size_t>0xcbf29ce484222325
     for index in range(problem_bytes(problem) // <Py_ssize_t>sizeof(size_t)):
         memcpy(&word, <const char *>problem + index * sizeof(size_t), sizeof(size_t))
-        key = (key ^ word) * <size_t>0x100000001b3
-    return key
+        key = mix(key, word)
+    return mix(mix(mix(mix(key, <size_t>isa), <size_t>line_kind()), <size_t>algorithm), <size_t>threads)
 
 
 cdef class KeptPlan:
@@ -41,8 +47,15 @@ cdef class KeptPlan:
         free_plan(&self.plan)
 
 
+cdef bint has_small_tables(const Problem *problem) noexcept nogil:
+    cdef Py_ssize_t height = problem.kernel[0], width = problem.kernel[1]
+    if max(height, width) > MAX_KEPT_TAPS:
+        return False
+    return problem.in_channels <= MAX_KEPT_TERMS // (height * width)
+
+
 cdef class Plans:
-    """At most so many plans, of which a new one takes the place of the oldest.
+    """At most so many plans.
 
     Who has got one may use it without the GIL while another thread replaces it here.
     """
@@ -50,50 +63,68 @@ cdef class Plans:
     def __cinit__(self, Py_ssize_t most):
         self.kept = []
         self.most = min(most, <Py_ssize_t>MAX_PLANS)
-        self.oldest = 0
+        self.made = 0
         self.lock = threading.Lock()
 
     cdef KeptPlan plan_for(
         self, const Problem *problem, const cyc_isa *isa, int algorithm, int threads, int *status
     ):
         """The plan of an earlier call like this one, or else a new one; `status`: that of ``plan_batch``."""
-        cdef size_t key = key_of(problem)
+        cdef size_t key = key_of(problem, isa, algorithm, threads)
+        cdef KeptPlan kept = self.find(key, problem, isa, algorithm, threads)
+        status[0] = 0
+        if kept is not None:
+            return kept
+        kept = KeptPlan()
+        kept.problem = problem[0]
+        kept.isa = isa
+        kept.lines = line_kind()
+        kept.algorithm = algorithm
+        kept.threads = threads
+        self.made += 1
+        status[0] = plan_batch(&kept.plan, problem, isa, algorithm, threads, &kept.images)
+        if status[0] == 0 and has_small_tables(problem):
+            self.add(key, kept)
+        return kept
+
+    cdef KeptPlan find(
+        self, size_t key, const Problem *problem, const cyc_isa *isa, int algorithm, int threads
+    ):
         cdef KeptPlan kept
         cdef Py_ssize_t index
-        status[0] = 0
         # never waiting: in a child that was forked meanwhile, nobody would release it
-        cdef bint locked = self.lock.acquire(False)
+        if not self.lock.acquire(False):
+            return None
         try:
-            if locked:
-                for index in range(len(self.kept)):
-                    if self.keys[index] != key:
-                        continue
-                    kept = self.kept[index]
-                    if (
-                        memcmp(&kept.problem, problem, problem_bytes(problem)) == 0 and kept.isa == isa
-                        and kept.lines == line_kind() and kept.algorithm == algorithm and kept.threads == threads
-                    ):
-                        return kept
-            kept = KeptPlan()
-            kept.problem = problem[0]
-            kept.isa = isa
-            kept.lines = line_kind()
-            kept.algorithm = algorithm
-            kept.threads = threads
-            status[0] = plan_batch(&kept.plan, problem, isa, algorithm, threads, &kept.images)
-            if locked and status[0] == 0 and max(problem.kernel[0], problem.kernel[1]) <= MAX_KEPT_TAPS:
-                self.add(key, kept)
-            return kept
+            for index in range(len(self.kept)):
+                if self.keys[index] != key:
+                    continue
+                kept = self.kept[index]
+                if (
+                    memcmp(&kept.problem, problem, problem_bytes(problem)) == 0 and kept.isa == isa
+                    and kept.lines == line_kind() and kept.algorithm == algorithm and kept.threads == threads
+                ):
+                    return kept
+            return None
         finally:
-            if locked:
-                self.lock.release()
+            self.lock.release()
 
     cdef int add(self, size_t key, KeptPlan kept) except -1:
-        if len(self.kept) < self.most:
-            self.keys[len(self.kept)] = key
-            self.kept.append(kept)
+        """Keep a plan, in the place of one that its key picks if there are too many.
+
+        With the oldest in its place, calls that come by in turn, one more than are kept, would find none of theirs.
+        """
+        cdef Py_ssize_t index
+        if not self.lock.acquire(False):
             return 0
-        self.kept[self.oldest] = kept
-        self.keys[self.oldest] = key
-        self.oldest = (self.oldest + 1) % self.most
-        return 0
+        try:
+            index = len(self.kept)
+            if index < self.most:
+                self.kept.append(kept)
+            else:
+                index = <Py_ssize_t>((key >> (8 * sizeof(size_t) - 16)) % <size_t>self.most)
+                self.kept[index] = kept
+            self.keys[index] = key
+            return 0
+        finally:
+            self.lock.release()

@@ -98,9 +98,9 @@ cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Ta
     """The pixels of the first tile of a block in place, for the others to begin at whole vectors of the input, and for
     the last to end in it.
 
-    Arrays begin anywhere, and vectors of a line would be loaded from two. 0: all tiles are alike, as the block begins
-    at a whole vector, or channels begin at different places in one, or in a small block that would be a vector more;
-    and nothing is read beyond the input.
+    Arrays begin anywhere, and vectors of a line would be loaded from two. A whole tile where that cannot be helped, as
+    channels begin at different places in a line, or saves a vector, of a small block, but the last tile would read
+    beyond the input. 0: all tiles are alike.
     """
     cdef Py_ssize_t pixels = task.row_count * task.column_count, lanes = plan.kernels.lanes, beyond, lead
     if not plan.flat or pixels <= plan.pixel_tile:

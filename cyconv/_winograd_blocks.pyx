@@ -82,7 +82,10 @@ cdef Py_ssize_t rows_for_threads(
 
 
 cdef Py_ssize_t most_transforms(const Plan *plan, Py_ssize_t threads) noexcept nogil:
-    """The most blocks of which each makes the factors of all weights for itself, in parts that stay near."""
+    """The most blocks of which each makes the factors of all weights for itself, in parts that stay near.
+
+    Lower ones, for several threads, do as well, if that takes the busiest less in all.
+    """
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t factors = factor_bytes(plan) * problem.in_channels * problem.groups * problem.out_channels
     if problem.held:  # more blocks hold them

@@ -45,8 +45,14 @@ def assert_all_exact(calls: list[Call]) -> None:
 def test_more_problems_than_are_kept(calls: list[Call], isa: str):
     for _ in range(2):
         assert_all_exact(calls)
-    for call in calls:  # kept by now
+    before = _engine.plans_made()
+    assert_all_exact(calls)
+    assert 0 < _engine.plans_made() - before < len(calls), "some are kept, and not all"
+    for call in calls:
+        assert_all_exact([call])
+        before = _engine.plans_made()
         assert_all_exact([call] * 3)
+        assert _engine.plans_made() == before
 
 
 def test_callers_side_by_side_replace_the_plans_of_others(calls: list[Call], isa: str):
@@ -59,35 +65,50 @@ def test_callers_side_by_side_replace_the_plans_of_others(calls: list[Call], isa
 def test_settings_between_calls_of_one_problem(isas: list[str], rng: np.random.Generator):
     x, w = data(rng, (2, 24, 40, 41), "float32"), data(rng, (40, 24, 3, 3), "float32")
     names = ("direct", "winograd", "tile", "turned tile", "fft")
+    settings = [
+        (isa, kind, threads, name)
+        for isa in isas
+        for kind in ("split", "late", "none")
+        for threads in (1, 2)
+        for name in names
+    ]
 
-    def convolve(algorithm: str) -> np.ndarray:
+    def convolve(isa: str, kind: str, threads: int, algorithm: str) -> np.ndarray:
+        _engine.use_isa(isa)
+        cyconv.set_num_threads(threads)
+        usual = _engine.suppose_lines(kind)
         out = poisoned((2, 40, 40, 41), np.dtype("float32"))
         pads, ones = (1, 1, 1, 1), (1, 1)
-        _engine.convolve(x, w, None, out, ones, pads, ones, 1, "zeros", None, algorithm)
+        try:
+            _engine.convolve(x, w, None, out, ones, pads, ones, 1, "zeros", None, algorithm)
+        finally:
+            _engine.suppose_lines(usual)
         return out
 
-    expected = {}
-    for isa in isas:
-        _engine.use_isa(isa)
-        for name in names:
-            expected[isa, name] = convolve(name)
-        for name in ("tile", "turned tile"):
-            assert_same_bits(expected[isa, name], expected[isa, "direct"], (isa, name))
-        difference = np.abs(expected[isa, "winograd"] - expected[isa, "direct"])
-        assert 0 < difference.max() < 1e-3, isa  # otherwise one plan has served both
-    for threads in (1, 2, 1):
-        cyconv.set_num_threads(threads)
-        for isa in isas:
-            _engine.use_isa(isa)
-            for name in names:
-                assert_same_bits(convolve(name), expected[isa, name], (isa, name, threads))
+    cyconv.set_num_threads(2)
+    different = len(settings) * cyconv.get_num_threads() // 2  # a single CPU has one thread
+    before = _engine.plans_made()
+    expected = {setting: convolve(*setting) for setting in settings}
+    assert _engine.plans_made() - before == different, "each has a plan of its own"
+    for setting in settings[::-1]:
+        name = setting[-1]
+        assert_same_bits(convolve(*setting), expected[setting], setting)
+        if name in ("tile", "turned tile"):
+            assert_same_bits(expected[setting], expected[*setting[:3], "direct"], setting)
 
 
-def test_kernels_of_large_tables_are_planned_each_time(rng: np.random.Generator):
-    x, w = np.rint(data(rng, (1, 1, 3, 2100), "float32") % 8), np.ones((2, 1, 1, 1500), "float32")
+@pytest.mark.parametrize(
+    "shapes",
+    [((1, 1, 3, 2100), (2, 1, 1, 1500)), ((1, 2100, 3, 3), (2, 2100, 2, 2))],
+    ids=["columns", "terms"],
+)
+def test_plans_of_large_tables_are_made_each_time(shapes, rng: np.random.Generator):
+    x, w = (np.rint(data(rng, shape, "float32") % 8) for shape in shapes)
     expected = oracle.conv2d(x, w, None, Geometry())
     for _ in range(3):
+        before = _engine.plans_made()
         np.testing.assert_array_equal(cyconv.conv2d(x, w, algorithm="direct"), expected)
+        assert _engine.plans_made() == before + 1
 
 
 GROWTH = """
@@ -98,16 +119,20 @@ def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
 
+from cyconv import _engine
+
 w = np.ones((4, 64, 3, 3), "f4")
-def call(height):
-    cyconv.conv2d(np.ones((1, 64, height, 9), "f4"), w, algorithm="direct")
+def call(height, width):
+    x, out = np.ones((1, 64, height, width), "f4"), np.empty((1, 4, height - 2, width - 2), "f4")
+    ones = (1, 1)
+    _engine.convolve(x, w, None, out, ones, (0,) * 4, ones, 1, "zeros", None, "tile")
 
 for height in range(200, 3, -1):
-    call(height)
+    call(height, 9)
 before = resident()
 for height in range(3, 200):
     for width in (7, 8):
-        cyconv.conv2d(np.ones((1, 64, height, width), "f4"), w, algorithm="direct")
+        call(height, width)
 print(resident() - before)
 """
 

@@ -95,8 +95,8 @@ typedef struct {
 /* Memory to be read soon, which tiles fetch into the second-level cache, a burst of lines at each chunk,
  * until no row is left: rows of `row_bursts` bursts, from the last of which it is `gap` bytes to the next
  * row. The lines of a row lie `pitch` bytes apart. The next tile continues where one stops. In tiles that do not keep
- * all their columns, and in those with a next vector, the terms of a chunk fetch its burst, each `step` bytes beyond the
- * last: no more in all than its lines. */
+ * all their columns, and in those of vectors of a line with a next vector, the terms of a chunk fetch its burst, each
+ * `step` bytes beyond the last: no more in all than its lines. */
 typedef struct {
     const char *next;
     ptrdiff_t rows;   /* left */

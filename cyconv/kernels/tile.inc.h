@@ -112,7 +112,7 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
                 for (; b_next != b_until; b_next += b_step, v_next += v_step) {
                     CYC_UNROLL for (int j = 0; j < vectors; j += CYC_VECTORS_OF_LINE)
                         CYC_PREFETCH(v_next + fetched + j * CYC_LANES);
-                    if (!fetches && !CYC_TIGHT_TILES) { /* 28 products have room for one more instruction */
+                    if (!fetches && CYC_VECTORS_OF_LINE == 1) { /* others never come late (_slots) */
                         CYC_PREFETCH_FAR(fetch);
                         fetch += fetch_step;
                     }

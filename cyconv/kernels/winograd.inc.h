@@ -197,7 +197,7 @@ static void CYC_NAME(winograd_weight)(const void *panel, ptrdiff_t channels, ptr
             ahead = 0;
         }
         for (ptrdiff_t x = 0; x < count * width; x += CYC_LANES) {
-            /* what is written beyond a channel, the next channel overwrites */
+            /* what is written beyond these channels, the next ones overwrite */
             const ptrdiff_t room = left * width - x;
             const int whole = room >= CYC_LANES;
             CYC_NAME(transform_weight)(weight + x, pitch, ahead, whole ? out + x : last[0], whole ? plane : CYC_LANES);
