@@ -113,13 +113,11 @@ def test_plans_of_large_tables_are_made_each_time(shapes, rng: np.random.Generat
 
 GROWTH = """
 import numpy as np
-import cyconv
+from cyconv import _engine
 
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
-
-from cyconv import _engine
 
 w = np.ones((4, 64, 3, 3), "f4")
 def call(height, width):
