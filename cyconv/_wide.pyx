@@ -114,7 +114,7 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
         images = round_up(images, lanes)
         wanted = TILE
     blocks = ceil_div(problem.batch, images)
-    wide.batch = blocks
+    wide.batch = 1  # they go by one after the other, each shared by all threads
     wide.in_size[1] *= images
     wide.out_size[1] *= images
     wide.before[1] *= images
@@ -124,9 +124,9 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
     if slots_of(&other, blocks) + aside > slots_of(plan, problem.batch):
         free_plan(&other)
         return 0
+    other.multiply_adds = plan.multiply_adds
     free_plan(plan)
     plan[0] = other
-    plan.tasks //= blocks  # wide images go by one after the other
     return images
 
 

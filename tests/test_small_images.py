@@ -123,3 +123,11 @@ def test_special_values_stay_in_their_image(special, isa, rng):
     assert np.isnan(y[:, 3, 0]).all()
     others = np.arange(len(w)) != 3
     assert_same_bits(y[:, others], clean[:, others])
+
+
+def test_all_threads_share_each_wide_image():
+    cyconv.set_num_threads(2)
+    shapes = (512, 256, 8, 8), (32, 256, 3, 3)
+    plan = cyconv.explain(*shapes, padding=1, algorithm="direct", held=True)
+    assert plan.threads == cyconv.get_num_threads()
+    assert plan.flops == 2 * 512 * 256 * 32 * 9 * 64
