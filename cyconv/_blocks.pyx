@@ -156,6 +156,19 @@ cdef bint makes_one_pixel(const Plan *plan) noexcept nogil:
     )
 
 
+cdef Py_ssize_t near_columns(Plan *plan, Py_ssize_t columns, Py_ssize_t budget) noexcept nogil:
+    """The columns of a block of long rows, under a kernel of one row, which reads none of them twice: so few that the
+    window holds all channels, unless those are too few to read the panels for.
+    """
+    cdef Py_ssize_t fewer = columns
+    while fewer >= 2 * MIN_BLOCK_PIXELS:
+        fewer = ceil_div(fewer, 2)
+        layout_window(plan, 1, fewer)
+        if window_bytes(plan, plan.problem.in_channels) <= budget:
+            return min(columns, round_up(fewer, plan.pixel_tile))
+    return columns
+
+
 cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t taps = problem.kernel[0] * problem.kernel[1]
@@ -182,6 +195,8 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     ):
         columns = max(MIN_BLOCK_COLUMNS, ceil_div(columns, 2))
         layout_window(plan, 1, columns)
+    if plan.rows.taps == 1 and window_bytes(plan, problem.in_channels) > window:
+        columns = near_columns(plan, columns, window)
     if columns < problem.out_size[1]:
         plan.cut = False
         plan.flat = plan.flat and plan.gathers
