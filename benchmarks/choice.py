@@ -37,9 +37,6 @@ _HOPELESS = 3.0
 # The shapes that seem to lose most are timed again, as one of many minima is sure to be disturbed.
 _REPEATED, _REPEATED_ROUNDS = 30, 3
 _TOP = Path(__file__).resolve().parent.parent
-# Time of other processes does not count, where the system tells it finely enough.
-_FINE = time.get_clock_info("thread_time").resolution < 1e-6
-_clock = time.thread_time if _FINE else time.perf_counter
 
 
 @dataclasses.dataclass
@@ -212,10 +209,10 @@ def _turn(call: Callable[[], None]) -> float:
 
 
 def _seconds(call: Callable[[], None], calls: int) -> float:
-    started = _clock()
+    started = time.perf_counter()
     for _ in itertools.repeat(None, calls):
         call()
-    return (_clock() - started) / calls
+    return (time.perf_counter() - started) / calls
 
 
 def main() -> None:
