@@ -15,7 +15,7 @@
 #include "transforms.h"
 
 /* Every sum over k runs in chunks of this many terms; a chunk starts at zero, the chunk sums add up
- * in order. It bounds the rounding error (docs/architecture.md) and is part of every result: a
+ * in order. It bounds the rounding error (docs/algorithms.md) and is part of every result: a
  * different length gives different bits. */
 #define CYC_CHUNK 64
 
