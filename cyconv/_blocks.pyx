@@ -160,13 +160,15 @@ cdef Py_ssize_t near_columns(Plan *plan, Py_ssize_t columns, Py_ssize_t budget) 
     """The columns of a block of long rows, under a kernel of one row, which reads none of them twice: so few that the
     window holds all channels, unless those are too few to read the panels for.
     """
-    cdef Py_ssize_t fewer = columns
-    while fewer >= 2 * MIN_BLOCK_PIXELS:
-        fewer = ceil_div(fewer, 2)
+    cdef Py_ssize_t blocks = 2, fewer
+    while True:
+        fewer = min(columns, round_up(ceil_div(columns, blocks), plan.pixel_tile))
+        if fewer < MIN_BLOCK_PIXELS:
+            return columns
         layout_window(plan, 1, fewer)
         if window_bytes(plan, plan.problem.in_channels) <= budget:
-            return min(columns, round_up(fewer, plan.pixel_tile))
-    return columns
+            return fewer
+        blocks *= 2
 
 
 cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
@@ -195,7 +197,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     ):
         columns = max(MIN_BLOCK_COLUMNS, ceil_div(columns, 2))
         layout_window(plan, 1, columns)
-    if plan.rows.taps == 1 and window_bytes(plan, problem.in_channels) > window:
+    if plan.rows.taps == 1 and near_channels == 0 and window_bytes(plan, problem.in_channels) > window:
         columns = near_columns(plan, columns, window)
     if columns < problem.out_size[1]:
         plan.cut = False

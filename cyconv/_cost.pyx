@@ -5,8 +5,8 @@ The list, in order; the cheapest that applies wins and order breaks ties:
     shape, dtype, instruction set
       |
       |-- fft           products of spectra (_fft): large kernels, of few channels
-      |-- split         six products of bfloat16 parts for each of float32, where matrix units make them:
-      |                 many channels in and out
+      |-- split         six products of bfloat16 parts for each of float32, where matrix units, or vectors of
+      |                 bfloat16, make them: many channels in and out
       |-- winograd      36 products for each 4 x 4 outputs instead of 144: 3x3 with stride 1 and enough
       |                 channels to pay for the transforms
       |-- rows          an input row in registers serves every output row whose kernel covers it:

@@ -40,7 +40,7 @@ from cyconv._slots cimport (
     vectors_slots,
     waits_with_few_registers,
 )
-from cyconv._window cimport ZEROS, Axis, reading_taps
+from cyconv._window cimport ZEROS, Axis, first_below, reading_taps
 
 
 # The least that a term takes which leaves out pixels: they have to be found. What that takes beside the products of
@@ -242,15 +242,30 @@ cdef inline double term_slots(const Plan *plan, TurnedTerm *term, Py_ssize_t pix
 cdef double turned_edge_slots(
     const Plan *plan, TurnedTerm *term, Py_ssize_t column, Py_ssize_t pixels, bint all_taps
 ) noexcept nogil:
-    """One channel and kernel row of a tile of pixels some of which read padding, all of them with `all_taps` too."""
+    """One channel and kernel row of a tile of pixels some of which read padding, all of them with `all_taps` too.
+
+    Looks only at taps that begin or cease to read inside the tile, and at one of the many between them.
+    """
     cdef const Axis *columns = &plan.columns
-    cdef Py_ssize_t tap, first, last, end = column + pixels, most = CYC_EDGE_ROWS(pixels)
+    cdef Py_ssize_t first, last, next_tap, end = column + pixels, most = CYC_EDGE_ROWS(pixels)
+    cdef Py_ssize_t begin_first = first_below(columns.reading, columns.taps, end)
+    cdef Py_ssize_t begin_last = first_below(columns.reading, columns.taps, column + 1)
+    cdef Py_ssize_t cease_first = first_below(columns.reading_end, columns.taps, end)
+    cdef Py_ssize_t cease_last = first_below(columns.reading_end, columns.taps, column + 1)
+    cdef Py_ssize_t tap = 0 if all_taps else begin_first, end_tap = columns.taps if all_taps else cease_last
     cdef double sum = 0
-    for tap in range(columns.taps):
-        if all_taps or columns.reading[tap] < end and columns.reading_end[tap] > column:
-            first = min(most, max(<Py_ssize_t>0, columns.reading[tap] - column))
-            last = min(most, max(<Py_ssize_t>0, end - columns.reading_end[tap]))
-            sum += term_slots(plan, term, pixels - first - last, True)
+    while tap < end_tap:
+        first = min(most, max(<Py_ssize_t>0, columns.reading[tap] - column))
+        last = min(most, max(<Py_ssize_t>0, end - columns.reading_end[tap]))
+        next_tap = tap + 1
+        if not (begin_first <= tap < begin_last or cease_first <= tap < cease_last):
+            next_tap = end_tap
+            if tap < begin_first:
+                next_tap = min(next_tap, begin_first)
+            if tap < cease_first:
+                next_tap = min(next_tap, cease_first)
+        sum += (next_tap - tap) * term_slots(plan, term, pixels - first - last, True)
+        tap = next_tap
     return sum
 
 

@@ -7,6 +7,7 @@ import os
 
 cimport numpy as np
 from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
 
 from cyconv._arrays cimport (
     array_dtype,
@@ -286,6 +287,7 @@ def convolve(
     if np.PyArray_SIZE(out) == 0:
         check_empty(input, array, out, stride, padding, dilation, groups, padding_mode, algorithm)
         return
+    memset(&problem, 0, sizeof(problem))  # plans are found by its bytes
     set_geometry(&problem, stride, padding, dilation, padding_mode)
     problem.groups = groups
     problem.dtype, result_dtype, parts = RESULT_DTYPES[out.dtype.name]

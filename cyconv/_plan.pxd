@@ -20,6 +20,7 @@ cdef enum Algorithm:
 cdef enum:
     INAPPLICABLE = -2  # what make_plan answers where the wanted algorithm does not apply
     ALIGNMENT = 64  # of each part of the scratch, a cache line
+    MAX_OFFSET = 0x7fffffff  # that a tap can tell, in elements
     # Bytes of a run of turned tiles (_turned_run): so few that they stay in the first level, and so many that a line of
     # the result is seldom stored in two runs.
     TURNED_RUN = 16384
@@ -53,7 +54,8 @@ cdef struct Problem:
     int split_parts  # bfloat16 that a value of float32 is the sum of
     bint held  # the weights are packed already
     bint readable  # input elements are of the compute dtype, aligned, side by side in a row
-    bint contiguous  # so are those of an image of the input, and of the whole result
+    # so are those of an image of the input, and of the whole result; the last field, where `_plans.problem_bytes` ends
+    bint contiguous
 
 
 cdef struct Transforms:

@@ -43,7 +43,6 @@ cdef enum:
     SPANS_BUDGET = 256 * 1024
     # Tables of the terms of each list lie in the first level, beside a panel and the pixels.
     NEAR_TAPS_BUDGET = 4 * 1024
-    MAX_TAPS = 0x7fffffff  # of an axis: offsets of more could not be told
 
 
 cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil:
@@ -228,6 +227,14 @@ cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
     plan.shared_bytes = plan.factor_bytes if plan.shares_factors else 0
 
 
+cdef bint tells_offsets(const Plan *plan) noexcept nogil:
+    """Whether a tap can tell where the terms of a block lie, in its window and in its panel."""
+    return (
+        <double>plan.channel_block * plan.window.channel_pitch <= MAX_OFFSET
+        and <double>plan.term_block * plan.panel_width <= MAX_OFFSET
+    )
+
+
 cdef int make_plan(
     Plan *plan, const Problem *problem, const cyc_isa *isa, int wanted, Py_ssize_t threads
 ) noexcept nogil:
@@ -261,7 +268,7 @@ cdef int make_plan(
     )
 
     # the axes' tables first: the layout of the window, on which the choices rest, fills them
-    if max(kernel_h, kernel_w) > MAX_TAPS:
+    if max(kernel_h, kernel_w) > MAX_OFFSET:  # of more, no offset could tell
         return -1
     memory = <char *>malloc((kernel_h + kernel_w) * (sizeof(Run) + 4 * sizeof(Py_ssize_t)))
     if memory == NULL:
@@ -297,6 +304,9 @@ cdef int make_plan(
         size_winograd_scratch(plan)
     elif plan.algorithm != SPLIT:
         size_scratch(plan)
+    if plan.algorithm in (SPLIT, TURNED_TILE, TILE) and not tells_offsets(plan):
+        free_plan(plan)
+        return -1
     plan.tasks = (
         problem.batch * ceil_div(problem.groups, plan.group_block) * plan.panel_blocks
         * plan.rows.blocks * plan.columns.blocks

@@ -136,9 +136,9 @@ def explain(
     algorithm  winograd
     reason     36 products for each 4 x 4 outputs instead of 144
     isa        avx512
-    tile       14 tiles of 4 x 4 pixels x 16 outputs
+    tile       14 tiles of 4 x 4 pixels x 32 outputs
     threads    2
-    scratch    2,254,464 bytes per thread
+    scratch    374,400 bytes per thread
     work       231,211,008 flops
     output     float32 (1, 64, 56, 56)
     """

@@ -10,7 +10,7 @@ from libc.string cimport memcmp, memcpy
 
 from cyconv._isa cimport line_kind
 from cyconv._kernels cimport cyc_isa
-from cyconv._plan cimport Problem, free_plan
+from cyconv._plan cimport Plan, Problem, free_plan
 from cyconv._wide cimport plan_batch
 
 
@@ -72,6 +72,8 @@ cdef class Plans:
         """The plan of an earlier call like this one, or else a new one; `status`: that of ``plan_batch``."""
         cdef size_t key = key_of(problem, isa, algorithm, threads)
         cdef KeptPlan kept = self.find(key, problem, isa, algorithm, threads)
+        cdef Plan *plan
+        cdef Py_ssize_t images = 0
         status[0] = 0
         if kept is not None:
             return kept
@@ -81,8 +83,14 @@ cdef class Plans:
         kept.lines = line_kind()
         kept.algorithm = algorithm
         kept.threads = threads
+        plan = &kept.plan
         self.made += 1
-        status[0] = plan_batch(&kept.plan, problem, isa, algorithm, threads, &kept.images)
+        if has_small_tables(problem):
+            status[0] = plan_batch(plan, problem, isa, algorithm, threads, &images)
+        else:
+            with nogil:  # kernels of millions of taps take seconds; others about as long as this takes
+                status[0] = plan_batch(plan, problem, isa, algorithm, threads, &images)
+        kept.images = images
         if status[0] == 0 and has_small_tables(problem):
             self.add(key, kept)
         return kept

@@ -43,7 +43,7 @@ cdef Py_ssize_t bytes_to_clear(const Plan *plan, const Operands *operands, const
     product of subnormal numbers, as integers and pointers look like, takes some 150 cycles: zeros are faster.
     """
     cdef Py_ssize_t tiles
-    if plan.algorithm == SPLIT:  # the products of matrix units take subnormal numbers for zeros
+    if plan.algorithm == SPLIT:  # products of parts take subnormal numbers for zeros
         return 0
     if plan.algorithm == ROWS:
         return plan.window_bytes

@@ -20,7 +20,7 @@ from cyconv._kernels cimport (
 
 
 cdef enum:
-    NO_LINES = -1  # of the kinds of kernels.h
+    SHORTER_THAN_A_LINE = -1  # beside the kinds of kernels.h
     # Instruction sets with fewer have tiles of twelve sums at most.
     MANY_REGISTERS = 32
     # Fewer sums than this cannot hide the four cycles that a multiply-add takes.
@@ -63,8 +63,8 @@ cdef inline double load_slots(const cyc_kernels *kernels) noexcept nogil:
 
 
 cdef inline int lines_of(const cyc_kernels *kernels) noexcept nogil:
-    """How the core fares with the vectors of these kernels (kernels.h); NO_LINES if they are shorter than a line."""
-    return line_kind() if kernels.lanes * kernels.item == CACHE_LINE else NO_LINES
+    """How the core fares with the vectors of these kernels (kernels.h); SHORTER_THAN_A_LINE if they are."""
+    return line_kind() if kernels.lanes * kernels.item == CACHE_LINE else SHORTER_THAN_A_LINE
 
 
 cdef inline bint has_whole_lines(const cyc_kernels *kernels) noexcept nogil:

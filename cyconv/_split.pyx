@@ -85,7 +85,7 @@ cdef Py_ssize_t most_pixels(const Plan *plan) noexcept nogil:
 
 
 cdef double split_cost(Plan *plan) noexcept nogil:
-    """-1 without a matrix unit, for other numbers than float32, and without input channels."""
+    """-1 where the instruction set makes no such products, of other numbers than float32, without input channels."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t parts = problem.split_parts, products = 6 if parts == 3 else parts * parts
     cdef Py_ssize_t vectors = ceil_div(problem.out_size[0] * problem.out_size[1], plan.kernels.lanes)

@@ -4,12 +4,11 @@ from libc.math cimport INFINITY
 
 from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport CYC_F32, CYC_NO_ACTIVATION, CYC_RELU6
-from cyconv._plan cimport TURNED_TILE, Plan, stays_in_place
+from cyconv._plan cimport MAX_OFFSET, TURNED_TILE, Plan, stays_in_place
 from cyconv._window cimport Source, find_block, prepare_channels
 
 
 cdef enum:
-    MAX_OFFSET = 0x7fffffff  # of a tap
     # Of a block whose pixels are in a near cache, from which vectors that lie in two lines cost less than one more.
     MAX_TILES_ASTRIDE = 8
 

@@ -35,8 +35,10 @@ cdef struct Axis:
     Run *runs  # [taps], owned by the plan
     Py_ssize_t *tap_run  # [taps]
     Py_ssize_t *tap_position  # [taps], counted from the start of its run
-    Py_ssize_t *reading  # [taps]: the first output for which a tap reads the input and not padding
-    Py_ssize_t *reading_end  # [taps]: behind the last one
+    # [taps]: the first output for which a tap reads the input and not padding, and behind the last one; both descend,
+    # or stay, from one tap to the next
+    Py_ssize_t *reading
+    Py_ssize_t *reading_end
 
 
 cdef struct Source:
@@ -64,6 +66,18 @@ cdef struct Window:
 cdef Py_ssize_t shared_row_stride(const Axis *rows) noexcept nogil
 cdef Py_ssize_t shared_row_step(const Axis *rows) noexcept nogil
 cdef void find_reading(Axis *axis) noexcept nogil
+cdef inline Py_ssize_t first_below(const Py_ssize_t *values, Py_ssize_t count, Py_ssize_t bound) noexcept nogil:
+    """The index of the first of some values, none of which is more than the one before, below `bound`; or `count`."""
+    cdef Py_ssize_t low = 0, high = count, middle
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle] < bound:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
 cdef void reading_taps(
     const Axis *axis, Py_ssize_t output, Py_ssize_t end, Py_ssize_t *first, Py_ssize_t *last
 ) noexcept nogil

@@ -53,15 +53,10 @@ cdef void reading_taps(
     const Axis *axis, Py_ssize_t output, Py_ssize_t end, Py_ssize_t *first, Py_ssize_t *last
 ) noexcept nogil:
     """The taps ``first .. last`` outside of which no output of ``output .. end`` reads the input."""
-    cdef Py_ssize_t tap
-    first[0] = axis.taps
-    last[0] = 0
-    for tap in range(axis.taps):
-        if axis.reading[tap] < end and axis.reading_end[tap] > output:
-            first[0] = min(first[0], tap)
-            last[0] = tap + 1
-    if last[0] == 0:
-        first[0] = 0
+    first[0] = first_below(axis.reading, axis.taps, end)
+    last[0] = first_below(axis.reading_end, axis.taps, output + 1)
+    if last[0] <= first[0]:
+        first[0] = last[0] = 0
 
 
 cdef void layout_axis(Axis *axis, Py_ssize_t block) noexcept nogil:

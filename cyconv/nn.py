@@ -103,9 +103,9 @@ class Conv2d:
     torch's do; for a complex layer, real and imaginary parts each. Pickles and deep copies carry
     the weights but not the form prepared for the kernels.
 
-    As its weights are ready, a layer may find Winograd's algorithm worth its while where the
-    function does not, and then differs from it within the bound. With ``algorithm="direct"`` both
-    give the same bits.
+    As its weights are ready, a layer may find a Fourier transform, Winograd's algorithm or products
+    of parts worth its while where the function does not, and then differs from it within the bound.
+    With ``algorithm="direct"`` both give the same bits.
 
     References
     ----------

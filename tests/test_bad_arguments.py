@@ -255,6 +255,14 @@ def test_tables_that_cannot_be_counted_are_a_memory_error(taps: int):
         cyconv.Conv2d(0, 1, (taps, 1), rng=0)(x)
 
 
+def test_terms_too_far_apart_for_a_table_are_a_memory_error():
+    # each of 81 million taps has a run of columns of its own
+    with pytest.raises(MemoryError):
+        cyconv.explain(
+            (64, 64), (9000, 9000), dilation=64, padding=64 * 8999 // 2, algorithm="direct"
+        )
+
+
 class Word(str, enum.Enum):  # noqa: UP042  whose members format as their names
     """Words whose members are strings, but not in a format."""
 

@@ -7,6 +7,7 @@ import os
 import pytest
 
 import cyconv
+from cyconv import _engine
 
 from .processes import run_python
 
@@ -21,6 +22,7 @@ MEASURE = """
 import sys
 import numpy as np
 import cyconv
+from cyconv import _engine
 
 def status(field):
     with open("/proc/self/status") as file:
@@ -149,6 +151,7 @@ def test_peak_with_many_channels(layer: str):
 GROWTH = """
 import numpy as np
 import cyconv
+from cyconv import _engine
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -188,6 +191,7 @@ LIMITED = """
 import resource, sys
 import numpy as np
 import cyconv
+from cyconv import _engine
 algorithm = sys.argv[1]
 x = np.ones((1, 64, 64, 64), "f4")
 w = np.ones((64, 64, 3, 3), "f4")
@@ -227,3 +231,16 @@ def test_totals_of_short_rows_are_bounded(isa: str):
         arguments = {"padding": (1, 15), "dilation": (2, 3), "dtype": "complex64"}
         plan = cyconv.explain((1, 1, height, 7), (20, 1, 28, 2), **arguments)
         assert plan.scratch_bytes < 4 << 20
+
+
+def test_blocks_of_a_long_row_have_all_channels(isa: str):
+    """Columns are so few that the window holds 80 channels, wherever a tile ends."""
+    before = _engine.suppose_lines("late")
+    # of few registers, pixels are gathered beside the window
+    most = 300 << 10 if isa == "avx512" else 800 << 10
+    try:
+        for columns in range(2600, 3600, 7):
+            plan = cyconv.explain((1, 80, 1, columns), (384, 80, 1, 3), padding=(0, 1))
+            assert plan.scratch_bytes <= most, columns
+    finally:
+        _engine.suppose_lines(before)

@@ -365,7 +365,7 @@ typedef struct {
     int (*available)(void); /* the CPU and the operating system can run it */
     double (*fma_loop)(ptrdiff_t rounds); /* float32 operations of an FMA-only loop, to be timed */
     const cyc_kernels *dtype[CYC_COMPUTE_DTYPES];
-    const cyc_split *split; /* NULL: no matrix units */
+    const cyc_split *split; /* NULL: no products of parts */
 } cyc_isa;
 
 /* How a core fares with vectors of a cache line, 64 bytes, or without them. Only the cost model asks.
@@ -373,7 +373,8 @@ typedef struct {
  *          cheap beside products
  *   whole  two multiply-adds a cycle, and the second-level cache keeps up with them
  *   late   likewise, but lines from the second level come late
- *   none   has no such vectors, and computes in two halves on those of 32 bytes, one multiply-add a cycle */
+ *   none   Zen 1: computes in two halves on vectors of 32 bytes, one multiply-add a cycle
+ * Other cores without such vectors are whole or late. */
 enum { CYC_SPLIT_LINES, CYC_WHOLE_LINES, CYC_LATE_LINES, CYC_NO_LINES };
 int cyc_cpu_lines(void);
 

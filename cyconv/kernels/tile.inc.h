@@ -90,11 +90,11 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
         if (args->edges) {
             const cyc_edge *edges = args->edges;
             for (const cyc_tap *tap = taps + span->begin; tap < taps + span->end; tap++) {
-                const int first = edges[tap->edge].first, last = edges[tap->edge].last;
+                const int rows_first = edges[tap->edge].first, rows_last = edges[tap->edge].last;
                 CYC_TILE_LOADS(broadcast + tap->broadcast, vector + tap->vector)
                 CYC_UNROLL for (int i = 0; i < rows; i++) {
-                    if (i < edge_rows && i < first) continue;
-                    if (i >= rows - edge_rows && i >= rows - last) continue;
+                    if (i < edge_rows && i < rows_first) continue;
+                    if (i >= rows - edge_rows && i >= rows - rows_last) continue;
                     CYC_TILE_ROW(i)
                 }
                 CYC_TILE_FETCH
