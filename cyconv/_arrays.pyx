@@ -125,7 +125,10 @@ cdef void set_destination(
     to.batch_bytes = np.PyArray_STRIDE(out, 0) if leading == 0 else 0
     to.channel_bytes = np.PyArray_STRIDE(out, 1 - leading) if leading < 2 else 0
     to.row_bytes = np.PyArray_STRIDE(out, 2 - leading)
+    # the stride of a single column says nothing, and must not look as if rows had no gaps between them
     to.column_bytes = np.PyArray_STRIDE(out, 3 - leading)
+    if np.PyArray_DIM(out, 3 - leading) == 1:
+        to.column_bytes = np.PyArray_ITEMSIZE(out)
     to.parts = parts
     to.part_bytes = np.PyArray_ITEMSIZE(out) // 2
     to.activation = activation
@@ -135,7 +138,7 @@ cdef void set_destination(
     to.direct = (
         np.PyArray_ITEMSIZE(out) == item
         and parts == 1
-        and (to.column_bytes == item or np.PyArray_DIM(out, 3 - leading) == 1)
+        and to.column_bytes == item
         and to.channel_bytes % item == 0
         and np.PyArray_ISALIGNED(out)
         and to.floating == floating_sums

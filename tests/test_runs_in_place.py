@@ -84,3 +84,30 @@ def test_the_same_with_gaps_between_the_rows_of_the_result(isas, rng):
         cyconv.conv2d(x, w, algorithm="direct", out=room[..., :31])
         assert np.array_equal(room[..., :31], expected), isa
         assert np.isnan(room[..., 31:]).all(), isa
+
+
+# Views of one column whose stride is that of the rows, by the room that they are taken from.
+ONE_COLUMN = {
+    "channels last": ((3, 85, 1, 4), lambda room: room.transpose(0, 3, 1, 2)),
+    "every second row": ((3, 4, 85, 2), lambda room: room[..., ::2]),
+    "backwards": ((3, 4, 85, 1), lambda room: room[..., ::-1, ::-1]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layout", ONE_COLUMN)
+@pytest.mark.parametrize("channels", [1, 8, 64])
+def test_rows_of_a_single_column_are_no_run(channels: int, layout: str, dtype: str, isas, rng):
+    x = rng.integers(-4, 5, (3, channels, 85, 1)).astype(dtype)
+    w = rng.integers(-4, 5, (4, channels, 1, 1)).astype(dtype)
+    expected = np.einsum("oc,nchw->nohw", w[:, :, 0, 0], x)
+    shape, view = ONE_COLUMN[layout]
+    size = int(np.prod(shape))
+    for isa in isas:
+        _engine.use_isa(isa)
+        room = np.full(size + 256, np.nan, dtype)
+        out = view(room[128 : 128 + size].reshape(shape))
+        assert out.strides[2] == out.strides[3]
+        cyconv.conv2d(x, w, algorithm="direct", out=out)
+        assert np.array_equal(out, expected), isa
+        assert np.isnan(room).sum() == room.size - out.size, isa
