@@ -158,7 +158,7 @@ cdef bint makes_one_pixel(const Plan *plan) noexcept nogil:
 
 cdef Py_ssize_t near_columns(Plan *plan, Py_ssize_t columns, Py_ssize_t budget) noexcept nogil:
     """The columns of a block of long rows, under a kernel of one row, which reads none of them twice: so few that the
-    window holds all channels, unless those are too few to read the panels for.
+    window holds all channels, unless those are too few to read the panels for. Rows in place, as one run, are not cut.
     """
     cdef Py_ssize_t blocks = 2, fewer
     while True:
@@ -197,7 +197,10 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     ):
         columns = max(MIN_BLOCK_COLUMNS, ceil_div(columns, 2))
         layout_window(plan, 1, columns)
-    if plan.rows.taps == 1 and near_channels == 0 and window_bytes(plan, problem.in_channels) > window:
+    if (
+        plan.rows.taps == 1 and (plan.gathers or not plan.one_tap)
+        and near_channels == 0 and window_bytes(plan, problem.in_channels) > window
+    ):
         columns = near_columns(plan, columns, window)
     if columns < problem.out_size[1]:
         plan.cut = False

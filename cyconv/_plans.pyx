@@ -74,6 +74,7 @@ cdef class Plans:
         cdef KeptPlan kept = self.find(key, problem, isa, algorithm, threads)
         cdef Plan *plan
         cdef Py_ssize_t images = 0
+        cdef bint small = has_small_tables(problem)
         status[0] = 0
         if kept is not None:
             return kept
@@ -85,13 +86,13 @@ cdef class Plans:
         kept.threads = threads
         plan = &kept.plan
         self.made += 1
-        if has_small_tables(problem):
+        if small:
             status[0] = plan_batch(plan, problem, isa, algorithm, threads, &images)
         else:
             with nogil:  # kernels of millions of taps take seconds; others about as long as this takes
                 status[0] = plan_batch(plan, problem, isa, algorithm, threads, &images)
         kept.images = images
-        if status[0] == 0 and has_small_tables(problem):
+        if status[0] == 0 and small:
             self.add(key, kept)
         return kept
 
