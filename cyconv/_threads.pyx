@@ -39,16 +39,16 @@ cdef extern from *:
     const char *CYC_OPENMP_RUNTIME
 
 
-def cgroup_cpus(root="/sys/fs/cgroup"):
-    """CPUs that the cgroup's quota allows, at least 1; None without a quota."""
+def _quota(folder):
+    """CPUs that the quota of one cgroup allows; None without one."""
     try:
-        with open(os.path.join(root, "cpu.max")) as file:  # version 2
+        with open(os.path.join(folder, "cpu.max")) as file:  # version 2
             quota, period = file.read().split()
     except (OSError, ValueError):
         try:
-            with open(os.path.join(root, "cpu/cpu.cfs_quota_us")) as file:  # version 1
+            with open(os.path.join(folder, "cpu.cfs_quota_us")) as file:  # version 1
                 quota = file.read()
-            with open(os.path.join(root, "cpu/cpu.cfs_period_us")) as file:
+            with open(os.path.join(folder, "cpu.cfs_period_us")) as file:
                 period = file.read()
         except OSError:
             return None
@@ -57,6 +57,27 @@ def cgroup_cpus(root="/sys/fs/cgroup"):
     except (ValueError, ZeroDivisionError):  # "max"
         return None
     return max(1, math.ceil(cpus)) if cpus > 0 else None
+
+
+def cgroup_cpus(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
+    """CPUs that the quotas of the process's cgroup and of those around it allow, at least 1; None without a quota."""
+    folders = {root, os.path.join(root, "cpu")}
+    try:
+        with open(own) as file:
+            lines = file.read().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = os.path.join(root, "cpu") if controllers else root
+        path = path.strip("/")
+        while path:
+            folders.add(os.path.join(top, path))
+            path = os.path.dirname(path)
+    quotas = [cpus for cpus in map(_quota, folders) if cpus is not None]
+    return min(quotas, default=None)
 
 
 def _usable_cpus():

@@ -15,7 +15,19 @@ from libc.stdlib cimport free, malloc
 
 from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport cyc_isa
-from cyconv._plan cimport ALIGNMENT, AUTO, DIRECT, TILE, TURNED_TILE, Plan, Problem, aligned, free_plan, make_plan
+from cyconv._plan cimport (
+    ALIGNMENT,
+    AUTO,
+    DIRECT,
+    MAX_OFFSET,
+    TILE,
+    TURNED_TILE,
+    Plan,
+    Problem,
+    aligned,
+    free_plan,
+    make_plan,
+)
 from cyconv._run cimport run_plan
 from cyconv._slots cimport splits_lines
 from cyconv._task cimport Destination, Operands
@@ -37,9 +49,9 @@ cdef enum:
 # image or wide image reads again.
 cdef double MOVE_SLOTS = 0.7
 cdef double MOVE_ONE_SLOTS = 2.5
-cdef double READ_SLOTS = 0.3
+cdef double WIDE_READ_SLOTS = 0.3
 # The memory of a wide image and the loops over it, which several threads begin and end together.
-cdef double START_SLOTS = 6000.0
+cdef double WIDE_START_SLOTS = 6000.0
 cdef double THREAD_START_SLOTS = 36000.0  # each
 # The least that a product of vectors may be expected to take, with taps over padding left out.
 cdef double LIKELY_PRODUCT_SLOTS = 0.8
@@ -72,11 +84,11 @@ cdef bint images_are_contiguous(
 
 cdef double slots_of(const Plan *plan, Py_ssize_t images) noexcept nogil:
     """The estimated cost of a batch, which shares what is made once for all images."""
-    cdef double each = plan.slots - plan.once_slots + READ_SLOTS * plan.terms * plan.problem.out_channels
+    cdef double each = plan.slots - plan.once_slots + WIDE_READ_SLOTS * plan.terms * plan.problem.out_channels
     return plan.problem.groups * (images * each + plan.once_slots)
 
 
-cdef inline Py_ssize_t most_pixels(const Plan *plan) noexcept nogil:
+cdef inline Py_ssize_t most_image_pixels(const Plan *plan) noexcept nogil:
     return FEWER_MAX_PIXELS if plan.one_tap or splits_lines(plan.kernels) else MAX_PIXELS
 
 
@@ -93,21 +105,24 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
     cdef double aside, likely  # slots beside those of the new plan, and of that
     if (
         problem.batch < MIN_IMAGES
-        or problem.out_size[0] * problem.out_size[1] > most_pixels(plan)
+        or problem.out_size[0] * problem.out_size[1] > most_image_pixels(plan)
         or not problem.contiguous or problem.padding_mode != ZEROS
         or problem.stride[1] != 1 or (plan.algorithm != TURNED_TILE and plan.algorithm != TILE)
     ):
         return 0
-    aside = START_SLOTS if threads == 1 else threads * THREAD_START_SLOTS
+    aside = WIDE_START_SLOTS if threads == 1 else threads * THREAD_START_SLOTS
     aside += (MOVE_SLOTS if problem.batch >= 4 else MOVE_ONE_SLOTS) * elements * problem.batch
     likely = (
         LIKELY_PRODUCT_SLOTS * plan.multiply_adds / lanes
-        + READ_SLOTS * plan.terms * problem.out_channels * problem.groups
+        + WIDE_READ_SLOTS * plan.terms * problem.out_channels * problem.groups
     )
     if likely + aside > slots_of(plan, problem.batch):
         return 0
     images = balanced(problem.batch, max(<Py_ssize_t>1, WIDE_BUDGET // (elements * plan.kernels.item)))
     if images < MIN_IMAGES:
+        return 0
+    # taps further apart than offsets tell read padding but for one; their distances could not be multiplied
+    if (problem.kernel[1] - 1) * problem.dilation[1] + problem.out_size[1] > MAX_OFFSET // images:
         return 0
     # whole vectors of images, unless they would waste more than an eighth
     if round_up(images, lanes) * 7 <= images * 8:

@@ -35,8 +35,8 @@ cdef Py_ssize_t shared_row_stride(const Axis *rows) noexcept nogil:
 
 
 cdef Py_ssize_t shared_row_step(const Axis *rows) noexcept nogil:
-    """Output rows between two output rows that the row kernel takes together."""
-    return rows.dilation // greatest_common_divisor(rows.stride, rows.dilation)
+    """Output rows between two output rows that the row kernel takes together, or as many as there are."""
+    return min(rows.out, rows.dilation // greatest_common_divisor(rows.stride, rows.dilation))
 
 
 cdef void find_reading(Axis *axis) noexcept nogil:

@@ -133,3 +133,24 @@ def test_one_tap_begins_at_any_address(isa: str, outputs: int, size, dtype: str,
                 placed, w, None, out, (1, 1), (0,) * 4, (1, 1), 1, "zeros", None, "tile"
             )
             assert_same_bits(results, wanted, (first, gap))
+
+
+@pytest.mark.parametrize("exponent", [20, 31, 32, 40, 56, 58, 60, 61])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_taps_as_far_apart_as_integers_go(isa: str, exponent: int, axis: int, rng):
+    """All taps but one read padding: the result is that of the one, whatever is multiplied."""
+    apart, taps = 2**exponent, [1, 1]
+    taps[axis] = 3
+    dilation, sides = [1, 1], [0, 0, 0, 0]
+    dilation[axis] = apart
+    sides[2 * axis] = sides[2 * axis + 1] = apart
+    geometry = Geometry((1, 1), tuple(sides), tuple(dilation))
+    for size in ((64, 4, 9, 9), (64, 1, 4, 4), (1, 1, 40, 300), (1, 17, 30, 31)):
+        x = integers(rng, size, "float32")
+        w = integers(rng, (size[1], size[1], *taps), "float32")
+        middle = w.take([1], axis=2 + axis)
+        expected = exactly(x, middle, Geometry((1, 1), (0, 0, 0, 0), (1, 1)))
+        for algorithm in ("auto", "rows", "tile", "turned tile"):
+            out = poisoned(expected.shape, "float32")
+            _engine.convolve(x, w, None, out, *geometry[:3], 1, "zeros", None, algorithm)
+            assert np.array_equal(out, expected), (size, algorithm)

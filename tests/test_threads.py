@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cyconv
-from cyconv import _engine
+from cyconv import _engine, _threads
 
 from .arrays import assert_same_bits, data
 from .processes import run_python
@@ -180,6 +181,39 @@ print(threads() - before)
 
 @NEEDS_OPENMP
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")
+@pytest.mark.parametrize(
+    ("own", "files", "cpus"),
+    [
+        ("0::/\n", {}, None),
+        ("0::/\n", {"cpu.max": "max 100000"}, None),
+        ("0::/\n", {"cpu.max": "150000 100000"}, 2),
+        ("0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "max 100000"}, 3),
+        ("0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "20000 100000"}, 1),
+        ("0::/a/b\n", {"b/cpu.max": "100000 100000"}, None),
+        ("0::/of-the-host\n", {"cpu.max": "200000 100000"}, 2),
+        (
+            "4:memory:/m\n2:cpu,cpuacct:/a\n",
+            {"cpu/a/cpu.cfs_quota_us": "400000", "cpu/a/cpu.cfs_period_us": "100000"},
+            4,
+        ),
+        ("1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        (None, {"cpu.max": "100000 0"}, None),
+        (None, {"cpu.max": ""}, None),
+    ],
+)
+def test_the_smallest_quota_of_the_cgroups_counts(
+    tmp_path: Path, own: str | None, files: dict[str, str], cpus: int | None
+):
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n", encoding="ascii")
+    groups = tmp_path / "groups"
+    if own is not None:
+        groups.write_text(own, encoding="ascii")
+    assert _threads.cgroup_cpus(str(tmp_path), str(groups)) == cpus
+
+
 def test_no_more_threads_start_than_asked_for():
     assert run_python(TEAM, "1", OMP_NUM_THREADS="4").stdout.split() == ["0"]
     assert run_python(TEAM, "3", OMP_NUM_THREADS="4").stdout.split() == ["2"]
