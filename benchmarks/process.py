@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Self
 
 _TOP = Path(__file__).resolve().parent.parent
-# Settings of the caller's shell that would overrule the thread counts given to the libraries.
-_THREAD_SETTINGS = ("OMP_", "GOMP_", "KMP_", "MKL_NUM", "OPENBLAS_NUM")
+# Settings of the caller's shell that would overrule the thread counts given to the libraries, and
+# the algorithms that are asked for.
+_OVERRULING = ("OMP_", "GOMP_", "KMP_", "MKL_NUM", "OPENBLAS_NUM", "CYCONV_ALGORITHM")
 # Freed memory stays with the process: otherwise glibc may hand a result's pages back after each
 # call, and what is timed is mostly the kernel clearing pages (torch then takes ten times as long on
 # some layers). The same for every engine.
@@ -27,8 +28,8 @@ class WorkerFailed(Exception):
 
 
 def environment() -> dict[str, str]:
-    """The caller's environment without thread settings."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(_THREAD_SETTINGS)}
+    """The caller's environment without settings that overrule the benchmark's."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(_OVERRULING)}
 
 
 class WorkerProcess:

@@ -135,7 +135,7 @@ cdef void set_destination(
     to.floating = CYC_FLOAT16 <= dtype <= CYC_FLOAT64
     to.store = kernels.store[dtype]
     to.out_pitch = to.channel_bytes // item
-    to.direct = (
+    to.stored_by_kernel = (
         np.PyArray_ITEMSIZE(out) == item
         and parts == 1
         and to.column_bytes == item

@@ -5,7 +5,7 @@ from cyconv._plan cimport Plan
 
 cdef enum:
     # The window of a block, in a second-level cache of 512 KiB or more, as the CPUs of the last ten years have.
-    WINDOW_BUDGET = 256 * 1024
+    TILE_WINDOW_BUDGET = 256 * 1024
     # Below this many pixels in a block, reading the panels costs more than using them: from that cache, and from beyond
     # it where the weights are too many for one pass.
     MIN_BLOCK_PIXELS = 128
@@ -18,7 +18,7 @@ cdef inline Py_ssize_t window_bytes(const Plan *plan, Py_ssize_t channels) noexc
     return channels * plan.window.channel_pitch * plan.kernels.item
 
 
-cdef Py_ssize_t most_rows(
+cdef Py_ssize_t most_block_rows(
     Plan *plan, Py_ssize_t most, Py_ssize_t columns, Py_ssize_t channels, Py_ssize_t budget
 ) noexcept nogil
 cdef Py_ssize_t share_rows(

@@ -10,6 +10,7 @@ from cyconv._kernels cimport CYC_CHUNK
 from cyconv._plan cimport (
     MIN_BLOCK_COLUMNS,
     ROWS,
+    SPLIT,
     TILE,
     TURNED_TILE,
     WINOGRAD,
@@ -28,6 +29,7 @@ from cyconv._slots cimport (
     vectors_slots,
     wants_near_panels,
 )
+from cyconv._split cimport choose_split_blocks
 from cyconv._tiles cimport count_spots
 from cyconv._winograd_blocks cimport choose_winograd_blocks
 
@@ -49,12 +51,12 @@ cdef enum:
     NEAR_TOTALS_BUDGET = 256 * 1024
     # Few panels have few running totals, which stay near as well.
     MIN_FAR_PANELS = 4
-    PIXELS_BUDGET = 192 * 1024
-    # Those pixels and the totals of all outputs share the second level, unless the weights are so many that they come
-    # from memory for each block of pixels.
+    # The pixels of a block, put side by side for all its panels, in a second level of 512 KiB beside a panel; and these
+    # with the totals of all outputs, unless weights are so many that they come from memory for each block of pixels.
+    GATHERED_PIXELS_BUDGET = 192 * 1024
     GATHERED_BUDGET = 320 * 1024
     # Likewise where lines come late, from a second level of 1.25 or 2 MiB.
-    LATE_PIXELS_BUDGET = 512 * 1024
+    LATE_GATHERED_PIXELS_BUDGET = 512 * 1024
     LATE_GATHERED_BUDGET = 1024 * 1024
     FAR_WEIGHTS = 4 * 1024 * 1024
     # Threads that have a block each: panels that another one has packed come late from beyond the second level.
@@ -71,10 +73,10 @@ cdef Py_ssize_t window_budget(const Plan *plan) noexcept nogil:
         and plan.kernels.registers >= MANY_REGISTERS
     ):
         return IN_PLACE_BUDGET
-    return WINDOW_BUDGET
+    return TILE_WINDOW_BUDGET
 
 
-cdef Py_ssize_t most_rows(
+cdef Py_ssize_t most_block_rows(
     Plan *plan, Py_ssize_t most, Py_ssize_t columns, Py_ssize_t channels, Py_ssize_t budget
 ) noexcept nogil:
     """The most rows, up to `most`, whose window of these columns and channels fits the budget."""
@@ -132,7 +134,7 @@ cdef inline Py_ssize_t gathered_terms(const Plan *plan) noexcept nogil:
 
 
 cdef inline Py_ssize_t pixels_budget(const Plan *plan) noexcept nogil:
-    return LATE_PIXELS_BUDGET if has_late_lines(plan.kernels) else PIXELS_BUDGET
+    return LATE_GATHERED_PIXELS_BUDGET if has_late_lines(plan.kernels) else GATHERED_PIXELS_BUDGET
 
 
 cdef inline Py_ssize_t gathered_budget(const Plan *plan) noexcept nogil:
@@ -152,7 +154,7 @@ cdef bint makes_one_pixel(const Plan *plan) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     return (
         plan.algorithm == TURNED_TILE and not plan.skips and problem.out_size[0] * problem.out_size[1] == 1
-        and window_bytes(plan, problem.in_channels) <= WINDOW_BUDGET
+        and window_bytes(plan, problem.in_channels) <= TILE_WINDOW_BUDGET
     )
 
 
@@ -218,7 +220,7 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         rows = min(rows, ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns))
         if not plan.gathers or plan.terms * problem.out_channels * plan.kernels.item > FAR_WEIGHTS:
             least = rows
-    rows = most_rows(plan, rows, columns, fit, window)
+    rows = most_block_rows(plan, rows, columns, fit, window)
     if plan.gathers:
         rows = max(least, min(rows, pixels_budget(plan) // (gathered_terms(plan) * columns * plan.kernels.item)))
         if plan.terms > gathered_terms(plan):
@@ -348,6 +350,9 @@ cdef void choose_panel_block(Plan *plan) noexcept nogil:
 
 cdef void choose_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     """Set the blocks of a plan whose algorithm and tile are chosen."""
+    if plan.algorithm == SPLIT:
+        choose_split_blocks(plan, threads)
+        return
     plan.panels = plan.panel_block = ceil_div(plan.problem.out_channels, plan.panel_width)
     plan.group_block = plan.panel_blocks = plan.term_blocks = 1
     plan.term_block = plan.terms

@@ -3,7 +3,7 @@
 from cyconv._blocks cimport (
     MIN_BLOCK_PIXELS,
     MIN_BLOCK_PIXELS_OF_PASSES,
-    WINDOW_BUDGET,
+    TILE_WINDOW_BUDGET,
     channels_of_near_panels,
     rows_of_near_panels,
 )
@@ -40,7 +40,7 @@ cdef double tile_window_slots(const Plan *plan) noexcept nogil:
     else:
         channels = problem.in_channels
     row_bytes = channels * plan.window.row_pitch * plan.kernels.item
-    rows = min(most, (WINDOW_BUDGET // max(<Py_ssize_t>1, row_bytes) - extent) // stride + 1)
+    rows = min(most, (TILE_WINDOW_BUDGET // max(<Py_ssize_t>1, row_bytes) - extent) // stride + 1)
     if rows < least:  # a part of the channels at a time
         rows = ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, problem.out_size[1])
     return times_read(&plan.rows, rows) * window_slots(plan)

@@ -209,8 +209,8 @@ cdef Py_ssize_t few_loads_rows(const Plan *plan, Py_ssize_t vectors) noexcept no
 
 
 cdef inline bint loads_last_vector(const Plan *plan, Py_ssize_t pixels, Py_ssize_t vectors) noexcept nogil:
-    """Whether each row of a tile loads the last vector, where lines come late. Pixels in place leave the time for it:
-    Emerald Rapids, 512 to 2048 channels @7 620 us in tiles of 7x4, 679 us in 9x3; 2048 to 512 610 us, 648 us in 13x2.
+    """Whether each row of a tile loads the last vector, where lines come late. Pixels in place leave the time for it
+    (docs/cost-model.md, "where each row loads the last vector").
     """
     return has_late_lines(plan.kernels) and CYC_KEPT_COLUMNS(plan.kernels.registers, pixels, vectors) < vectors
 

@@ -5,6 +5,10 @@ from cyconv._kernels cimport CYC_WINOGRAD_OUT
 from cyconv._plan cimport Plan
 
 
+cdef enum:
+    MAX_WINOGRAD_CHANNELS = 1820  # of which a vector of 64 bytes fits the budget of the inputs' factors
+
+
 cdef inline Py_ssize_t periods(const Plan *plan, int which) noexcept nogil:
     """Periods of tiles along an axis: without dilation, tiles."""
     return ceil_div(plan.problem.out_size[which], CYC_WINOGRAD_OUT * plan.problem.dilation[which])

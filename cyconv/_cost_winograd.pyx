@@ -36,7 +36,6 @@ cdef enum:
     # The factors of a block's inputs. One factor of all channels stays in the second-level
     # cache, the others wait in the third; the larger a block, the less often weights are read.
     FACTORS_BUDGET = 4 * 1024 * 1024
-    MAX_WINOGRAD_CHANNELS = 1820  # of which a vector of 64 bytes fits the budget
     MAX_BLOCK_VECTORS = 8
     MIN_BLOCK_TILES = 8  # columns of tiles of the narrowest blocks, about
     BLOCK_START_SLOTS = 2000
@@ -256,14 +255,15 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     """-1 where the algorithm does not apply; sets the block as well, whose waste it counts."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t channels = problem.in_channels, outputs = problem.out_channels
-    cdef Py_ssize_t row_periods = periods(plan, 0), column_periods = periods(plan, 1)
-    cdef Py_ssize_t most, rows, columns, tiles, blocks, narrowest, tile_vectors = 1
+    cdef Py_ssize_t row_periods, column_periods, most, rows, columns, tiles, blocks, narrowest, tile_vectors = 1
     cdef double cost, best = -1
     cdef int which, turned
     cdef Products known
     cdef TileBlock block
     if not suits_winograd(plan):
         return -1
+    row_periods = periods(plan, 0)
+    column_periods = periods(plan, 1)
     plan.flat = True
     plan.cut = plan.skips = False
     most = most_tiles(plan)

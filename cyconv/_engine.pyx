@@ -6,7 +6,7 @@ Everything that can be wrong with a call is found before, in ``_arguments`` and 
 import os
 
 cimport numpy as np
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from cyconv._arrays cimport (
@@ -18,14 +18,14 @@ from cyconv._arrays cimport (
     set_source,
     split_parts,
 )
-from cyconv._fft cimport held_spectra_bytes
+from cyconv._cost_winograd cimport MAX_WINOGRAD_CHANNELS
+from cyconv._fft cimport FFT_MEMORY_BUDGET, held_spectra_bytes
 from cyconv._fft_run cimport run_fft
 from cyconv._held cimport HeldWeight
 from cyconv._isa cimport current_isa
 from cyconv._kernels cimport *
-from cyconv._panels cimport pack_panels, panels_bytes
+from cyconv._panels cimport make_panels, panels_bytes
 from cyconv._plan cimport (
-    ALIGNMENT,
     AUTO,
     DIRECT,
     FFT,
@@ -37,7 +37,6 @@ from cyconv._plan cimport (
     WINOGRAD,
     Plan,
     Problem,
-    aligned,
     free_plan,
 )
 from cyconv._plans cimport MAX_PLANS, KeptPlan, Plans
@@ -95,12 +94,14 @@ WIDE_REASON = "{} images of few pixels lie side by side, so that tiles take the 
 # What an algorithm asked for by name may have to refuse.
 NEEDS = {
     "fft": (
-        "a floating-point or complex dtype, and a kernel and channels whose transforms take at most 8 MiB"
+        "a floating-point or complex dtype, and a kernel and channels whose transforms take at most "
+        f"{FFT_MEMORY_BUDGET >> 20} MiB"
     ),
     "winograd": (
-        "a kernel of 3 x 3, stride 1, a floating-point or complex dtype, 1 to 1820 channels in a group, dilations "
-        "whose product is at most 128, or what many channels leave room for, and with reflect or circular padding an "
-        "input that whole tiles do not wrap around"
+        "a kernel of 3 x 3, stride 1, a floating-point or complex dtype, 1 to "
+        f"{MAX_WINOGRAD_CHANNELS} channels in a group, dilations whose product is at most {CYC_WINOGRAD_MAX_TILES}, or "
+        "what many channels leave room for, and with reflect or circular padding an input that whole tiles do not wrap "
+        "around"
     ),
     "split": "a CPU with AMX or AVX512_BF16, and float32, complex64, float16 or bfloat16",
     "rows": "a stride within the kernel, and channels that fit one window",
@@ -189,7 +190,7 @@ cdef int execute(
     problem.readable = is_readable(input, &operands.source, input_dtype, problem.dtype, kernels.item)
     operands.source.turn = kernels.turn if problem.readable else NULL
     operands.source.deals_phases = problem.readable and kernels.deals_phases
-    problem.contiguous = problem.readable and operands.destination.direct and images_are_contiguous(
+    problem.contiguous = problem.readable and operands.destination.stored_by_kernel and images_are_contiguous(
         problem, &operands.source, &operands.destination, kernels.item
     )
     operands.images = problem.batch
@@ -210,11 +211,8 @@ cdef int execute(
             operands.bias = no_bias
             status = -1 if no_bias == NULL else 0
         if status == 0 and operands.panels == NULL and panels_bytes(plan):
-            owned = <char *>malloc(panels_bytes(plan) + ALIGNMENT)
-            operands.panels = aligned(owned)
-            status = -1 if owned == NULL else 0
-            if status == 0:
-                pack_panels(plan, operands.weight, aligned(owned), threads)
+            operands.panels = make_panels(plan, operands.weight, threads, &owned)
+            status = -1 if operands.panels == NULL else 0
         if status == 0:
             if plan.algorithm == FFT:
                 status = run_fft(plan, &operands, threads)
@@ -227,7 +225,7 @@ cdef int execute(
     if status == INAPPLICABLE:
         raise inapplicable(ALGORITHM_NAMES[algorithm])
     if status != 0:
-        raise MemoryError("cannot allocate scratch memory for conv2d")
+        raise MemoryError("cannot allocate scratch memory for conv2d, or its taps lie too far apart in it")
     return 0
 
 

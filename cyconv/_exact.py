@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _LARGEST_IN_FLOAT32 = 2**24
 _LARGEST_IN_FLOAT64 = 2**53
-# Of narrower integers the largest that there are will do; others have to be looked at, which takes
-# as long as some forty multiply-adds save for each.
+# Of narrower integers the largest that there are will do. Others have to be looked at: one takes as
+# long as some forty multiply-adds save, so that each has to serve more of them than that.
 _NARROW_BYTES = 2
 _LEAST_PER_INPUT = 64
 # Below so many multiply-adds the calls of NumPy take as long as all of them.
@@ -35,7 +35,7 @@ def floating_dtype(
     output_shape: tuple[int, ...],
 ) -> np.dtype[Any] | None:
     """Return the dtype in which the sums of integers are exact, and worth it; or None."""
-    terms = math.prod(w.shape[1:]) if w.ndim == 4 else w.size
+    terms = math.prod(w.shape[1:])
     multiply_adds = math.prod(output_shape) * terms
     if multiply_adds < _LEAST_MULTIPLY_ADDS:
         return None

@@ -5,9 +5,9 @@ has sums larger than any output's, which may overflow alone. The direct algorith
 serve for what a transform cannot compute: a block, or everything.
 """
 
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 
-from cyconv._panels cimport pack_panels, panels_bytes
+from cyconv._panels cimport make_panels, panels_bytes
 from cyconv._plan cimport DIRECT, Plan, Problem, free_plan, make_plan
 from cyconv._run cimport run_plan
 from cyconv._task cimport Operands
@@ -16,21 +16,18 @@ from cyconv._task cimport Operands
 cdef int run_problem(Problem *problem, const Plan *plan, Operands *operands, int threads) noexcept nogil:
     """0, or -1 without memory."""
     cdef Plan direct
-    cdef char *panels = NULL
-    cdef int status
+    cdef char *owned = NULL
+    cdef int status = 0
     problem.held = False
     if make_plan(&direct, problem, plan.isa, DIRECT, threads) != 0:
         return -1
-    status = 0
+    operands.panels = NULL
     if panels_bytes(&direct):
-        panels = <char *>malloc(panels_bytes(&direct))
-        status = -1 if panels == NULL else 0
+        operands.panels = make_panels(&direct, operands.weight, threads, &owned)
+        status = -1 if operands.panels == NULL else 0
     if status == 0:
-        if panels != NULL:
-            pack_panels(&direct, operands.weight, panels, threads)
-        operands.panels = panels
         status = run_plan(&direct, operands, threads)
-    free(panels)
+    free(owned)
     free_plan(&direct)
     return status
 

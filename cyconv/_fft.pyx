@@ -28,8 +28,6 @@ from cyconv._slots cimport cycle_slots, far_share, has_late_lines
 cdef enum:
     LEAST_POINTS = 32
     MOST_POINTS = 1024
-    # A thread's scratch together with the spectra of the kernels, which all share.
-    MEMORY_BUDGET = 8 << 20
     GAP_LINES = 3  # between two rows of a plane, an odd number
     # Larger planes than these leave a second-level cache on their way from pass to pass.
     CACHED_PLANES = 5 << 18
@@ -41,7 +39,8 @@ cdef double LATE_BLOCK_SLOTS = 16.0  # likewise where lines come late, and are f
 cdef double UNCACHED_FACTOR = 2.0
 cdef double KERNEL_FACTOR = 1.2  # of a transform: a kernel's is made once, its spectrum written to memory of its own
 cdef double TWIDDLE_SLOTS = 100.0  # of a point
-cdef double FAR_LINE_SLOTS = 8.0  # of a line of the kernels' spectra that comes late from beyond the second level
+# Of a line of the kernels' spectra that comes late from beyond the second level.
+cdef double FAR_SPECTRA_LINE_SLOTS = 8.0
 cdef double TAU = 6.283185307179586
 
 
@@ -64,7 +63,7 @@ cdef double group_cost(const Plan *plan, const Transforms *fft, bint held) noexc
     slots *= vectors * cycle_slots(plan.kernels)
     if has_late_lines(plan.kernels):
         spectra = problem.in_channels * problem.out_channels * fft.spectrum_bytes
-        slots += fft.pairs * FAR_LINE_SLOTS * min(1.0, far_share(spectra)) * spectra / CACHE_LINE
+        slots += fft.pairs * FAR_SPECTRA_LINE_SLOTS * min(1.0, far_share(spectra)) * spectra / CACHE_LINE
     return slots + TWIDDLE_SLOTS * (fft.points[0] + fft.points[1]) / problem.groups
 
 
@@ -86,10 +85,10 @@ cdef bint lay_out(const Plan *plan, Transforms *fft) noexcept nogil:
     fft.line_bytes = 2 * fft.points[1] * CYC_FFT_LINE_BYTES
     fft.spectrum_bytes = 2 * fft.points[0] * fft.points[1] * item
     fft.mask_bytes = 2 * fft.points[0] * fft.points[1]
-    if kernels > MEMORY_BUDGET // fft.spectrum_bytes:  # before a product can overflow
+    if kernels > FFT_MEMORY_BUDGET // fft.spectrum_bytes:  # before a product can overflow
         return False
     fft.input_bytes = 0 if fft.fused else problem.in_channels * fft.spectrum_bytes
-    room = MEMORY_BUDGET - (2 * fft.plane_bytes + fft.line_bytes + fft.input_bytes + fft.mask_bytes)
+    room = FFT_MEMORY_BUDGET - (2 * fft.plane_bytes + fft.line_bytes + fft.input_bytes + fft.mask_bytes)
     fft.group_block = 0 if room < 0 else min(problem.groups, room // (kernels * fft.spectrum_bytes))
     return fft.group_block > 0
 

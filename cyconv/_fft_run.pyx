@@ -22,6 +22,7 @@ from cyconv._kernels cimport (
     cyc_load_args,
     cyc_load_fn,
     cyc_store_args,
+    plain_load,
 )
 from cyconv._nan_mask cimport put_nans, spread_mask, take_nans
 from cyconv._plan cimport ALIGNMENT, Plan, Problem, Transforms, aligned
@@ -44,7 +45,7 @@ cdef struct Block:
     Py_ssize_t window[2]  # rows and columns of input under them
 
 
-cdef struct Task:
+cdef struct PairTask:
     Py_ssize_t image
     Py_ssize_t group
     Block blocks[2]
@@ -57,9 +58,9 @@ cdef struct Scratch:
     unsigned char *masks[2]  # of each block: a NaN in the input, then seen by the output
 
 
-cdef Task find_task(const Plan *plan, Py_ssize_t first_group, Py_ssize_t groups, Py_ssize_t index) noexcept nogil:
+cdef PairTask find_pair(const Plan *plan, Py_ssize_t first_group, Py_ssize_t groups, Py_ssize_t index) noexcept nogil:
     cdef const Transforms *fft = &plan.fft
-    cdef Task task
+    cdef PairTask task
     cdef Py_ssize_t pair = index % fft.pairs, number, which
     cdef Py_ssize_t at[2]
     cdef int part
@@ -82,7 +83,8 @@ cdef Task find_task(const Plan *plan, Py_ssize_t first_group, Py_ssize_t groups,
 
 
 cdef void fill_plane(
-    const Plan *plan, const Operands *operands, const Task *task, const Block *block, Py_ssize_t channel, char *plane
+    const Plan *plan, const Operands *operands, const PairTask *task, const Block *block, Py_ssize_t channel,
+    char *plane
 ) noexcept nogil:
     """The input under a block, zeros around it."""
     cdef Py_ssize_t item = plan.kernels.item, pitch = plan.fft.pitch, row
@@ -103,16 +105,16 @@ cdef void fill_plane(
     memset(plane + rows * pitch * item, 0, (plan.fft.points[0] - rows) * pitch * item)
 
 
-cdef void store_block(
-    const Plan *plan, const Operands *operands, const Task *task, const Block *block, Py_ssize_t output, char *plane,
-    char *line
+cdef void store_pair_block(
+    const Plan *plan, const Operands *operands, const PairTask *task, const Block *block, Py_ssize_t output,
+    char *plane, char *line
 ) noexcept nogil:
     """Write the outputs of a block, whose sums are in a plane, every stride-th of a row and of all rows."""
     cdef const Destination *to = &operands.destination
     cdef Py_ssize_t item = plan.kernels.item, pitch = plan.fft.pitch, row
     cdef Py_ssize_t channel = task.group * plan.problem.out_channels + output
     cdef cyc_store_args args
-    cdef cyc_load_args every
+    cdef cyc_load_args every = plain_load()
     cdef cyc_load_fn load = plan.kernels.load[CYC_FLOAT32 if plan.problem.dtype == CYC_F32 else CYC_FLOAT64]
     args.src = plane
     args.row_step = plan.problem.stride[0] * pitch
@@ -132,7 +134,6 @@ cdef void store_block(
     if plan.problem.stride[1] == 1:
         to.store(&args)
         return
-    memset(&every, 0, sizeof(every))
     every.channels = every.rows = args.rows = 1
     every.columns = args.columns
     every.column_bytes = plan.problem.stride[1] * item
@@ -146,7 +147,7 @@ cdef void store_block(
 
 
 cdef bint fill_planes(
-    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, const Scratch *scratch,
+    const Plan *plan, const Operands *operands, const PairTask *task, Py_ssize_t channel, const Scratch *scratch,
     bint masked
 ) noexcept nogil:
     """The input of both blocks; `masked`, without its NaN. False where there is an infinity besides."""
@@ -178,7 +179,7 @@ cdef bint finite_rows(const Plan *plan, const Scratch *scratch, Py_ssize_t rows)
 
 
 cdef bint run_pair(
-    const Plan *plan, const Operands *operands, const Task *task, const char *spectra, const Scratch *scratch,
+    const Plan *plan, const Operands *operands, const PairTask *task, const char *spectra, const Scratch *scratch,
     bint masked
 ) noexcept nogil:
     """Both blocks of a pair; False where not everything is finite, apart from NaN if `masked`."""
@@ -230,7 +231,7 @@ cdef bint run_pair(
             if task.blocks[part].count[0]:
                 if masked:
                     put_back_nans(plan, &task.blocks[part], scratch.planes[part], scratch.masks[part])
-                store_block(
+                store_pair_block(
                     plan, operands, task, &task.blocks[part], output, scratch.planes[part], scratch.line
                 )
     return True
@@ -241,13 +242,13 @@ cdef inline Py_ssize_t thread_bytes(const Plan *plan) noexcept nogil:
     return plan.scratch_bytes + 2 * ALIGNMENT
 
 
-cdef int run_task(
+cdef int run_pair_task(
     const Plan *plan, const Operands *operands, Py_ssize_t first_group, Py_ssize_t groups, Py_ssize_t index,
     const char *spectra, char *memory
 ) noexcept nogil:
     """0, or -1 without memory."""
     cdef const Transforms *fft = &plan.fft
-    cdef Task task = find_task(plan, first_group, groups, index)
+    cdef PairTask task = find_pair(plan, first_group, groups, index)
     cdef Scratch scratch
     cdef int part, status = 0
     scratch.planes[0] = aligned(memory)
@@ -271,7 +272,7 @@ cdef int run_task(
     return status
 
 
-cdef int run_tasks_of_thread(
+cdef int run_pairs_of_thread(
     const Plan *plan, const Operands *operands, Py_ssize_t first_group, Py_ssize_t groups, const char *spectra,
     char *memory, int threads, int thread
 ) noexcept nogil:
@@ -279,7 +280,7 @@ cdef int run_tasks_of_thread(
     cdef Py_ssize_t bytes = thread_bytes(plan), index = take_task(memory, bytes, threads, thread)
     cdef int status = 0
     while index >= 0:
-        status += run_task(
+        status += run_pair_task(
             plan, operands, first_group, groups, index, spectra, <char *>(share_of_thread(memory, bytes, thread) + 1)
         )
         index = take_task(memory, bytes, threads, thread)
@@ -296,7 +297,7 @@ cdef int run_groups(
     threads = <int>min(<Py_ssize_t>threads, tasks)
     deal_tasks(memory, thread_bytes(plan), tasks, threads)
     for thread in prange(threads, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
-        failed += run_tasks_of_thread(plan, operands, first_group, groups, spectra, memory, threads, thread)
+        failed += run_pairs_of_thread(plan, operands, first_group, groups, spectra, memory, threads, thread)
     return -1 if failed else 0
 
 

@@ -9,7 +9,8 @@ from cyconv._plans cimport Plans
 
 cdef struct HeldForm:
     const cyc_isa *isa
-    Py_ssize_t key  # the width of panels, or that of spectra; less than zero: how weights are split
+    # the width of panels; below zero: which spectra (`_fft.spectra_key`), or how weights are split (`_held.form_key`)
+    Py_ssize_t key
     Py_ssize_t groups
     bint transformed  # to Winograd's factors
     char *memory

@@ -1,6 +1,6 @@
 """What tiles fetch of the input while they multiply: what the next window is made of."""
 
-from cyconv._blocks cimport WINDOW_BUDGET
+from cyconv._blocks cimport TILE_WINDOW_BUDGET
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._isa cimport line_kind
 from cyconv._kernels cimport CYC_CHUNK, CYC_LATE_LINES, CYC_SPLIT_LINES, cyc_ahead
@@ -37,7 +37,7 @@ cdef inline bint fetches_windows(const Plan *plan, bint plain_in_place) noexcept
             MIN_FETCHING_OUTPUTS if plan.terms > CYC_CHUNK else MIN_FETCHING_OUTPUTS_OF_CHUNK
         )
     # columns of a single row lie in few pages, along which the hardware fetches unless they are far
-    return image > (WINDOW_BUDGET if plan.columns.blocks == 1 else SECOND_LEVEL)
+    return image > (TILE_WINDOW_BUDGET if plan.columns.blocks == 1 else SECOND_LEVEL)
 
 
 cdef enum:

@@ -1,6 +1,7 @@
 """The C inner loops as Cython sees them; kernels/kernels.h has the contract of each."""
 
 from libc.stdint cimport int32_t, uint32_t
+from libc.string cimport memset
 
 cdef extern from "kernels/kernels.h" nogil:
     const Py_ssize_t CYC_CHUNK
@@ -384,7 +385,15 @@ cdef extern from "kernels/split.h" nogil:
         cyc_split_doubtful_fn doubtful
 
 
-cdef inline Py_ssize_t most_rows(const cyc_kernels *kernels, Py_ssize_t vectors) noexcept nogil:
+cdef inline cyc_load_args plain_load() noexcept nogil:
+    """A load of one phase without zeros around it, whose addresses, pitches and counts are yet to be set."""
+    cdef cyc_load_args args
+    memset(&args, 0, sizeof(args))
+    args.phases = 1
+    return args
+
+
+cdef inline Py_ssize_t most_tile_rows(const cyc_kernels *kernels, Py_ssize_t vectors) noexcept nogil:
     """The most rows of a tile of `vectors` vectors; 0 where there is none."""
     cdef Py_ssize_t rows = CYC_MAX_TILE_ROWS
     while rows > 0 and not kernels.tile[vectors - 1][rows - 1]:

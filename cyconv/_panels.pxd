@@ -33,3 +33,4 @@ cdef void split_panel(
 ) noexcept nogil
 cdef cyc_split_range *split_ranges(const Plan *plan, const char *panels) noexcept nogil
 cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int threads) noexcept nogil
+cdef char *make_panels(const Plan *plan, const char *weight, int threads, char **owned) noexcept nogil

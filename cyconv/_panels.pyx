@@ -6,17 +6,18 @@ are not held without a panel.
 """
 
 from cython.parallel cimport prange
+from libc.stdlib cimport malloc
 
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS, cyc_ahead, cyc_pixel_args, cyc_split_range
-from cyconv._plan cimport FFT, ROWS, SPLIT, WINOGRAD, Plan
+from cyconv._plan cimport ALIGNMENT, FFT, ROWS, SPLIT, WINOGRAD, Plan, aligned
 from cyconv._split cimport clear_range, split_bytes
 from cyconv._task cimport Operands
 
 
 cdef enum:
     # A part of a panel that stays in the first-level cache while its factors are made, or it is looked at again.
-    PART_BYTES = 24 * 1024
+    PANEL_PART_BUDGET = 24 * 1024
     SLACK_BYTES = 64  # a vector is read past the end
 
 
@@ -35,7 +36,7 @@ cdef void pack_panel(
 cdef inline Py_ssize_t terms_of_part(const Plan *plan, Py_ssize_t taps) noexcept nogil:
     """The terms of a part of a panel, of whole channels of so many taps each, and in whole lines if they are enough."""
     cdef Py_ssize_t line = CACHE_LINE // plan.kernels.item
-    cdef Py_ssize_t channels = max(<Py_ssize_t>1, PART_BYTES // (taps * plan.panel_width * plan.kernels.item))
+    cdef Py_ssize_t channels = max(<Py_ssize_t>1, PANEL_PART_BUDGET // (taps * plan.panel_width * plan.kernels.item))
     if channels > line:
         channels -= channels % line
     return channels * taps
@@ -146,7 +147,7 @@ cdef void pack_factors(
     const Plan *plan, const char *weight, Py_ssize_t index, Py_ssize_t first, Py_ssize_t channels, char *factors
 ) noexcept nogil:
     """Transform some channels of panel number `index` of all groups to [factor][channel][output]."""
-    cdef char part[PART_BYTES + SLACK_BYTES]
+    cdef char part[PANEL_PART_BUDGET + SLACK_BYTES]
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.terms // plan.problem.in_channels, step, done, count
     cdef Py_ssize_t most = terms_of_part(plan, taps) // taps
     for step in range(ceil_div(channels, most)):
@@ -195,3 +196,12 @@ cdef void pack_panels(const Plan *plan, const char *weight, char *panels, int th
             continue
         panel = panels + index * elements * plan.kernels.item
         finite_flags(plan, panels)[index] = pack_finite(plan, weight, index, 0, plan.terms, panel)
+
+
+cdef char *make_panels(const Plan *plan, const char *weight, int threads, char **owned) noexcept nogil:
+    """All weights, packed and aligned; NULL without memory. The caller frees `owned`."""
+    owned[0] = <char *>malloc(panels_bytes(plan) + ALIGNMENT)
+    if owned[0] == NULL:
+        return NULL
+    pack_panels(plan, weight, aligned(owned[0]), threads)
+    return aligned(owned[0])

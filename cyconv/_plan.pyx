@@ -10,22 +10,20 @@ from libc.string cimport memset
 from cyconv._blocks cimport choose_blocks
 from cyconv._cost cimport choose_algorithm
 from cyconv._fft cimport plan_fft
-from cyconv._integers cimport CACHE_LINE, ceil_div, odd_lines, round_up
+from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,
     CYC_MAX_TILE_VECTORS,
     CYC_ROW_BLOCK,
     CYC_WINOGRAD_OUT,
-    CYC_WINOGRAD_PRODUCTS,
     cyc_edge,
     cyc_isa,
     cyc_piece,
     cyc_span,
     cyc_tap,
-    most_rows,
 )
-from cyconv._plan cimport block_pixels, operands_in_line, plane_elements
-from cyconv._split cimport choose_split_blocks, size_split_scratch
+from cyconv._plan cimport operands_in_line, plane_elements
+from cyconv._split cimport size_split_scratch
 from cyconv._tiles cimport Spot, SpanList, fill_taps
 from cyconv._window cimport (
     Axis,
@@ -36,6 +34,7 @@ from cyconv._window cimport (
     shared_row_step,
     shared_row_stride,
 )
+from cyconv._winograd_blocks cimport size_winograd_scratch
 
 
 cdef enum:
@@ -68,8 +67,8 @@ cdef inline Py_ssize_t row_table_bytes(const Plan *plan) noexcept nogil:
     ) * <Py_ssize_t>sizeof(Py_ssize_t)
 
 
-cdef void size_scratch(Plan *plan) noexcept nogil:
-    """Bytes of each part of a thread's scratch."""
+cdef void size_direct_scratch(Plan *plan) noexcept nogil:
+    """Bytes of each part of a thread's scratch, of tiles or the row kernel."""
     cdef Py_ssize_t item = plan.kernels.item, list_bytes, totals, pieces, width
     cdef Py_ssize_t slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # read past the last pixel
     plan.window_bytes = round_up(
@@ -134,6 +133,15 @@ cdef void size_scratch(Plan *plan) noexcept nogil:
     )
 
 
+cdef void size_scratch(Plan *plan) noexcept nogil:
+    if plan.algorithm == WINOGRAD:
+        size_winograd_scratch(plan)
+    elif plan.algorithm == SPLIT:
+        size_split_scratch(plan)
+    else:
+        size_direct_scratch(plan)
+
+
 cdef void fill_row_offsets(Plan *plan) noexcept nogil:
     """Window offsets of the row kernel: its input row i is padded row i * dilation of the block."""
     cdef Py_ssize_t stride = shared_row_stride(&plan.rows), step = shared_row_step(&plan.rows), output, tap, kw
@@ -164,67 +172,6 @@ cdef void set_axis(Axis *axis, const Problem *problem, int which) noexcept nogil
 cdef void round_to_tiles(Axis *axis) noexcept nogil:
     """Let the outputs of an axis be those of whole periods of whole tiles."""
     axis.out = axis.inner_end = round_up(axis.out, CYC_WINOGRAD_OUT * axis.dilation)
-
-
-cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
-    cdef Py_ssize_t item = plan.kernels.item, channels = plan.problem.in_channels
-    cdef Py_ssize_t slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # read past the end
-    cdef Py_ssize_t channel_bytes = plan.window.channel_pitch * item
-    cdef Py_ssize_t outputs = plan.panel_width if plan.turned else 1  # that are transformed together
-    plan.positions = round_up(plan.block_rows * plan.block_columns, plan.kernels.lanes)
-    plan.tiles_pitch = plan.block_rows * plan.block_columns if plan.turned else plan.positions
-    # lines of many channels displace each other where they take turns in half of the sets of the first level
-    if plan.turned and plan.tiles_pitch * item % (2 * CACHE_LINE) == 0:
-        plan.tiles_pitch += CACHE_LINE // item
-    # a vector is written past the last channel
-    plan.factor_pitch = channels * plan.tiles_pitch + plan.kernels.lanes
-    if plan.gathers:
-        plan.factor_pitch = max(
-            plan.factor_pitch, channels * round_up(plan.positions, plan.pixel_tile) + plan.kernels.lanes
-        )
-        plan.offsets_bytes = round_up(channels * sizeof(int32_t), ALIGNMENT)
-    plan.factor_pitch = odd_lines(plan.factor_pitch, item)
-    plan.weight_pitch = odd_lines(plan.part_channels * plan.panel_width, item)
-    plan.pass_panels = 1
-    if not plan.transforms_in_task:
-        plan.pass_panels = max(1, min(
-            plan.panel_block,
-            PRODUCTS_BUDGET // (CYC_WINOGRAD_PRODUCTS * plan.panel_width * plan.positions * item),
-        ))
-    plan.product_pitch = odd_lines(plan.pass_panels * plan.panel_width * plan.positions, item)
-    plan.window_bytes = round_up(plan.channel_block * channel_bytes + slack, ALIGNMENT)
-    # the window of all channels takes its place where tiles are computed again
-    plan.factor_bytes = round_up(
-        max((CYC_WINOGRAD_PRODUCTS + plan.gathers) * plan.factor_pitch * item, channels * channel_bytes + slack),
-        ALIGNMENT
-    )
-    # likewise the direct sums of a panel that of the products
-    plan.totals_bytes = max(
-        CYC_WINOGRAD_PRODUCTS * plan.product_pitch * item,
-        round_up(plan.panel_width * block_pixels(plan, plan.rows.block, plan.columns.block) * item, ALIGNMENT),
-    )
-    plan.pixel_pitch = odd_lines(CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT * plan.positions, item)
-    plan.turned_bytes = round_up(outputs * plan.pixel_pitch * item + slack, ALIGNMENT)
-    if plan.columns.dilation > 1:
-        plan.line_pitch = odd_lines(CYC_WINOGRAD_OUT * plan.block_columns + plan.kernels.lanes, item)
-        plan.lines_bytes = CYC_WINOGRAD_OUT * plan.line_pitch * item
-    plan.sums_bytes = round_up(outputs * plan.positions * item, ALIGNMENT)
-    # the direct weights of a few outputs, where tiles are computed again
-    plan.panel_bytes = round_up(plan.terms * most_rows(plan.kernels, 1) * item + slack, ALIGNMENT)
-    if plan.transforms_in_task:
-        plan.panel_bytes = max(plan.panel_bytes, CYC_WINOGRAD_PRODUCTS * plan.weight_pitch * item)
-    plan.taps_bytes = round_up(plan.terms * sizeof(cyc_tap), ALIGNMENT)
-    plan.spots_bytes = round_up(plan.panel_block * plan.panel_width * plan.positions, ALIGNMENT)
-    plan.spans_bytes = round_up(
-        max(ceil_div(plan.terms, CYC_CHUNK), ceil_div(plan.part_channels, plan.kernels.winograd_chunk))
-        * sizeof(cyc_span), ALIGNMENT
-    )
-    plan.scratch_bytes = (
-        plan.window_bytes + plan.factor_bytes + plan.totals_bytes + plan.turned_bytes + plan.lines_bytes
-        + plan.sums_bytes + plan.panel_bytes + plan.taps_bytes + plan.spots_bytes + plan.spans_bytes
-        + plan.offsets_bytes
-    )
-    plan.shared_bytes = plan.factor_bytes if plan.shares_factors else 0
 
 
 cdef bint tells_offsets(const Plan *plan) noexcept nogil:
@@ -295,15 +242,8 @@ cdef int make_plan(
     if plan.algorithm == WINOGRAD:
         round_to_tiles(&plan.rows)
         round_to_tiles(&plan.columns)
-    if plan.algorithm == SPLIT:
-        choose_split_blocks(plan, threads)
-        size_split_scratch(plan)
-    else:
-        choose_blocks(plan, threads)
-    if plan.algorithm == WINOGRAD:
-        size_winograd_scratch(plan)
-    elif plan.algorithm != SPLIT:
-        size_scratch(plan)
+    choose_blocks(plan, threads)
+    size_scratch(plan)
     if plan.algorithm in (SPLIT, TURNED_TILE, TILE) and not tells_offsets(plan):
         free_plan(plan)
         return -1

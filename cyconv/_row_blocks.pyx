@@ -1,6 +1,6 @@
 """How much of the image a task of the row kernel takes at a time, and what of it is read where it lies."""
 
-from cyconv._blocks cimport TASKS_PER_THREAD, most_rows, share_rows, window_bytes
+from cyconv._blocks cimport TASKS_PER_THREAD, most_block_rows, share_rows, window_bytes
 from cyconv._integers cimport balanced, ceil_div, greatest_common_divisor, round_up
 from cyconv._kernels cimport (
     CYC_MAX_PLANE_KERNEL,
@@ -70,10 +70,10 @@ cdef bint choose_in_place(Plan *plan) noexcept nogil:
     least = max(least, rows.inner, rows.out - rows.inner_end)
     if columns.inner_end - columns.inner >= IN_PLACE_COLUMNS and rows.inner_end - rows.inner >= IN_PLACE_ROWS:
         width = round_up(balanced(columns.inner_end - columns.inner, IN_PLACE_COLUMNS), step)
-        block = most_rows(plan, IN_PLACE_ROWS, width, channels, IN_PLACE_WINDOW_BUDGET)
+        block = most_block_rows(plan, IN_PLACE_ROWS, width, channels, IN_PLACE_WINDOW_BUDGET)
         while block < least and width > step:
             width = round_up(width // 2, step)
-            block = most_rows(plan, IN_PLACE_ROWS, width, channels, IN_PLACE_WINDOW_BUDGET)
+            block = most_block_rows(plan, IN_PLACE_ROWS, width, channels, IN_PLACE_WINDOW_BUDGET)
         layout_window(plan, block, width)
         if block >= least and max(columns.inner, columns.out - columns.inner_end) <= width:
             return True
@@ -109,14 +109,13 @@ cdef bint rows_in_place(const Plan *plan) noexcept nogil:
 cdef void lay_out_rows_window(Plan *plan) noexcept nogil:
     """Lay out the window of a block of the row kernel, which takes all channels at once: the largest for one thread."""
     cdef Py_ssize_t channels = plan.problem.in_channels, columns = plan.problem.out_size[1]
-    cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * plan.kernels.lanes, least = least_rows(plan), size
+    cdef Py_ssize_t step = CYC_MAX_TILE_VECTORS * plan.kernels.lanes, least = least_rows(plan), size, rows
     layout_window(plan, least, columns)
     size = window_bytes(plan, channels)
     if size > ROWS_WINDOW_BUDGET and columns > step:
         columns = round_up(balanced(columns, max(step, columns * ROWS_WINDOW_BUDGET // size)), step)
-    layout_window(
-        plan, max(least, most_rows(plan, plan.problem.out_size[0], columns, channels, ROWS_WINDOW_BUDGET)), columns
-    )
+    rows = most_block_rows(plan, plan.problem.out_size[0], columns, channels, ROWS_WINDOW_BUDGET)
+    layout_window(plan, max(least, rows), columns)
 
 
 cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:

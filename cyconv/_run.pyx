@@ -7,8 +7,8 @@
           for each tile of pixels      kernel: sums of the terms                (kernels/)
             after the last terms       epilogue: bias, activation, store
 
-That is a task by tiles (_run_tiles). Others are shorter: rows have no panels (_run_rows); Winograd's products take the
-place of the terms (_run_winograd).
+That is a task by tiles (_run_tiles), of parts of bfloat16 as well (_run_split). Others are shorter: rows have no panels
+(_run_rows); Winograd's products take the place of the terms (_run_winograd). FFT has tasks of its own (_fft_run).
 """
 
 from cython.parallel cimport prange

@@ -9,10 +9,10 @@ everywhere else its sums go through scratch, from where the epilogue writes them
 """
 
 from cyconv._integers cimport ceil_div
-from cyconv._kernels cimport CYC_ROW_BLOCK, cyc_load_args, cyc_planes_args, cyc_rows_args, cyc_store_args
+from cyconv._kernels cimport CYC_ROW_BLOCK, cyc_load_args, cyc_planes_args, cyc_rows_args, cyc_store_args, plain_load
 from cyconv._plan cimport Plan
 from cyconv._slots cimport has_late_lines
-from cyconv._task cimport Destination, Operands, Task, clamp_bounds, output_address, prepare_window
+from cyconv._task cimport Destination, Operands, Task, clamp_bounds, output_address, prepare_window, takes_vectors
 from cyconv._window cimport Source, first_input, input_count, shared_row_step, shared_row_stride
 
 
@@ -81,7 +81,7 @@ cdef void run_rows(
     cdef Py_ssize_t item = plan.kernels.item, step = shared_row_step(&plan.rows), group, panel, first, index
     cdef Py_ssize_t group_pitch, row_pitch
     cdef const Destination *to = &operands.destination
-    cdef bint direct = to.direct and to.row_bytes % item == 0
+    cdef bint direct = takes_vectors(plan, to)
     cdef Task task = tasks[0]
     cdef const char *window
     cdef double clamps[2]
@@ -148,7 +148,7 @@ cdef void convert_planes(
     const Plan *plan, const Source *source, const Task *task, const cyc_planes_args *planes, char *copies
 ) noexcept nogil:
     """Copy what a task reads of its planes, as elements of the compute dtype without gaps."""
-    cdef cyc_load_args args
+    cdef cyc_load_args args = plain_load()
     args.src = (
         source.data + task.image * source.batch_bytes + task.group * source.channel_bytes
         + first_input(&plan.rows, task.row) * source.row_bytes
@@ -162,9 +162,7 @@ cdef void convert_planes(
     args.row_pitch = args.columns = planes.input_columns
     args.channels = task.group_count
     args.rows = planes.input_rows
-    args.before = args.after = args.ahead = 0
     args.alone = True
-    args.phases = 1
     if args.row_bytes == args.columns * args.column_bytes:  # rows without gaps are one long row
         args.columns *= args.rows
         args.rows = 1
@@ -179,7 +177,7 @@ cdef void run_planes(
     cdef Py_ssize_t item = plan.kernels.item, outputs = plan.problem.out_channels, panel, index
     cdef const Source *source = &operands.source
     cdef const Destination *to = &operands.destination
-    cdef bint direct = to.direct and to.row_bytes % item == 0
+    cdef bint direct = takes_vectors(plan, to)
     cdef Py_ssize_t together = plan.plane_block, end = tasks.group + tasks.group_count
     cdef Task task = tasks[0]
     cdef Task plane

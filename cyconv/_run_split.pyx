@@ -29,7 +29,7 @@ from cyconv._kernels cimport (
     cyc_split_range,
     cyc_split_taken,
     cyc_tile_args,
-    most_rows,
+    most_tile_rows,
 )
 from cyconv._panels cimport split_panel, split_ranges
 from cyconv._plan cimport Plan
@@ -125,7 +125,7 @@ cdef void add_directly(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch, Py_ssize_t panel
 ) noexcept nogil:
     """The direct sums of the doubtful tiles of a panel."""
-    cdef Py_ssize_t most = most_rows(plan.kernels, plan.tile_vectors), step, term, terms, first, rows, index
+    cdef Py_ssize_t most = most_tile_rows(plan.kernels, plan.tile_vectors), step, term, terms, first, rows, index
     cdef Py_ssize_t output = panel * plan.panel_width
     cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - output)
     cdef const char *weight = operands.weight + (
@@ -217,7 +217,7 @@ cdef void finish_tile(
         store_totals(plan, operands, task, scratch, panel, index, totals)
 
 
-cdef void run_panel(
+cdef void run_split_panel(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch, Py_ssize_t panel,
     const char *weights, const char *ahead, const cyc_split_range *weights_range, Py_ssize_t terms, bint first,
     bint last
@@ -288,7 +288,7 @@ cdef void run_blocks(
                 found = split_ranges(plan, operands.panels) + panel_index
                 weights = operands.panels + panel_index * split_bytes(plan, plan.terms) + split_bytes(plan, term)
                 ahead = weights + split_bytes(plan, plan.terms) if index + 1 < task.panel_count else NULL
-            run_panel(
+            run_split_panel(
                 plan, operands, task, scratch, panel, weights, ahead, found, terms, block == 0,
                 block == plan.term_blocks - 1,
             )

@@ -34,6 +34,7 @@ from cyconv._task cimport (
     output_address,
     prepare_window,
     run_of_pixels,
+    takes_vectors,
     window_in_input,
 )
 from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_spans, fill_taps, is_whole, place_pieces, place_spots
@@ -111,11 +112,6 @@ cdef void store_tile(
         done += pitch - column
         column = 0
         row += 1
-
-
-cdef inline bint takes_vectors(const Plan *plan, const Destination *to) noexcept nogil:
-    """Whether kernels may write vectors of pixels to the result."""
-    return to.direct and to.row_bytes % plan.kernels.item == 0
 
 
 cdef void run_panel(

@@ -15,7 +15,7 @@ from cyconv._kernels cimport (
     CYC_SPLIT_LINES,
     CYC_WHOLE_LINES,
     cyc_kernels,
-    most_rows,
+    most_tile_rows,
 )
 
 
@@ -112,7 +112,7 @@ cdef inline bint wants_near_panels(const cyc_kernels *kernels) noexcept nogil:
 
 cdef inline Py_ssize_t candidate_rows(const cyc_kernels *kernels, Py_ssize_t vectors, int keeps) noexcept nogil:
     """The most rows of a tile of `vectors` vectors, or of one that keeps its totals in registers; 0: none."""
-    cdef Py_ssize_t rows = most_rows(kernels, vectors)
+    cdef Py_ssize_t rows = most_tile_rows(kernels, vectors)
     while keeps and rows > 0 and not CYC_KEEPS_TOTALS(kernels.registers, rows, vectors):
         rows -= 1
     return rows

@@ -8,7 +8,7 @@ former make one of the latter, and six of their nine products its product, in a 
 
 from libc.stdint cimport int32_t
 
-from cyconv._blocks cimport most_rows, share_rows
+from cyconv._blocks cimport most_block_rows, share_rows
 from cyconv._cost_padding cimport flat_share, rows_of_tile
 from cyconv._cost_rows cimport times_read, window_slots
 from cyconv._integers cimport ceil_div, round_up
@@ -30,12 +30,12 @@ from cyconv._window cimport ZEROS
 cdef enum:
     # Parts of the pixels of a block, totals of its panels, a window and a panel share a second level of 2 MiB, which
     # all cores with matrix units have.
-    TILES_BUDGET = 1280 * 1024  # pixels of a chunk of terms and totals of so many panels:
+    SPLIT_TILES_BUDGET = 1280 * 1024  # pixels of a chunk of terms and totals of so many panels:
     FEW_PANELS = 16
-    PIXELS_BUDGET = 768 * 1024  # of several chunks
-    TOTALS_BUDGET = 768 * 1024
-    WINDOW_BUDGET = 256 * 1024
-    TAP_WINDOW_BUDGET = 512 * 1024  # of whole groups of channels
+    SPLIT_PIXELS_BUDGET = 768 * 1024  # of several chunks
+    SPLIT_TOTALS_BUDGET = 768 * 1024
+    SPLIT_WINDOW_BUDGET = 256 * 1024
+    SPLIT_TAP_WINDOW_BUDGET = 512 * 1024  # of whole groups of channels
     # With as many each panel is used for longer than it takes to come from memory.
     MAX_BLOCK_PIXELS = 512
 
@@ -50,14 +50,14 @@ cdef double OUTPUT_SLOTS = 1.1
 # Of a tile for one panel, the sums of a chunk.
 cdef double CHUNK_SLOTS = 520
 # A weight: from beyond the second level; to split it.
-cdef double READ_SLOTS = 0.6
+cdef double SPLIT_READ_SLOTS = 0.6
 cdef double WEIGHT_SLOTS = 1.8
 # More, where the weights of a step lie apart.
 cdef double APART_SLOTS = 0.5
-cdef double START_SLOTS = 6000
+cdef double SPLIT_START_SLOTS = 6000
 cdef double FITTED_CYCLE_SLOTS = 2.1  # of a cycle on that machine, by which those of others are scaled
 # Steps are left out where no more than these remain.
-cdef double MOST_SHARE = 0.95
+cdef double MOST_TAKEN_SHARE = 0.95
 
 
 cdef double taken_share(const Plan *plan) noexcept nogil:
@@ -71,17 +71,17 @@ cdef double taken_share(const Plan *plan) noexcept nogil:
     if plan.rows.mode != ZEROS or plan.problem.in_channels % CYC_SPLIT_STEP or taps > CYC_SPLIT_CHUNK // CYC_SPLIT_STEP:
         return 1
     share = flat_share(&plan.rows, rows_of_tile(&plan.rows, CYC_SPLIT_TILE, plan.problem.out_size[1]))
-    return share if share <= MOST_SHARE else 1
+    return share if share <= MOST_TAKEN_SHARE else 1
 
 
-cdef Py_ssize_t most_pixels(const Plan *plan) noexcept nogil:
+cdef Py_ssize_t most_block_pixels(const Plan *plan) noexcept nogil:
     """The most pixels of a block."""
     cdef Py_ssize_t chunk_terms = chunk_steps(plan) * CYC_SPLIT_STEP
     cdef Py_ssize_t panels = ceil_div(plan.problem.out_channels, CYC_SPLIT_TILE)
     cdef Py_ssize_t tile_bytes = split_bytes(plan, min(plan.terms, chunk_terms))
     if plan.terms > chunk_terms:
         tile_bytes += min(panels, <Py_ssize_t>FEW_PANELS) * CYC_SPLIT_TILE * CYC_SPLIT_TILE * plan.kernels.item
-    return min(<Py_ssize_t>MAX_BLOCK_PIXELS, max(<Py_ssize_t>1, TILES_BUDGET // tile_bytes) * CYC_SPLIT_TILE)
+    return min(<Py_ssize_t>MAX_BLOCK_PIXELS, max(<Py_ssize_t>1, SPLIT_TILES_BUDGET // tile_bytes) * CYC_SPLIT_TILE)
 
 
 cdef double split_cost(Plan *plan) noexcept nogil:
@@ -108,14 +108,14 @@ cdef double split_cost(Plan *plan) noexcept nogil:
     slots += vectors * steps * products * output_slots * CYC_SPLIT_TILE * panels
     slots *= share
     slots += vectors / 2.0 * panels * ceil_div(steps, chunk_steps(plan)) * CHUNK_SLOTS * cycles
-    weight_slots = READ_SLOTS if problem.held else WEIGHT_SLOTS
+    weight_slots = SPLIT_READ_SLOTS if problem.held else WEIGHT_SLOTS
     if plan.skips and not problem.held:
         weight_slots += APART_SLOTS
     slots += weight_slots * plan.terms * problem.out_channels * cycles
     if not plan.one_tap:
-        rows = max(<Py_ssize_t>1, most_pixels(plan) // problem.out_size[1])
+        rows = max(<Py_ssize_t>1, most_block_pixels(plan) // problem.out_size[1])
         slots += times_read(&plan.rows, rows) * window_slots(plan)
-    return slots + START_SLOTS * cycles
+    return slots + SPLIT_START_SLOTS * cycles
 
 
 cdef Py_ssize_t channels_of(const Plan *plan, Py_ssize_t terms) noexcept nogil:
@@ -129,20 +129,20 @@ cdef void choose_split_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t taps = problem.kernel[0] * problem.kernel[1], parts = problem.batch * problem.groups
     cdef Py_ssize_t chunk_terms = chunk_steps(plan) * CYC_SPLIT_STEP, channels, window, rows, fit
-    cdef Py_ssize_t pixels = most_pixels(plan), columns = min(problem.out_size[1], pixels)
+    cdef Py_ssize_t pixels = most_block_pixels(plan), columns = min(problem.out_size[1], pixels)
     plan.panels = plan.panel_block = ceil_div(problem.out_channels, CYC_SPLIT_TILE)
     plan.group_block = 1
     layout_window(plan, 1, columns)
     channels = min(problem.in_channels, channels_of(plan, chunk_terms))
     # of one tap the input is the window, if its elements lie as they should
-    window = max(<Py_ssize_t>WINDOW_BUDGET, PIXELS_BUDGET if plan.one_tap else 0)
+    window = max(<Py_ssize_t>SPLIT_WINDOW_BUDGET, SPLIT_PIXELS_BUDGET if plan.one_tap else 0)
     if plan.skips:
-        window = TAP_WINDOW_BUDGET
+        window = SPLIT_TAP_WINDOW_BUDGET
     while columns > CYC_SPLIT_TILE and channels * plan.window.channel_pitch * plan.kernels.item > window:
         columns = ceil_div(columns, 2)
         layout_window(plan, 1, columns)
     rows = min(problem.out_size[0], max(<Py_ssize_t>1, pixels // columns))
-    rows = most_rows(plan, rows, columns, channels, window)
+    rows = most_block_rows(plan, rows, columns, channels, window)
     layout_window(plan, rows, columns)
     if parts * plan.rows.blocks * plan.columns.blocks < threads and plan.panels % threads == 0:
         plan.panel_block = plan.panels // threads
@@ -151,7 +151,7 @@ cdef void choose_split_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     plan.spots = count_spots(plan, plan.rows.block, plan.columns.block)
 
     # Terms: in whole chunks, as many as the window, too, has room for.
-    fit = PIXELS_BUDGET // (plan.spots * CYC_SPLIT_TILE * 2 * problem.split_parts)
+    fit = SPLIT_PIXELS_BUDGET // (plan.spots * CYC_SPLIT_TILE * 2 * problem.split_parts)
     fit = min(fit, max(<Py_ssize_t>1, window // (plan.window.channel_pitch * plan.kernels.item) - 1) * taps)
     plan.term_block = min(plan.terms, max(<Py_ssize_t>1, fit // chunk_terms) * chunk_terms)
     plan.term_blocks = ceil_div(plan.terms, plan.term_block)
@@ -159,7 +159,7 @@ cdef void choose_split_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     if plan.term_blocks > 1:
         plan.channel_block = min(problem.in_channels, channels_of(plan, plan.term_block))
         plan.panel_block = max(<Py_ssize_t>1, min(
-            plan.panel_block, TOTALS_BUDGET // (plan.spots * CYC_SPLIT_TILE * CYC_SPLIT_TILE * plan.kernels.item)
+            plan.panel_block, SPLIT_TOTALS_BUDGET // (plan.spots * CYC_SPLIT_TILE * CYC_SPLIT_TILE * plan.kernels.item)
         ))
     plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)
     plan.packs_in_task = not problem.held and problem.batch * plan.rows.blocks * plan.columns.blocks == 1

@@ -4,7 +4,7 @@ cimport cython
 cimport numpy as np
 
 from cyconv._isa cimport current_isa
-from cyconv._kernels cimport CYC_F32, CYC_FLOAT16, cyc_load_args
+from cyconv._kernels cimport CYC_F32, CYC_FLOAT16, cyc_load_args, plain_load
 
 __all__ = ["expand_complex", "widen_halves"]
 
@@ -25,15 +25,12 @@ def widen_halves(np.ndarray halves not None):
         C-contiguous, of float32 and the same shape.
     """
     cdef np.ndarray out = np.PyArray_EMPTY(np.PyArray_NDIM(halves), np.PyArray_DIMS(halves), np.NPY_FLOAT32, 0)
-    cdef cyc_load_args args
+    cdef cyc_load_args args = plain_load()
     args.src = np.PyArray_BYTES(halves)
     args.dst = np.PyArray_DATA(out)
-    args.channel_bytes = args.row_bytes = args.channel_pitch = args.row_pitch = 0
     args.column_bytes = np.PyArray_ITEMSIZE(halves)
     args.channels = args.rows = 1
     args.columns = np.PyArray_SIZE(halves)
-    args.before = args.after = args.ahead = 0
-    args.alone = False
     current_isa().dtype[CYC_F32].load[CYC_FLOAT16](&args)
     return out
 

@@ -1,13 +1,24 @@
-"""How much of the image, of the channels and of the outputs a task by Winograd's F(4x4, 3x3) takes at a time.
+"""How much of the image, of the channels and of the outputs a task by Winograd's F(4x4, 3x3) takes at a time, and the
+scratch for it.
 
 The cost model chooses the block. Here it may become lower, for several threads; that changes no result.
 """
 
+from libc.stdint cimport int32_t
+
 from cyconv._blocks cimport TASKS_PER_THREAD
 from cyconv._cost_winograd cimport periods, weights_slots, winograd_rows_slots
-from cyconv._integers cimport balanced, ceil_div, round_up
-from cyconv._kernels cimport CYC_WINOGRAD_OUT, CYC_WINOGRAD_PRODUCTS
-from cyconv._plan cimport Plan, Problem, layout_window
+from cyconv._integers cimport CACHE_LINE, balanced, ceil_div, odd_lines, round_up
+from cyconv._kernels cimport (
+    CYC_CHUNK,
+    CYC_MAX_TILE_VECTORS,
+    CYC_WINOGRAD_OUT,
+    CYC_WINOGRAD_PRODUCTS,
+    cyc_span,
+    cyc_tap,
+    most_tile_rows,
+)
+from cyconv._plan cimport ALIGNMENT, PRODUCTS_BUDGET, Plan, Problem, block_pixels, layout_window
 from cyconv._slots cimport has_late_lines
 from cyconv._winograd_products cimport transforms_weights
 
@@ -16,7 +27,7 @@ cdef enum:
     # Winograd's factors of a panel's weights, where a task makes them, stay in the second-level cache while in use.
     PART_FACTORS_BUDGET = 512 * 1024
     # A few channels of a Winograd block, read back at once.
-    WINDOW_BUDGET = 16 * 1024
+    WINOGRAD_WINDOW_BUDGET = 16 * 1024
     # More bytes than glibc allocates without asking the system for fresh pages at each call, which take 0.4 ms a
     # megabyte: up to so many blocks make the factors of the weights again sooner.
     REUSED_MEMORY = 32 * 1024 * 1024
@@ -31,7 +42,7 @@ cdef enum:
 
 # What other blocks may take at most of what is estimated with shared outputs: all threads read all weights then, or
 # they are read more often.
-cdef double MOST_SHARE = 0.92
+cdef double LOWER_BLOCKS_MOST_SHARE = 0.92
 
 
 cdef inline Py_ssize_t factor_bytes(const Plan *plan) noexcept nogil:
@@ -68,7 +79,7 @@ cdef Py_ssize_t rows_for_threads(
     share the outputs of each block.
     """
     cdef Py_ssize_t all_rows = periods(plan, 0), most = plan.block_rows // plan.rows.dilation, rows, best = 0
-    cdef double inputs, slots, least = MOST_SHARE * shared_slots(plan, parts, threads, weights)
+    cdef double inputs, slots, least = LOWER_BLOCKS_MOST_SHARE * shared_slots(plan, parts, threads, weights)
     parts //= plan.rows.blocks
     for rows in range(most, 0, -1):
         if rows != balanced(all_rows, rows):  # fewer make as many blocks
@@ -120,5 +131,67 @@ cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         most = round_up(balanced(plan.part_channels, most), chunk)
         plan.part_channels = min(plan.part_channels, most)
     plan.channel_block = max(1, min(
-        plan.problem.in_channels, WINDOW_BUDGET // (plan.window.channel_pitch * plan.kernels.item)
+        plan.problem.in_channels, WINOGRAD_WINDOW_BUDGET // (plan.window.channel_pitch * plan.kernels.item)
     ))
+
+
+cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
+    """Bytes of each part of a thread's scratch."""
+    cdef Py_ssize_t item = plan.kernels.item, channels = plan.problem.in_channels
+    cdef Py_ssize_t slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # read past the end
+    cdef Py_ssize_t channel_bytes = plan.window.channel_pitch * item
+    cdef Py_ssize_t outputs = plan.panel_width if plan.turned else 1  # that are transformed together
+    plan.positions = round_up(plan.block_rows * plan.block_columns, plan.kernels.lanes)
+    plan.tiles_pitch = plan.block_rows * plan.block_columns if plan.turned else plan.positions
+    # lines of many channels displace each other where they take turns in half of the sets of the first level
+    if plan.turned and plan.tiles_pitch * item % (2 * CACHE_LINE) == 0:
+        plan.tiles_pitch += CACHE_LINE // item
+    # a vector is written past the last channel
+    plan.factor_pitch = channels * plan.tiles_pitch + plan.kernels.lanes
+    if plan.gathers:
+        plan.factor_pitch = max(
+            plan.factor_pitch, channels * round_up(plan.positions, plan.pixel_tile) + plan.kernels.lanes
+        )
+        plan.offsets_bytes = round_up(channels * sizeof(int32_t), ALIGNMENT)
+    plan.factor_pitch = odd_lines(plan.factor_pitch, item)
+    plan.weight_pitch = odd_lines(plan.part_channels * plan.panel_width, item)
+    plan.pass_panels = 1
+    if not plan.transforms_in_task:
+        plan.pass_panels = max(1, min(
+            plan.panel_block,
+            PRODUCTS_BUDGET // (CYC_WINOGRAD_PRODUCTS * plan.panel_width * plan.positions * item),
+        ))
+    plan.product_pitch = odd_lines(plan.pass_panels * plan.panel_width * plan.positions, item)
+    plan.window_bytes = round_up(plan.channel_block * channel_bytes + slack, ALIGNMENT)
+    # the window of all channels takes its place where tiles are computed again
+    plan.factor_bytes = round_up(
+        max((CYC_WINOGRAD_PRODUCTS + plan.gathers) * plan.factor_pitch * item, channels * channel_bytes + slack),
+        ALIGNMENT
+    )
+    # likewise the direct sums of a panel that of the products
+    plan.totals_bytes = max(
+        CYC_WINOGRAD_PRODUCTS * plan.product_pitch * item,
+        round_up(plan.panel_width * block_pixels(plan, plan.rows.block, plan.columns.block) * item, ALIGNMENT),
+    )
+    plan.pixel_pitch = odd_lines(CYC_WINOGRAD_OUT * CYC_WINOGRAD_OUT * plan.positions, item)
+    plan.turned_bytes = round_up(outputs * plan.pixel_pitch * item + slack, ALIGNMENT)
+    if plan.columns.dilation > 1:
+        plan.line_pitch = odd_lines(CYC_WINOGRAD_OUT * plan.block_columns + plan.kernels.lanes, item)
+        plan.lines_bytes = CYC_WINOGRAD_OUT * plan.line_pitch * item
+    plan.sums_bytes = round_up(outputs * plan.positions * item, ALIGNMENT)
+    # the direct weights of a few outputs, where tiles are computed again
+    plan.panel_bytes = round_up(plan.terms * most_tile_rows(plan.kernels, 1) * item + slack, ALIGNMENT)
+    if plan.transforms_in_task:
+        plan.panel_bytes = max(plan.panel_bytes, CYC_WINOGRAD_PRODUCTS * plan.weight_pitch * item)
+    plan.taps_bytes = round_up(plan.terms * sizeof(cyc_tap), ALIGNMENT)
+    plan.spots_bytes = round_up(plan.panel_block * plan.panel_width * plan.positions, ALIGNMENT)
+    plan.spans_bytes = round_up(
+        max(ceil_div(plan.terms, CYC_CHUNK), ceil_div(plan.part_channels, plan.kernels.winograd_chunk))
+        * sizeof(cyc_span), ALIGNMENT
+    )
+    plan.scratch_bytes = (
+        plan.window_bytes + plan.factor_bytes + plan.totals_bytes + plan.turned_bytes + plan.lines_bytes
+        + plan.sums_bytes + plan.panel_bytes + plan.taps_bytes + plan.spots_bytes + plan.spans_bytes
+        + plan.offsets_bytes
+    )
+    plan.shared_bytes = plan.factor_bytes if plan.shares_factors else 0

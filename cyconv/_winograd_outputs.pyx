@@ -16,7 +16,7 @@ from cyconv._kernels cimport (
     cyc_tap,
     cyc_tile_args,
     cyc_winograd_output_args,
-    most_rows,
+    most_tile_rows,
 )
 from cyconv._plan cimport Plan, block_pixels
 from cyconv._slots cimport has_late_lines
@@ -142,7 +142,7 @@ cdef void sum_directly(
     `output` is the panel's first among all groups' outputs, `pixels` counts whole vectors. A group of
     outputs is the most that a tile one vector wide can have.
     """
-    cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.kernels.item, most = most_rows(plan.kernels, 1)
+    cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.kernels.item, most = most_tile_rows(plan.kernels, 1)
     cdef Py_ssize_t group, first, rows, step
     cdef cyc_tile_args args
     args.taps = scratch.taps
@@ -171,7 +171,7 @@ cdef void store_again(
     Py_ssize_t output, Py_ssize_t index, Py_ssize_t outputs, Py_ssize_t pixels, const char *doubtful
 ) noexcept nogil:
     """Replace the doubtful tiles of output `index` of a panel by direct sums."""
-    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, most = most_rows(plan.kernels, 1)
+    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, most = most_tile_rows(plan.kernels, 1)
     cdef Py_ssize_t first = index - index % most, tile, row, column, pixel, at
     cdef Py_ssize_t rows = min(most, outputs - first)
     for tile in range(block.rows * block.columns):
@@ -203,7 +203,7 @@ cdef void compute_again(
     for channel in range(plan.problem.in_channels):
         for kh in range(CYC_WINOGRAD_TAPS):
             for kw in range(CYC_WINOGRAD_TAPS):
-                tap.broadcast = <int>((tap - scratch.taps) * most_rows(plan.kernels, 1))
+                tap.broadcast = <int>((tap - scratch.taps) * most_tile_rows(plan.kernels, 1))
                 tap.vector = <int>(
                     channel * plan.window.channel_pitch + kh * plan.rows.dilation * plan.window.row_pitch
                     + kw * plan.columns.dilation
