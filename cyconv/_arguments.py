@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # numpy.random is imported when it is used
     from collections.abc import Sequence
+
+    from numpy.random import BitGenerator, Generator, SeedSequence
+
+    Seed: TypeAlias = int | Sequence[int] | SeedSequence | BitGenerator | Generator | None
 
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
 BYTES_MAX = sys.maxsize
+_LONG_INTEGER_BITS = 256
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 ACTIVATIONS = ("relu", "relu6")
@@ -43,10 +48,17 @@ class Geometry(NamedTuple):
 
 def shown(value: object) -> str:
     """Return `value` and its type, short enough for a message."""
-    text = repr(value)
+    if isinstance(value, int) and value.bit_length() > _LONG_INTEGER_BITS:
+        text = f"an integer of {value.bit_length()} bits"  # repr refuses those of 4300 digits
+    else:
+        text = repr(value)
     if len(text) > 80:
         text = text[:77] + "..."
     return f"{text} ({type(value).__name__})"
+
+
+def _digits(value: int) -> str:
+    return str(value) if value.bit_length() <= _LONG_INTEGER_BITS else shown(value)
 
 
 def integer(
@@ -62,9 +74,9 @@ def integer(
         except TypeError:
             raise TypeError(f"{name} must be {allowed}, got {shown(value)}") from None
     if value < lowest:
-        raise ValueError(f"{name} must be at least {lowest}, got {value}")
+        raise ValueError(f"{name} must be at least {lowest}, got {_digits(value)}")
     if value > highest:
-        raise ValueError(f"{name} must be at most {highest}, got {value}")
+        raise ValueError(f"{name} must be at most {highest}, got {_digits(value)}")
     return value  # type: ignore[no-any-return]
 
 

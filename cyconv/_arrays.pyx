@@ -54,10 +54,14 @@ cdef np.ndarray empty_result(int dimensions, np.npy_intp *shape, np.dtype dtype,
         elements *= shape[axis]
     if elements * dtype.itemsize < LARGE_RESULT:
         return np.PyArray_EMPTY(dimensions, shape, dtype.type_num, 0)
-    if elements > (PY_SSIZE_T_MAX - 2 * CACHE_LINE) // dtype.itemsize:
-        raise MemoryError(f"cannot allocate a result of {elements:,} elements of {dtype}")
-    bytes = elements * dtype.itemsize + 2 * CACHE_LINE
-    memory = np.PyArray_EMPTY(1, &bytes, np.NPY_UINT8, 0)
+    try:
+        if elements > (PY_SSIZE_T_MAX - 2 * CACHE_LINE) // dtype.itemsize:
+            raise MemoryError
+        bytes = elements * dtype.itemsize + 2 * CACHE_LINE
+        memory = np.PyArray_EMPTY(1, &bytes, np.NPY_UINT8, 0)
+    except MemoryError:  # NumPy's speaks of bytes
+        sizes = " x ".join(str(shape[axis]) for axis in range(dimensions))
+        raise MemoryError(f"cannot allocate a result of {sizes} elements of {dtype}") from None
     data = np.PyArray_BYTES(memory)
     data += CACHE_LINE - <uintptr_t>data % CACHE_LINE + <uintptr_t>like % CACHE_LINE
     result = np.PyArray_New(

@@ -66,7 +66,7 @@ def get_num_threads() -> int:
 
 
 def show_config() -> None:
-    """Print the version, the instruction set in use, the threads and the OpenMP runtime.
+    """Print the version, the instruction set in use, what "auto" chooses among, threads and OpenMP.
 
     ``python -m cyconv`` prints the same.
 
@@ -77,13 +77,14 @@ def show_config() -> None:
     Examples
     --------
     >>> import cyconv
-    >>> cyconv.show_config()  # doctest: +SKIP
-    cyconv           0.1.0
-    numpy            2.4.6
-    python           3.13.1 (x86_64)
-    instruction set  avx512 (available: scalar, sse2, avx2, avx512)
-    threads          2
-    openmp runtime   libgomp
+    >>> cyconv.show_config()
+    cyconv           0.1...
+    numpy            2...
+    python           3...
+    instruction set  ... (available: scalar...)
+    algorithms       ...
+    threads          ...
+    openmp runtime   ...
     """
     # Here, since it is slow to import and nothing else needs it.
     import platform
@@ -95,6 +96,7 @@ def show_config() -> None:
         "instruction set": (
             f"{_engine.isa_name()} (available: {', '.join(_engine.available_isas())})"
         ),
+        "algorithms": _engine.automatic_choice(),
         "threads": str(_engine.get_num_threads()),
         "openmp runtime": _engine.openmp_runtime(),
     }

@@ -54,6 +54,8 @@ def convolve(
     held = weight if isinstance(weight, HeldArray) else None
     x = as_array(input, "input")
     w = held.array if held is not None else as_array(weight, "weight")
+    if held is not None and x.ndim not in (3, 4):
+        raise ValueError(f"input must have shape (N, C, H, W) or (C, H, W), got shape {x.shape}")
     x_dtype = canonical_dtype(x.dtype, "input")
     result = result_dtype(x_dtype, canonical_dtype(w.dtype, "weight"))
     if activation is not None and result.kind == "c":

@@ -51,6 +51,7 @@ from cyconv._isa import available_isas, fma_peak, isa_name, suppose_lines, use_i
 from cyconv._threads import get_num_threads, openmp_runtime, set_num_threads
 
 __all__ = [
+    "automatic_choice",
     "available_isas",
     "convolve",
     "empty",
@@ -123,6 +124,11 @@ def _choose_automatic():
 
 
 _choose_automatic()
+
+
+def automatic_choice():
+    """What ``algorithm="auto"`` chooses among: "all" algorithms, or the "direct" ones."""
+    return "all" if automatic == AUTO else "direct"
 
 
 # ---------------------------------------------------------------------------------------------
@@ -353,7 +359,7 @@ def plan(
         raise inapplicable(algorithm)
     if status != 0:
         raise MemoryError("cannot allocate the tables of a plan")
-    if plan.algorithm != FFT:
+    if plan.algorithm != FFT and images == 0:  # all threads deal images out
         threads = <int>min(<Py_ssize_t>threads, max(<Py_ssize_t>1, plan.tasks))
     reason = REASONS[plan.algorithm] if wanted == AUTO or wanted == DIRECT else "asked for by name"
     lanes = plan.kernels.lanes

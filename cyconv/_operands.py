@@ -182,7 +182,7 @@ def scalar_array(value: complex, dtype: AnyDType, name: str) -> AnyArray:
         with np.errstate(all="ignore"):
             return np.array(value, dtype)
     except OverflowError:
-        raise ValueError(f"{name} must be in the range of {dtype}, got {value}") from None
+        raise ValueError(f"{name} must be in the range of {dtype}, got {shown(value)}") from None
 
 
 def check_same_kind(dtype: AnyDType, target: AnyDType, name: str) -> None:

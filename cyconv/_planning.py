@@ -44,7 +44,8 @@ class Explanation:
     threads : int
         Threads that would take part.
     scratch_bytes : int
-        Memory that each of them needs besides the arrays.
+        Memory that each of them needs, besides the arrays and what all of them share of the
+        weights: packed or transformed, unless they are held.
     flops : int
         Floating-point operations of the direct sum, a multiplication and an addition counted as
         two.
@@ -52,6 +53,13 @@ class Explanation:
         The dtype of the result.
     output_shape : tuple of int
         The shape of the result.
+
+    Examples
+    --------
+    >>> import cyconv
+    >>> what = cyconv.explain((8, 3, 224, 224), (64, 3, 7, 7), stride=2, padding=3)
+    >>> what.flops, what.dtype, what.output_shape
+    (1888223232, 'float32', (8, 64, 112, 112))
     """
 
     algorithm: str

@@ -9,7 +9,22 @@ if TYPE_CHECKING:
 
 
 class IncompatibleKeys(NamedTuple):
-    """What `Conv2d.load_state_dict` did not find, and what it had no use for."""
+    """What `Conv2d.load_state_dict` did not find, and what it had no use for.
+
+    Attributes
+    ----------
+    missing_keys : list of str
+        Of the layer's, those that the dict lacks.
+    unexpected_keys : list of str
+        Of the dict's, those that the layer lacks.
+
+    Examples
+    --------
+    >>> import cyconv
+    >>> layer = cyconv.Conv2d(3, 8, 3, bias=False)
+    >>> layer.load_state_dict({"bias": 0}, strict=False)
+    IncompatibleKeys(missing_keys=['weight'], unexpected_keys=['bias'])
+    """
 
     missing_keys: list[str]
     unexpected_keys: list[str]

@@ -56,8 +56,8 @@ def conv2d(
     ----------
     input : array_like
         Shape (N, C, H, W), or (C, H, W) for a single image, or (H, W) for a plain 2-D array. Any
-        memory layout and byte order; it is not copied as a whole, except to change its byte order
-        or to make real numbers complex.
+        memory layout and byte order; it is not copied as a whole, except to change its byte order,
+        to make real numbers complex, or complex64 complex128.
     weight : array_like
         Shape (O, C/groups, kH, kW), or (kH, kW) for 2-D input.
     bias : array_like, optional
@@ -261,7 +261,11 @@ def _fill_value(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     if scalar.ndim:
         raise ValueError(f"value must be a scalar, got shape {scalar.shape}")
     check_same_kind(canonical_dtype(scalar.dtype, "value"), dtype, "value")
-    return cast_copy(scalar, dtype)
+    fill = cast_copy(scalar, dtype)
+    fits = fill == scalar if dtype.kind in "iu" else np.isfinite(fill) or not np.isfinite(scalar)
+    if not fits:
+        raise ValueError(f"value must be in the range of {dtype}, got {scalar[()]}")
+    return fill
 
 
 def _pad_sides(pad: Any) -> list[int]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from ._arguments import Seed
     from .functional import Activation, Algorithm, IntOrPair, Padding, PaddingMode
 
 __all__ = ["Conv2d"]
@@ -61,7 +62,7 @@ class Conv2d:
     dtype : dtype_like, default float32
         The dtype of the weights, a floating-point or complex one. An input of another dtype
         promotes as in `cyconv.conv2d`.
-    rng : None, int or numpy.random.Generator, optional
+    rng : None, int, sequence of int, SeedSequence, BitGenerator or Generator, optional
         Where the initial weights come from; whatever `numpy.random.default_rng` takes.
 
     Attributes
@@ -148,7 +149,7 @@ class Conv2d:
         dtype: DTypeLike = np.float32,
         activation: Activation = None,
         algorithm: Algorithm = "auto",
-        rng: int | np.random.Generator | None = None,
+        rng: Seed = None,
     ) -> None:
         self.in_channels = integer(in_channels, "in_channels", 0)
         self.out_channels = integer(out_channels, "out_channels", 1)
@@ -224,12 +225,12 @@ class Conv2d:
         copy.flags.writeable = False
         return copy
 
-    def reset_parameters(self, rng: int | np.random.Generator | None = None) -> None:
+    def reset_parameters(self, rng: Seed = None) -> None:
         """Draw the weight, and the bias if there is one, from their initial distribution.
 
         Parameters
         ----------
-        rng : None, int or numpy.random.Generator, optional
+        rng : None, int, sequence of int, SeedSequence, BitGenerator or Generator, optional
             Whatever `numpy.random.default_rng` takes.
 
         Examples
@@ -434,7 +435,10 @@ class Conv2d:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         # Copies: an unpickled array may stand on a buffer that someone else can write to.
-        self._weight = HeldArray(np.array(state["_weight"], order="C"))
+        # In native byte order, which may not be that of the machine that pickled them.
+        weight = state["_weight"]
+        dtype = canonical_dtype(weight.dtype, "weight")
+        self._weight = HeldArray(cast_copy(weight, dtype))
         if self._bias is not None:
-            self._bias = np.array(self._bias, order="C")
+            self._bias = cast_copy(self._bias, dtype)
             self._bias.flags.writeable = False

@@ -17,6 +17,7 @@ HALVES = ("float16", "bfloat16")
 REALS = ("float32", "float64")
 COMPLEX = ("complex64", "complex128")
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+ISAS = ("scalar", "sse2", "avx2", "avx512", "avx512_bf16", "amx", "neon")
 ALL = HALVES + REALS + COMPLEX + INTEGERS
 
 

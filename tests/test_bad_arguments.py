@@ -234,7 +234,7 @@ def test_accepted_spellings_agree():
 
 def test_what_cannot_be_allocated_is_a_memory_error():
     small = np.ones((1, 1, 1, 1), dtype=np.float32)
-    with pytest.raises(MemoryError):
+    with pytest.raises(MemoryError, match="1 x 1 x 536870913 x 536870913 elements of float32"):
         cyconv.conv2d(small, small, padding=2**28)
     with pytest.raises((MemoryError, ValueError), match=r"padding|output|allocate"):
         cyconv.conv2d(small, small, padding=2**30)
@@ -300,6 +300,37 @@ def test_a_padding_value_out_of_range_is_an_error(dtype: str, value: complex):
     with pytest.raises(ValueError, match="value must be in the range"):
         cyconv.functional.pad(x, (1, 1), value=value)
     assert np.isinf(cyconv.functional.pad(x, (1, 1), value=float("inf"))[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [
+        ("i1", np.int64(300)),
+        ("u1", np.uint16(256)),
+        ("i8", np.uint64(2**63)),
+        ("f2", np.float64(1e6)),
+        ("f4", np.array(1e300)),
+        ("c8", np.complex128(1e300j)),
+    ],
+)
+def test_so_is_a_scalar_of_numpys_out_of_range(dtype: str, value: np.generic):
+    x = np.zeros((2, 3), dtype)
+    with pytest.raises(ValueError, match="value must be in the range"):
+        cyconv.functional.pad(x, (1, 1), value=value)
+    assert cyconv.functional.pad(x, (1, 1), value=type(value[()])(7))[0, 0] == 7
+    if x.dtype.kind == "f":
+        assert np.isnan(cyconv.functional.pad(x, (1, 1), value=np.float64("nan"))[0, 0])
+
+
+@pytest.mark.parametrize("argument", ["stride", "padding", "dilation", "groups"])
+@pytest.mark.parametrize("digits", [100, 10_000])
+def test_integers_of_any_length_are_told_by_their_argument(argument: str, digits: int):
+    with pytest.raises(ValueError, match=argument) as info:
+        call(**{argument: 10**digits})
+    assert len(str(info.value)) < 200
+    with pytest.raises(ValueError, match="value must be in the range") as info:
+        cyconv.functional.pad(X, (1, 1), value=10**digits)
+    assert len(str(info.value)) < 200
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "complex64", "int8"])

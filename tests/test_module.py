@@ -261,6 +261,20 @@ def test_pickles_leave_the_prepared_form_out(protocol: int, rng):
     assert not again.weight.flags.writeable
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+def test_a_state_of_the_other_byte_order_becomes_native(dtype: str, rng):
+    layer = cyconv.Conv2d(3, 4, 3, dtype=dtype, rng=0)
+    x = data(rng, (1, 3, 6, 7), dtype)
+    state = layer.__getstate__()
+    for name in ("_weight", "_bias"):
+        state[name] = state[name].astype(state[name].dtype.newbyteorder())
+    again = cyconv.Conv2d.__new__(cyconv.Conv2d)
+    again.__setstate__(state)
+    assert again.weight.dtype.isnative
+    assert again.dtype == layer.dtype
+    assert_same_bits(again(x), layer(x))
+
+
 def test_copies_are_independent(rng):
     layer = cyconv.Conv2d(2, 3, 3, rng=0)
     x = data(rng, (1, 2, 6, 7), "float32")
@@ -324,9 +338,14 @@ def test_bad_types_are_refused_when_the_layer_is_built(arguments: dict, named: s
 
 def test_a_wrong_input_is_named():
     layer = cyconv.Conv2d(4, 4, 3)
-    for bad in (np.ones((1, 3, 5, 5)), np.ones((5, 5)), np.ones((1, 4, 2, 2)), np.float64(1)):
+    for bad in (np.ones((1, 3, 5, 5)), np.ones((1, 4, 2, 2))):
         with pytest.raises(ValueError, match=r"input|kernel"):
             layer(bad)
+    for shape in ((), (5,), (5, 5), (1, 1, 4, 5, 5)):  # its weight has four axes
+        with pytest.raises(
+            ValueError, match=r"input must have shape \(N, C, H, W\) or \(C, H, W\)"
+        ):
+            layer(np.ones(shape))
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "float16"])
