@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import sys
 
 import numpy as np
 import pytest
@@ -79,6 +80,11 @@ def assert_same_bits(actual: np.ndarray, expected: np.ndarray, context: object =
             f"{differing} of {actual.size} elements differ, first at {tuple(map(int, at))}: "
             f"{actual[at]!r} instead of {expected[at]!r}; {context}"
         )
+
+
+needs_guard_pages = pytest.mark.skipif(
+    sys.platform == "win32", reason="pages are protected by mprotect"
+)
 
 
 def guarded(array: np.ndarray, at_end: bool) -> np.ndarray:

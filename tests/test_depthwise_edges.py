@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections import Counter
 
 import numpy as np
@@ -13,7 +12,7 @@ import cyconv
 from cyconv import _engine
 
 from . import oracle
-from .arrays import assert_same_bits, guarded, poisoned
+from .arrays import assert_same_bits, guarded, needs_guard_pages, poisoned
 from .exact import assert_exact
 from .oracle import Geometry
 
@@ -25,7 +24,7 @@ SIZES = [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (7, 2), (9, 1), (11, 1), (13, 1
 DIRECT = {"algorithm": "direct"}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
+@needs_guard_pages
 @pytest.mark.parametrize("name", ["float32", "float64"])
 @pytest.mark.parametrize(("size", "stride"), SIZES)
 def test_nothing_beyond_the_input_is_read(size, stride, name, isas, rng, share, tally: Counter):
@@ -71,7 +70,7 @@ def test_what_lies_around_rows_takes_no_part(size, stride, depthwise, flip, isas
             assert np.array_equal(out, expected), (isa, x.shape, geometry)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
+@needs_guard_pages
 @pytest.mark.parametrize("name", ["float32", "float64"])
 @pytest.mark.parametrize("stride", [1, 2, 3, 4])
 def test_windows_read_nothing_beyond_the_input(stride, name, isas, rng, share):
@@ -93,7 +92,7 @@ def test_windows_read_nothing_beyond_the_input(stride, name, isas, rng, share):
                 assert np.array_equal(out, expected), (isa, x.shape, geometry)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
+@needs_guard_pages
 @pytest.mark.parametrize("name", ["float32", "float64"])
 @pytest.mark.parametrize("size", [2, 4, 5, 8, 16])
 def test_patches(size, name, isas, rng):
@@ -118,7 +117,7 @@ def test_patches(size, name, isas, rng):
                 assert np.array_equal(out, expected), (isa, x.shape, geometry)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
+@needs_guard_pages
 @pytest.mark.parametrize("name", ["float32", "float64"])
 @pytest.mark.parametrize(("size", "stride"), SIZES)
 def test_planes_taken_together(size, stride, name, isas, rng):
@@ -149,7 +148,7 @@ def test_planes_taken_together(size, stride, name, isas, rng):
                 assert np.array_equal(out[:, others], expected[:, others]), (isa, x.shape)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
+@needs_guard_pages
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
 @pytest.mark.parametrize(("size", "stride"), SIZES)
 def test_nothing_beyond_the_result_is_written(size, stride, threads, isas, rng):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,7 +11,7 @@ import cyconv
 from cyconv import _engine
 
 from . import oracle
-from .arrays import assert_same_bits, data, guarded, poisoned
+from .arrays import assert_same_bits, data, guarded, needs_guard_pages, poisoned
 from .layouts import layouts
 from .oracle import Geometry
 
@@ -67,7 +66,7 @@ def is_gathered(
     return "gathered" in plan.tile
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect")
+@needs_guard_pages
 @pytest.mark.parametrize("name", ["float32", "float64", "uint32", "int64"])
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_exact_and_nothing_beyond_the_input_is_read(layer, name, isas, rng):

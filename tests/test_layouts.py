@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +9,7 @@ import pytest
 
 import cyconv
 
-from .arrays import ALL, assert_same_bits, data, dtype_of, parameters
+from .arrays import ALL, assert_same_bits, data, guarded, needs_guard_pages, parameters
 from .layouts import aliased, layouts
 
 pytestmark = pytest.mark.core
@@ -128,28 +125,12 @@ def test_real_input_in_any_layout_is_promoted_like_its_copy(isa: str, rng, tmp_p
             assert_same_bits(cyconv.conv2d(view, w, padding=1), expected, what)
 
 
-@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="needs mprotect")
+@needs_guard_pages
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint8"])
 def test_a_view_beside_an_inaccessible_page_is_not_read_beyond(dtype: str, isa: str, rng):
-    page = mmap.PAGESIZE
-    region = mmap.mmap(-1, 4 * page)
-    start = ctypes.addressof(ctypes.c_char.from_buffer(region))
-    protect = ctypes.CDLL(None, use_errno=True).mprotect
-    protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    guards = (start, start + 3 * page)
-    storage = np.frombuffer(region, dtype=np.uint8)
     for layer in LAYERS:
         x_shape, w_shape, arguments = LAYERS[layer]
-        x_shape = (1, *x_shape[1:])
-        x, w = data(rng, x_shape, dtype), data(rng, w_shape, dtype)
-        if x.nbytes > 2 * page:
-            x = np.ascontiguousarray(x[:, :, :, : 2 * page // (x.nbytes // x.shape[3])])
+        x, w = data(rng, (1, *x_shape[1:]), dtype), data(rng, w_shape, dtype)
         expected = cyconv.conv2d(x, w, **arguments)
-        for first in (page, 3 * page - x.nbytes):
-            view = storage[first : first + x.nbytes].view(dtype_of(dtype)).reshape(x.shape)
-            view[...] = x
-            assert all(protect(guard, page, 0) == 0 for guard in guards)
-            try:
-                assert_same_bits(cyconv.conv2d(view, w, **arguments), expected, layer)
-            finally:
-                assert all(protect(guard, page, 3) == 0 for guard in guards)
+        for at_end in (False, True):
+            assert_same_bits(cyconv.conv2d(guarded(x, at_end), w, **arguments), expected, layer)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
 import cyconv
 
 from . import oracle
-from .arrays import assert_same_bits, data, guarded, poisoned
+from .arrays import assert_same_bits, data, guarded, needs_guard_pages, poisoned
 from .exact import assert_exact
 from .layouts import layouts
 from .oracle import Geometry
@@ -115,7 +113,7 @@ def test_no_room_for_packed_weights(isa):
     assert without >= 10 or isa == "scalar"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="guard pages are made with Linux's mprotect")
+@needs_guard_pages
 @pytest.mark.parametrize("at_end", [False, True])
 @pytest.mark.parametrize("pixel", PIXELS, ids=str)
 def test_nothing_else_is_read(pixel, at_end, isa, rng):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from .arrays import guarded
+from .arrays import guarded, needs_guard_pages
 from .exact import assert_exact
 from .oracle import Geometry
 
 pytestmark = [
     pytest.mark.core,
-    pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect"),
+    needs_guard_pages,
 ]
 
 WIDTHS = (*range(1, 38), 63, 64, 65, 129, 260)
