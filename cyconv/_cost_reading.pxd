@@ -1,6 +1,7 @@
-"""How tiles read their pixels, and what that takes."""
+"""What reading the input takes."""
 
 from cyconv._plan cimport Plan
+from cyconv._window cimport Axis
 
 
 cdef enum Reading:
@@ -12,6 +13,9 @@ cdef enum Reading:
     READINGS
 
 
+cdef double copy_slots(const Plan *plan, double elements, double rows) noexcept nogil
+cdef double window_slots(const Plan *plan) noexcept nogil
+cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil
 cdef double tile_window_slots(const Plan *plan) noexcept nogil
 cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil
 cdef double best_reading(Plan *plan, double (*cost_of_reading)(Plan *, Reading) noexcept nogil) noexcept nogil

@@ -1,4 +1,4 @@
-"""How tiles read their pixels, and what that takes."""
+"""What reading the input takes: copies in windows, and the pixels of tiles, gathered or not."""
 
 from cyconv._blocks cimport (
     MIN_BLOCK_PIXELS,
@@ -7,11 +7,16 @@ from cyconv._blocks cimport (
     channels_of_near_panels,
     rows_of_near_panels,
 )
-from cyconv._cost_rows cimport times_read, window_slots
 from cyconv._integers cimport ceil_div
 from cyconv._plan cimport Plan, Problem
-from cyconv._slots cimport MANY_REGISTERS, has_whole_lines
+from cyconv._slots cimport MANY_REGISTERS, has_late_lines, has_whole_lines, splits_lines
+from cyconv._window cimport Axis
 
+# Of an element of the input that is copied, and of a row in each run of columns.
+cdef double WINDOW_SLOTS = 0.45
+cdef double WINDOW_ROW_SLOTS = 10.0
+# How much longer that takes where lines come late: fitted to 1,900 shapes on Granite Rapids.
+cdef double LATE_WINDOW_FACTOR = 1.5
 # To gather a term of a tile, and each vector of it, of few registers and of whole lines. With fewer outputs than this a
 # pixel, once gathered, is not used often enough.
 cdef double GATHER_SLOTS = 2
@@ -19,6 +24,34 @@ cdef double GATHER_VECTOR_SLOTS = 2.5
 cdef double WHOLE_GATHER_SLOTS = 6
 cdef double WHOLE_GATHER_VECTOR_SLOTS = 3.5
 cdef Py_ssize_t MIN_GATHERED_OUTPUTS = 32
+
+
+cdef double copy_slots(const Plan *plan, double elements, double rows) noexcept nogil:
+    """To copy the input of a group into windows, so many elements of each channel, in so many rows."""
+    cdef double slots = plan.problem.in_channels * (
+        WINDOW_SLOTS * elements + WINDOW_ROW_SLOTS * rows * plan.columns.run_count
+    )
+    if splits_lines(plan.kernels):
+        slots += plan.problem.in_channels * WINDOW_SLOTS * elements * (plan.kernels.item / 4.0 - 1)
+    return LATE_WINDOW_FACTOR * slots if has_late_lines(plan.kernels) else slots
+
+
+cdef double window_slots(const Plan *plan) noexcept nogil:
+    """To copy the input of a group into the window of an image."""
+    cdef const Problem *problem = &plan.problem
+    # rows in the padding take as long as others; without gaps, all are copied as one
+    return copy_slots(
+        plan, <double>problem.in_size[0] * problem.in_size[1], 0 if plan.one_tap else plan.rows.length
+    )
+
+
+cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil:
+    """How often blocks of so many outputs, which overlap, read an input of an axis."""
+    cdef Py_ssize_t extent = (axis.taps - 1) * axis.dilation + 1, read
+    if block >= axis.out:
+        return 1.0
+    read = min((block - 1) * axis.stride + extent, block * axis.taps)  # taps further apart have inputs of their own
+    return max(1.0, read / <double>(block * axis.stride))
 
 
 cdef inline bint may_gather(const Plan *plan) noexcept nogil:

@@ -1,6 +1,7 @@
-"""The cost of the row kernel and of the plane kernel, in slots (_slots); and of windows, which others have too."""
+"""The cost of the row kernel and of the plane kernel, in slots (_slots)."""
 
 from cyconv._cost_padding cimport read_share
+from cyconv._cost_reading cimport copy_slots, times_read, window_slots
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport CYC_CHUNK, CYC_NARROW_STRIPS, CYC_ROW_BLOCK, CYC_SKIPS_ROWS, cyc_unrolls_rows
 from cyconv._plan cimport MIN_BLOCK_COLUMNS, Plan, Problem, layout_window
@@ -16,10 +17,9 @@ from cyconv._slots cimport (
     cycle_slots,
     has_late_lines,
     load_slots,
-    splits_lines,
     waits_with_few_registers,
 )
-from cyconv._window cimport Axis, shared_row_stride
+from cyconv._window cimport shared_row_stride
 
 
 cdef enum:
@@ -30,11 +30,6 @@ cdef enum:
     # The largest plane kernel that is faster than the row kernel where lines come late.
     MIDDLE_PLANE_KERNEL = 9
 
-# Of an element of the input that is copied, and of a row in each run of columns.
-cdef double WINDOW_SLOTS = 0.45
-cdef double WINDOW_ROW_SLOTS = 10.0
-# How much longer that takes where lines come late: fitted to 1,900 shapes on Granite Rapids.
-cdef double LATE_WINDOW_FACTOR = 1.5
 # The row kernel, unless all rows and terms are unrolled: each input row that it loads, to find the output rows
 # and the ends of chunks, and where lines come late; and its start.
 cdef double ROWS_INPUT_SLOTS = 36
@@ -54,34 +49,6 @@ cdef double ROWS_IN_PLACE_SLOTS = 75
 # of 185x185 take 1.5 to 2.5 ms, in tiles 1.2 ms.
 cdef double FAR_RESULT_LINE_SLOTS = 10
 cdef double THIRD_LEVEL = 8 * 1024 * 1024.0
-
-
-cdef double copy_slots(const Plan *plan, double elements, double rows) noexcept nogil:
-    """To copy the input of a group into windows, so many elements of each channel, in so many rows."""
-    cdef double slots = plan.problem.in_channels * (
-        WINDOW_SLOTS * elements + WINDOW_ROW_SLOTS * rows * plan.columns.run_count
-    )
-    if splits_lines(plan.kernels):
-        slots += plan.problem.in_channels * WINDOW_SLOTS * elements * (plan.kernels.item / 4.0 - 1)
-    return LATE_WINDOW_FACTOR * slots if has_late_lines(plan.kernels) else slots
-
-
-cdef double window_slots(const Plan *plan) noexcept nogil:
-    """To copy the input of a group into the window of an image."""
-    cdef const Problem *problem = &plan.problem
-    # rows in the padding take as long as others; without gaps, all are copied as one
-    return copy_slots(
-        plan, <double>problem.in_size[0] * problem.in_size[1], 0 if plan.one_tap else plan.rows.length
-    )
-
-
-cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil:
-    """How often blocks of so many outputs, which overlap, read an input of an axis."""
-    cdef Py_ssize_t extent = (axis.taps - 1) * axis.dilation + 1, read
-    if block >= axis.out:
-        return 1.0
-    read = min((block - 1) * axis.stride + extent, block * axis.taps)  # taps further apart have inputs of their own
-    return max(1.0, read / <double>(block * axis.stride))
 
 
 cdef Py_ssize_t groups_of_window(const Plan *plan) noexcept nogil:

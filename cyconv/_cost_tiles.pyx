@@ -9,8 +9,8 @@ from cyconv._cost_reading cimport (
     best_reading,
     gather_slots,
     tile_window_slots,
+    window_slots,
 )
-from cyconv._cost_rows cimport window_slots
 from cyconv._integers cimport balanced, ceil_div
 from cyconv._kernels cimport (
     CYC_CHUNK,

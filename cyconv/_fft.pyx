@@ -20,7 +20,7 @@ from libc.stdlib cimport malloc
 from libc.string cimport memset
 
 from cyconv._integers cimport CACHE_LINE, balanced, ceil_div, round_up
-from cyconv._kernels cimport CYC_F32, CYC_FFT_LINE_BYTES
+from cyconv._kernels cimport CYC_F32
 from cyconv._plan cimport ALIGNMENT, FFT, Plan, Problem, Transforms, free_plan
 from cyconv._slots cimport cycle_slots, far_share, has_late_lines
 
@@ -70,7 +70,7 @@ cdef double group_cost(const Plan *plan, const Transforms *fft, bint held) noexc
 cdef bint lay_out(const Plan *plan, Transforms *fft) noexcept nogil:
     """Blocks and bytes for the points that are set; whether the kernel fits them, and memory its spectra."""
     cdef const Problem *problem = &plan.problem
-    cdef Py_ssize_t item = plan.kernels.item, line = CYC_FFT_LINE_BYTES // item, most, room, which
+    cdef Py_ssize_t item = plan.kernels.item, line = CACHE_LINE // item, most, room, which
     cdef Py_ssize_t kernels = problem.in_channels * problem.out_channels
     for which in range(2):
         most = (fft.points[which] - fft.extent[which]) // problem.stride[which] + 1
@@ -82,7 +82,7 @@ cdef bint lay_out(const Plan *plan, Transforms *fft) noexcept nogil:
     # rows a power of two apart would share the sets of a cache
     fft.pitch = fft.points[1] + GAP_LINES * line
     fft.plane_bytes = fft.points[0] * fft.pitch * item
-    fft.line_bytes = 2 * fft.points[1] * CYC_FFT_LINE_BYTES
+    fft.line_bytes = 2 * fft.points[1] * CACHE_LINE
     fft.spectrum_bytes = 2 * fft.points[0] * fft.points[1] * item
     fft.mask_bytes = 2 * fft.points[0] * fft.points[1]
     if kernels > FFT_MEMORY_BUDGET // fft.spectrum_bytes:  # before a product can overflow

@@ -1,8 +1,7 @@
 """Integer arithmetic that the planning needs, inlined where it is used."""
 
-
-cdef enum:
-    CACHE_LINE = 64  # bytes
+cdef extern from "kernels/kernels.h" nogil:
+    enum: CACHE_LINE "CYC_LINE_BYTES"
 
 
 cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:

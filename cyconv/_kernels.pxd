@@ -23,7 +23,6 @@ cdef extern from "kernels/kernels.h" nogil:
     enum: CYC_WINOGRAD_MIN_TOGETHER
     bint CYC_WINOGRAD_BY_TWO(Py_ssize_t lanes, Py_ssize_t rows, Py_ssize_t tiles) noexcept nogil
     bint CYC_WINOGRAD_USES(Py_ssize_t index, Py_ssize_t outputs) noexcept nogil
-    const Py_ssize_t CYC_FFT_LINE_BYTES
     Py_ssize_t CYC_EDGE_ROWS(Py_ssize_t rows)
     Py_ssize_t CYC_KEPT_COLUMNS(Py_ssize_t registers, Py_ssize_t rows, Py_ssize_t vectors)
     bint CYC_KEEPS_TOTALS(Py_ssize_t registers, Py_ssize_t rows, Py_ssize_t vectors)

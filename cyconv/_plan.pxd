@@ -54,7 +54,8 @@ cdef struct Problem:
     int split_parts  # bfloat16 that a value of float32 is the sum of
     bint held  # the weights are packed already
     bint readable  # input elements are of the compute dtype, aligned, side by side in a row
-    # so are those of an image of the input, and of the whole result; the last field, where `_plans.problem_bytes` ends
+    # the elements of an image of the input lie side by side, and those of the whole result, both of the compute dtype;
+    # the last field, where `_plans.problem_bytes` ends
     bint contiguous
 
 

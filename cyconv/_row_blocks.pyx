@@ -16,8 +16,9 @@ from cyconv._window cimport ZEROS, Axis
 
 
 cdef enum:
-    MIN_ROWS_BLOCK = 8  # else a large part of them would be read again for the next block
-    # In place, and of planes, a few rows of a block stay in the first level, and its columns make whole tiles.
+    MIN_ROWS_BLOCK = 8  # output rows; of fewer, a large part of the input rows would be read again for the next block
+    # The most output rows and columns of a block that is read in place, and of planes: a few of its rows stay in the
+    # first level, and its columns make whole tiles.
     IN_PLACE_ROWS = 64
     IN_PLACE_COLUMNS = 512
     # Beside what is read in place, the window of a block at the edges, of all channels.

@@ -81,7 +81,7 @@ cdef void run_tasks_of_thread(
 cdef void transform_share_of_thread(
     const Plan *plan, const Operands *operands, Share *share, int threads, int thread, char *factors
 ) noexcept nogil:
-    """What a thread does of the factors of the inputs of the only block."""
+    """The factors of the inputs of the only block, of this thread's share of the channels."""
     cdef Task task = find_task(plan, 0)
     transform_share(plan, operands, &task, thread, threads, scratch_of_thread(plan, operands, &task, share), factors)
 

@@ -119,7 +119,7 @@ cdef inline Py_ssize_t candidate_rows(const cyc_kernels *kernels, Py_ssize_t vec
 
 
 cdef inline Py_ssize_t kept_rows(const cyc_kernels *kernels, Py_ssize_t vectors, int keeps) noexcept nogil:
-    """Likewise, of a tile that loads each vector of a term once: those of a window cross cache lines."""
+    """The most rows of a tile that loads each vector of a term once, as those of a window cross cache lines."""
     cdef Py_ssize_t rows = candidate_rows(kernels, vectors, keeps)
     while rows > 0 and CYC_KEPT_COLUMNS(kernels.registers, rows, vectors) < vectors:
         rows -= 1

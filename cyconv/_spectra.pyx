@@ -4,14 +4,14 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from cyconv._integers cimport round_up
-from cyconv._kernels cimport CYC_F32, CYC_FFT_LINE_BYTES, cyc_fft_args
+from cyconv._integers cimport CACHE_LINE, round_up
+from cyconv._kernels cimport CYC_F32, cyc_fft_args
 from cyconv._plan cimport ALIGNMENT, Plan, Transforms, aligned
 
 
 cdef inline Py_ssize_t whole_columns(const Plan *plan, Py_ssize_t columns) noexcept nogil:
     """Columns that a transform of the first `columns` takes."""
-    return round_up(columns, 2 * CYC_FFT_LINE_BYTES // plan.kernels.item)
+    return round_up(columns, 2 * CACHE_LINE // plan.kernels.item)
 
 
 cdef void transform_columns(
@@ -34,7 +34,7 @@ cdef void transform_line(
 ) noexcept nogil:
     """A line of rows of the planes, between them and `line`."""
     cdef cyc_fft_args args
-    cdef Py_ssize_t offset = index * CYC_FFT_LINE_BYTES * plan.fft.pitch
+    cdef Py_ssize_t offset = index * CACHE_LINE * plan.fft.pitch
     args.re = planes[0] + offset
     args.im = planes[1] + offset
     args.pitch = plan.fft.pitch
@@ -47,12 +47,12 @@ cdef void transform_line(
 
 
 cdef Py_ssize_t line_count(const Plan *plan) noexcept nogil:
-    return plan.fft.points[0] * plan.kernels.item // CYC_FFT_LINE_BYTES
+    return plan.fft.points[0] * plan.kernels.item // CACHE_LINE
 
 
 cdef Py_ssize_t line_elements(const Plan *plan) noexcept nogil:
     """Complex elements of a line."""
-    return plan.fft.points[1] * CYC_FFT_LINE_BYTES // plan.kernels.item
+    return plan.fft.points[1] * CACHE_LINE // plan.kernels.item
 
 
 cdef void transform_kernel(const Plan *plan, const char *weight, char *spectrum, char *memory) noexcept nogil:

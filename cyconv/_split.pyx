@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t
 
 from cyconv._blocks cimport most_block_rows, share_rows
 from cyconv._cost_padding cimport flat_share, rows_of_tile
-from cyconv._cost_rows cimport times_read, window_slots
+from cyconv._cost_reading cimport times_read, window_slots
 from cyconv._integers cimport ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_CHUNK,

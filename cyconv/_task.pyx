@@ -119,9 +119,10 @@ cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Ta
 cdef Py_ssize_t run_boundary(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t pixel
 ) noexcept nogil:
-    """Where a run of tiles ends, and the next one begins, that would with a row that begins at `pixel`: the tiles of an
-    image in turn, the first of them up to a whole vector, are dealt out whole. No run is so short that its only tile
-    might end beyond the input.
+    """Where the run of whole tiles ends that has pixel `pixel` - 1, the last of a block of rows.
+
+    Tiles are counted from the first whole vector of the image, so that blocks share it out between tiles, not between
+    rows. No run is so short that its only tile might end beyond the input.
     """
     cdef Py_ssize_t pixels = plan.problem.in_size[0] * plan.problem.in_size[1], tile = plan.pixel_tile
     cdef Py_ssize_t beyond = pixels_beyond_vector(plan, operands, task, 0), lead, boundary

@@ -29,6 +29,11 @@ cdef struct Stretch:
     Py_ssize_t step  # input coordinates per position
 
 
+cdef inline Py_ssize_t steps_to(Py_ssize_t distance, Py_ssize_t stride) noexcept nogil:
+    """How many strides are not less than a distance above zero; neither their sum nor their product is made."""
+    return (distance - 1) // stride + 1
+
+
 cdef Py_ssize_t shared_row_stride(const Axis *rows) noexcept nogil:
     """Input rows, counted in dilations, between two output rows that the row kernel takes together."""
     return rows.stride // greatest_common_divisor(rows.stride, rows.dilation)
@@ -45,7 +50,7 @@ cdef void find_reading(Axis *axis) noexcept nogil:
     for tap in range(axis.taps):
         lead = axis.before - tap * axis.dilation  # x * stride - lead is the input coordinate
         last = axis.size - 1 + lead
-        axis.reading[tap] = min(axis.out, ceil_div(lead, axis.stride)) if lead > 0 else 0
+        axis.reading[tap] = min(axis.out, steps_to(lead, axis.stride)) if lead > 0 else 0
         axis.reading_end[tap] = min(axis.out, last // axis.stride + 1) if last >= 0 else 0
 
 
@@ -120,9 +125,9 @@ cdef int stretches_of(
     cdef Py_ssize_t at
     cdef int used = 0
     if first < 0:
-        low = min(length, (-first + stride - 1) // stride)
+        low = min(length, steps_to(-first, stride))
     if first + (length - 1) * stride >= size:
-        high = max(low, (size - first + stride - 1) // stride if size > first else 0)
+        high = max(low, steps_to(size - first, stride) if size > first else 0)
     if low > 0:
         stretches[0] = Stretch(0, low, ZEROS_ONLY, 0)
         if axis.mode == REFLECT:

@@ -5,7 +5,7 @@ lines and a panel fill the first-level cache, so that it pays to put the six sid
 """
 
 from libc.stdint cimport int32_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport (
@@ -13,6 +13,7 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_IN,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
+    CYC_WINOGRAD_TAPS,
     cyc_copy,
     cyc_gather_args,
     cyc_winograd_input_args,
@@ -21,6 +22,27 @@ from cyconv._plan cimport Plan
 from cyconv._slots cimport has_late_lines
 from cyconv._task cimport Operands, Task, prepare_window
 from cyconv._tile_block cimport TileBlock, tiles_of_factor
+from cyconv._window cimport ZEROS
+
+
+cdef void clear_overhang(const Plan *plan, const Task *task, Py_ssize_t channels, char *window) noexcept nogil:
+    """Replace by zeros what no output of a task sees, of windows in which the last tiles overhang the result.
+
+    With zero padding it is zeros. Other modes find inputs there, whose size would count for the error of the tile.
+    """
+    cdef Py_ssize_t item = plan.kernels.item, pitch = plan.window.row_pitch, channel, row
+    cdef Py_ssize_t more_rows = (CYC_WINOGRAD_TAPS - 1) * plan.rows.dilation
+    cdef Py_ssize_t more_columns = (CYC_WINOGRAD_TAPS - 1) * plan.columns.dilation
+    cdef Py_ssize_t rows = task.row_count + more_rows, columns = task.column_count + more_columns
+    cdef Py_ssize_t seen_rows = min(rows, plan.problem.out_size[0] - task.row + more_rows)
+    cdef Py_ssize_t seen_columns = min(columns, plan.problem.out_size[1] - task.column + more_columns)
+    for channel in range(channels):
+        if seen_columns < columns:
+            for row in range(seen_rows):
+                memset(window + (row * pitch + seen_columns) * item, 0, (columns - seen_columns) * item)
+        if seen_rows < rows:
+            memset(window + seen_rows * pitch * item, 0, ((rows - seen_rows - 1) * pitch + columns) * item)
+        window += plan.window.channel_pitch * item
 
 
 cdef void transform_channels(
@@ -54,6 +76,8 @@ cdef void transform_channels(
         # the channels that follow have the time that the transform of these takes
         ahead = args.channels * operands.source.channel_bytes if fetches and channel + args.channels < last else 0
         prepare_window(plan, operands, task, channel, args.channels, ahead, window)
+        if plan.problem.padding_mode != ZEROS:
+            clear_overhang(plan, task, args.channels, window)
         if block.last_columns < CYC_WINOGRAD_OUT and plan.columns.dilation == 1:
             plan.kernels.winograd_shorten(&args, window)
         plan.kernels.winograd_input(&args)

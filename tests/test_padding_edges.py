@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+import cyconv
 from cyconv import _engine
 
 from . import oracle
@@ -154,3 +155,20 @@ def test_taps_as_far_apart_as_integers_go(isa: str, exponent: int, axis: int, rn
             out = poisoned(expected.shape, "float32")
             _engine.convolve(x, w, None, out, *geometry[:3], 1, "zeros", None, algorithm)
             assert np.array_equal(out, expected), (size, algorithm)
+
+
+@pytest.mark.parametrize("mode", ["zeros", "replicate"])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64"])
+def test_padding_and_stride_as_large_as_integers_go(
+    isa: str, dtype: str, axis: int, mode: str, rng
+):
+    """Both outputs along the axis read padding before the input: zeros, or its first values."""
+    x = rng.integers(1, 9, (2, 3, 5, 6)).astype(dtype)
+    w = rng.integers(1, 9, (4, 3, 1, 1)).astype(dtype)
+    sides, stride = [0, 0, 0, 0], [1, 1]
+    sides[2 * axis], stride[axis] = 2**63 - 1 - x.shape[2 + axis], 2**62
+    padding = ((sides[0], sides[1]), (sides[2], sides[3]))
+    y = cyconv.conv2d(x, w, stride=stride, padding=padding, padding_mode=mode)
+    first = cyconv.conv2d(x.take([0, 0], axis=2 + axis), w)
+    assert np.array_equal(y, first * (mode == "replicate"))

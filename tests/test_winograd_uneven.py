@@ -56,3 +56,37 @@ def test_error_bound_on_uneven_data(channels: int, name: str, isas: list[str], r
             error = distance(convolve(x, w), high, low)
             constant = (error / largest).max() / ROUNDING[name][0]
             assert constant <= CONSTANTS[channels], isa
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("outputs", [3, 40])
+@pytest.mark.parametrize("dilation", [1, 2, 5])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_a_tile_overhangs_has_no_effect(
+    axis: int, dilation: int, outputs: int, mode: str, isa: str, rng
+):
+    """The last tiles reach beyond the result: what the padding mode finds there has no weight."""
+    w = rng.standard_normal((outputs, 9, 3, 3)).astype("float32")
+    for size, before, after in (
+        (31, 0, 0),
+        (32, 0, 0),
+        (33, 1, 1),
+        (34, 2, 0),
+        (47, 5, 3),
+        (30, 0, 1),
+    ):
+        sizes, sides, dilations = [14, 14], [1, 1, 1, 1], [1, 1]
+        sizes[axis], dilations[axis] = size, dilation
+        sides[2 * axis : 2 * axis + 2] = before, after
+        geometry = Geometry((1, 1), tuple(sides), tuple(dilations), 1, mode)
+        x = rng.standard_normal((1, 9, *sizes)).astype("float32")
+        result = oracle.output_size(x.shape[2:], (3, 3), geometry)[axis]
+        first = (result - 1) // (TILE * dilation) * TILE * dilation  # of the last period of tiles
+        seen = oracle.source_indices(size, before, after, mode)[first : result + 2 * dilation]
+        other = x.copy()
+        unseen = [i for i in range(size) if i not in seen]
+        other[(slice(None), slice(None), *(slice(None),) * axis, unseen)] *= 1e6
+        assert unseen
+        last = (..., *(slice(None),) * axis, slice(first, None), *(slice(None),) * (1 - axis))
+        a, b = (convolve(values, w, None, geometry)[last] for values in (x, other))
+        assert np.array_equal(a, b), (size, before, after)

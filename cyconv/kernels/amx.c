@@ -116,7 +116,7 @@ CYC_INLINE void multiply_shape(const cyc_split_args *args, const int parts, cons
         if (tall && wide) _tile_zero(3);
     }
     for (ptrdiff_t i = 0; i < args->steps; i++) {
-        for (ptrdiff_t line = 0; line < args->ahead_lines; line++, ahead += LINE_BYTES) CYC_PREFETCH_FAR(ahead);
+        for (ptrdiff_t line = 0; line < args->ahead_lines; line++, ahead += CYC_LINE_BYTES) CYC_PREFETCH_FAR(ahead);
         if (is_taken(&args->taken, phase)) multiply_step(weights, pixels, parts, tall, wide);
         phase = next_phase(&args->taken, phase);
         weights += CYC_SPLIT_STEP_BYTES(parts), pixels += CYC_SPLIT_STEP_BYTES(parts);

@@ -73,7 +73,7 @@ static const multiply_rows_fn MULTIPLY[] = {EACH_ROWS(TABLE_ENTRY)};
 static void split_multiply(const cyc_split_args *args) {
     const ptrdiff_t blocks = (args->outputs + MOST_ROWS - 1) / MOST_ROWS;
     const char *ahead = args->ahead;
-    for (ptrdiff_t line = 0; line < args->steps * args->ahead_lines; line++, ahead += LINE_BYTES)
+    for (ptrdiff_t line = 0; line < args->steps * args->ahead_lines; line++, ahead += CYC_LINE_BYTES)
         CYC_PREFETCH_FAR(ahead);
     for (ptrdiff_t block = 0; block < blocks; block++) {
         const ptrdiff_t output = args->outputs * block / blocks, end = args->outputs * (block + 1) / blocks;

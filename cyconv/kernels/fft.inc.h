@@ -6,7 +6,7 @@
  * transforms: of columns as they lie, of rows after a transposition into a line buffer.
  */
 
-#define CYC_LINE ((ptrdiff_t)(CYC_FFT_LINE_BYTES / sizeof(CYC_ELEMENT)))
+#define CYC_LINE ((ptrdiff_t)(CYC_LINE_BYTES / sizeof(CYC_ELEMENT)))
 /* Transforms of more points than this go quarter by quarter after their first pass: a quarter of two
  * lines of columns stays in a first-level cache. */
 #define CYC_FFT_POINTS_IN_CACHE 64

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define CYC_LINE_BYTES 64 /* of a cache line, on every CPU that there are kernels for */
+
 #include "transforms.h"
 
 /* Every sum over k runs in chunks of this many terms; a chunk starts at zero, the chunk sums add up

@@ -85,7 +85,9 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
     const char *const high = last_row + row_size;
     const ptrdiff_t later = args->ahead; /* for longer than the first level keeps it */
     const ptrdiff_t fetched = all || (later == 0 && row_size < CYC_FAR_ROW_BYTES) ? 0 : row_size;
-    const ptrdiff_t ahead = (CYC_ROWS_AHEAD_BYTES + row_size - 1) / row_size * args->row_bytes;
+    /* of a single row, whose pitch says nothing and may be huge, the product wraps */
+    const size_t rows_ahead = (CYC_ROWS_AHEAD_BYTES + row_size - 1) / row_size;
+    const ptrdiff_t ahead = (ptrdiff_t)(rows_ahead * (size_t)args->row_bytes);
     for (ptrdiff_t c = 0; c < args->channels; c++) {
         const char *row = args->src + c * args->channel_bytes;
         CYC_ELEMENT *dst = (CYC_ELEMENT *)args->dst + c * args->channel_pitch;
@@ -98,9 +100,9 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
             const int around =
                 forward && (const char *)src >= low && (const char *)(src + step * (tail + 1) * CYC_LANES) <= high;
             if (later) {
-                for (ptrdiff_t byte = 0; byte < fetched; byte += 64) CYC_PREFETCH_FAR(row + later + byte);
+                for (ptrdiff_t byte = 0; byte < fetched; byte += CYC_LINE_BYTES) CYC_PREFETCH_FAR(row + later + byte);
             } else {
-                for (ptrdiff_t byte = 0; byte < fetched; byte += 64) CYC_PREFETCH(row + ahead + byte);
+                for (ptrdiff_t byte = 0; byte < fetched; byte += CYC_LINE_BYTES) CYC_PREFETCH(row + ahead + byte);
             }
             CYC_UNROLL for (int i = 0; i < phases; i++) {
                 phase[i] = dst + i * args->phase_pitch;

@@ -39,22 +39,23 @@ CYC_INLINE void CYC_NAME(clear)(CYC_ELEMENT *dst, ptrdiff_t count) {
         }                                                                                                  \
     }
 
-#define CYC_STORE_FUNCTION(DESTINATION, TYPE)                                                                \
-    static void CYC_NAME(store_##DESTINATION)(const cyc_store_args *args) {                                  \
-        const ptrdiff_t columns = args->columns, step = args->column_bytes;                                  \
-        const ptrdiff_t fetched = args->ahead ? columns * step : 0;                                          \
-        CYC_STORE_BOUNDS(TYPE)                                                                               \
-        for (ptrdiff_t r = 0; r < args->rows; r++) {                                                         \
-            const CYC_ELEMENT *restrict src = (const CYC_ELEMENT *)args->src + r * args->row_step;           \
-            const CYC_ELEMENT bias = ((const CYC_ELEMENT *)args->bias)[r * args->bias_step];                 \
-            char *restrict dst = args->dst + r * args->row_bytes;                                            \
-            if (step != sizeof(TYPE)) {                                                                      \
-                CYC_STORE_COLUMNS(TYPE, step)                                                                \
-                continue;                                                                                    \
-            }                                                                                                \
-            for (ptrdiff_t byte = 0; byte < fetched; byte += 64) CYC_PREFETCH_FAR(dst + args->ahead + byte); \
-            CYC_STORE_CONTIGUOUS(TYPE)                                                                       \
-        }                                                                                                    \
+#define CYC_STORE_FUNCTION(DESTINATION, TYPE)                                                      \
+    static void CYC_NAME(store_##DESTINATION)(const cyc_store_args *args) {                        \
+        const ptrdiff_t columns = args->columns, step = args->column_bytes;                        \
+        const ptrdiff_t fetched = args->ahead ? columns * step : 0;                                \
+        CYC_STORE_BOUNDS(TYPE)                                                                     \
+        for (ptrdiff_t r = 0; r < args->rows; r++) {                                               \
+            const CYC_ELEMENT *restrict src = (const CYC_ELEMENT *)args->src + r * args->row_step; \
+            const CYC_ELEMENT bias = ((const CYC_ELEMENT *)args->bias)[r * args->bias_step];       \
+            char *restrict dst = args->dst + r * args->row_bytes;                                  \
+            if (step != sizeof(TYPE)) {                                                            \
+                CYC_STORE_COLUMNS(TYPE, step)                                                      \
+                continue;                                                                          \
+            }                                                                                      \
+            for (ptrdiff_t byte = 0; byte < fetched; byte += CYC_LINE_BYTES)                       \
+                CYC_PREFETCH_FAR(dst + args->ahead + byte);                                        \
+            CYC_STORE_CONTIGUOUS(TYPE)                                                             \
+        }                                                                                          \
     }
 
 #define CYC_STORE_COLUMNS(TYPE, STEP)                       \

@@ -17,7 +17,7 @@ CYC_INLINE CYC_VECTOR CYC_NAME(add_four)(CYC_VECTOR sum, const CYC_ELEMENT *weig
 }
 
 static void CYC_NAME(pixel)(const cyc_pixel_args *args) {
-    const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), terms = args->terms, pitch = args->pitch;
+    const ptrdiff_t line = CYC_LINE_BYTES / sizeof(CYC_ELEMENT), terms = args->terms, pitch = args->pitch;
     const CYC_ELEMENT *pixel = (const CYC_ELEMENT *)args->pixel;
     for (ptrdiff_t next = 0; next < args->outputs; next += CYC_LANES) {
         const ptrdiff_t output = next + CYC_LANES <= args->outputs ? next : args->outputs - CYC_LANES;

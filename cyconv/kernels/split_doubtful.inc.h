@@ -8,7 +8,7 @@ CYC_INLINE int32_t least_of(const int32_t *exponents, ptrdiff_t count) {
     return (int32_t)_mm512_reduce_min_epu32(_mm512_min_epu32(low, high));
 }
 
-/* Whether the weights of these outputs are. */
+/* Whether the weights of these outputs are finite. */
 CYC_INLINE int are_finite(const cyc_split_range *range, ptrdiff_t outputs) {
     const __m512i infinite = _mm512_set1_epi32(INFINITE);
     const __m512i low = _mm512_loadu_si512(range->most), high = _mm512_loadu_si512(range->most + LANES);

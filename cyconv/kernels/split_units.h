@@ -9,7 +9,6 @@ enum {
     PART_BYTES = CYC_SPLIT_STEP_BYTES(1),
     PAIRS = CYC_SPLIT_STEP / 2,
     LANES = 16,
-    LINE_BYTES = 64,
 };
 
 CYC_INLINE int is_taken(const cyc_split_taken *taken, ptrdiff_t phase) {

@@ -230,7 +230,7 @@ CYC_INLINE const CYC_ELEMENT *CYC_NAME(plane_row)(const cyc_planes_args *args, c
 /* Fetches what the next rows of a strip of stride 1 read and write, from `input` and `out` on. */
 CYC_INLINE void CYC_NAME(plane_fetch)(const cyc_planes_args *args, const CYC_ELEMENT *input, const CYC_ELEMENT *out,
                                       const int vectors) {
-    const int line = 64 / sizeof(CYC_ELEMENT), rows = CYC_PLANE_ROWS(vectors);
+    const int line = CYC_LINE_BYTES / sizeof(CYC_ELEMENT), rows = CYC_PLANE_ROWS(vectors);
     for (int r = 0; r < rows; r++) {
         for (int x = 0; x < vectors * CYC_LANES; x += line) {
             CYC_PREFETCH_FAR(out + r * args->out_pitch + x);

@@ -87,9 +87,6 @@ typedef void (*cyc_winograd_output_fn)(const cyc_winograd_output_args *);
 typedef void (*cyc_winograd_order_fn)(const void *pixels, ptrdiff_t row_pitch, ptrdiff_t tiles, ptrdiff_t dilation,
                                       void *out, ptrdiff_t out_pitch);
 
-/* Rows that a transform takes together, and half of the columns: a cache line of elements. */
-#define CYC_FFT_LINE_BYTES 64
-
 /* Fast Fourier transforms of complex numbers in two planes, re and im, whose rows lie `pitch` elements
  * apart. The forward transform of a[0 .. points) is
  *
@@ -102,7 +99,7 @@ typedef void (*cyc_winograd_order_fn)(const void *pixels, ptrdiff_t row_pitch, p
  * exp(-2 pi i q j / size) for q = 1, 2, 3. Planes, line and twiddles alias nothing.
  *
  * columns: every column, over `points` rows, in place; the number of columns is a multiple of two lines
- *     (a line is CYC_FFT_LINE_BYTES of elements). `line` is not used.
+ *     (a line is CYC_LINE_BYTES of elements). `line` is not used.
  * rows: a line of rows, of `points` columns. Forward from the planes to `line`, inverse from `line`,
  *     which it spoils, to the planes. `line` has points * lines of re, then as many of im:
  *     element x of row r is line[x * (elements of a line) + r].

@@ -5,10 +5,11 @@
 /* Rows that are read side by side: more streams come slower where they come from memory. */
 #define CYC_TURNED_ROWS 16
 
-/* The same, of a part: four rows and four terms at a time, and the last four of either overlap those before. */
+/* dst[k * width + i] = src[i * pitch + k], four rows i and four terms k at a time; the last four of either overlap those
+ * before. */
 CYC_INLINE void CYC_NAME(turn_part)(const CYC_ELEMENT *src, ptrdiff_t pitch, ptrdiff_t rows, CYC_ELEMENT *dst,
                                     ptrdiff_t width, ptrdiff_t terms) {
-    const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT);
+    const ptrdiff_t line = CYC_LINE_BYTES / sizeof(CYC_ELEMENT);
     if (rows < 4 || terms < 4) {
         for (ptrdiff_t k = 0; k < terms; k++) {
             for (ptrdiff_t i = 0; i < rows; i++) dst[k * width + i] = src[i * pitch + k];
@@ -66,7 +67,7 @@ CYC_INLINE int CYC_NAME(turn_few)(const CYC_ELEMENT *src, ptrdiff_t pitch, ptrdi
 #ifdef CYC_TURNS_LINES
 /* A cache line of terms from as many rows as a vector of such elements has lanes. */
 CYC_INLINE void CYC_NAME(turn_lines)(const CYC_ELEMENT *src, ptrdiff_t pitch, CYC_ELEMENT *dst, ptrdiff_t width) {
-    const int line = 64 / sizeof(CYC_ELEMENT);
+    const int line = CYC_LINE_BYTES / sizeof(CYC_ELEMENT);
     CYC_UNROLL for (int k = 0; k < line; k += 4) {
         if (sizeof(CYC_ELEMENT) == sizeof(float)) {
             vec_f32 column[4];
@@ -98,7 +99,7 @@ static void CYC_NAME(turn_over)(const void *from, ptrdiff_t pitch, ptrdiff_t row
 #ifdef CYC_TURNS_LINES
     enum { LANES = sizeof(vec_f32) / sizeof(CYC_ELEMENT) };
     if (rows >= LANES) {
-        const ptrdiff_t line = 64 / sizeof(CYC_ELEMENT), whole = terms - terms % line, packed = rows - rows % LANES;
+        const ptrdiff_t line = CYC_LINE_BYTES / sizeof(CYC_ELEMENT), whole = terms - terms % line, packed = rows - rows % LANES;
         for (ptrdiff_t i = 0; i < packed; i += LANES) {
             for (ptrdiff_t k = 0; k < whole; k += line)
                 CYC_NAME(turn_lines)(src + i * pitch + k, pitch, dst + k * width + i, width);

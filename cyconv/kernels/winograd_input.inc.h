@@ -92,8 +92,8 @@ CYC_INLINE void CYC_NAME(transform_pair)(const cyc_winograd_input_args *args, co
 CYC_INLINE void CYC_NAME(transform_together)(const cyc_winograd_input_args *args, const CYC_ELEMENT *window,
                                              ptrdiff_t r, ptrdiff_t rows, CYC_ELEMENT *out) {
     enum { LANES = CYC_NAME(winograd_lanes), LINE = (CYC_WINOGRAD_OUT + 2) * LANES };
-    _Alignas(64) CYC_ELEMENT lines[CYC_WINOGRAD_IN][LINE] = {{0}};
-    _Alignas(64) CYC_ELEMENT columns[CYC_WINOGRAD_IN][CYC_WINOGRAD_IN][LANES];
+    _Alignas(CYC_LINE_BYTES) CYC_ELEMENT lines[CYC_WINOGRAD_IN][LINE] = {{0}};
+    _Alignas(CYC_LINE_BYTES) CYC_ELEMENT columns[CYC_WINOGRAD_IN][CYC_WINOGRAD_IN][LANES];
     CYC_ELEMENT ends[LANES][CYC_WINOGRAD_IN][2];
     const ptrdiff_t step = args->row_dilation * args->row_pitch;
     const ptrdiff_t tiles = args->tiles, inputs = CYC_WINOGRAD_OUT * tiles;
@@ -136,7 +136,7 @@ CYC_INLINE void CYC_NAME(transform_together)(const cyc_winograd_input_args *args
 CYC_INLINE void CYC_NAME(transform_dilated)(const cyc_winograd_input_args *args, const CYC_ELEMENT *row, ptrdiff_t r,
                                             CYC_ELEMENT *out) {
     enum { LANES = CYC_NAME(winograd_lanes), LINE = CYC_WINOGRAD_IN * CYC_WINOGRAD_MAX_TILES + LANES };
-    _Alignas(64) CYC_ELEMENT lines[CYC_WINOGRAD_IN][LINE];
+    _Alignas(CYC_LINE_BYTES) CYC_ELEMENT lines[CYC_WINOGRAD_IN][LINE];
     const ptrdiff_t tiles = args->tiles, dilation = args->column_dilation, step = args->row_dilation * args->row_pitch;
     const ptrdiff_t strip = dilation < 4 * LANES ? 4 * LANES / dilation * dilation : dilation;
     const int few_rows = CYC_NAME(has_few_rows)(args, r);
