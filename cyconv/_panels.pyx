@@ -9,10 +9,10 @@ from cython.parallel cimport prange
 from libc.stdlib cimport malloc
 
 from cyconv._integers cimport CACHE_LINE, ceil_div
-from cyconv._kernels cimport CYC_WINOGRAD_PRODUCTS, cyc_ahead, cyc_pixel_args, cyc_split_range
+from cyconv._kernels cimport CYC_CHUNK, CYC_WINOGRAD_PRODUCTS, cyc_ahead, cyc_pixel_args, cyc_split_range
 from cyconv._plan cimport ALIGNMENT, FFT, ROWS, SPLIT, WINOGRAD, Plan, aligned
 from cyconv._split cimport clear_range, split_bytes
-from cyconv._task cimport Operands
+from cyconv._task cimport Operands, Task
 
 
 cdef enum:
@@ -141,6 +141,48 @@ cdef Py_ssize_t panels_bytes(const Plan *plan) noexcept nogil:
     if holds_factors(plan):
         return panel_count(plan) * CYC_WINOGRAD_PRODUCTS * plan.weight_pitch * plan.kernels.item
     return panel_count(plan) * (plan.panel_width * plan.terms * plan.kernels.item + 1) + SLACK_BYTES
+
+
+cdef const char *panel_weights(
+    const Plan *plan, const Operands *operands, Py_ssize_t index, Py_ssize_t term, Py_ssize_t terms, char *room,
+    bint *finite
+) noexcept nogil:
+    """Some terms of panel number `index` of all groups; `finite`: whether those that read padding may be left out.
+
+    Packed in `room` where the task packs them; NULL where kernels take weights as they lie.
+    """
+    finite[0] = True
+    if plan.takes_weights:
+        return NULL
+    if not plan.packs_in_task:
+        finite[0] = not plan.skips or finite_flags(plan, operands.panels)[index]
+        return operands.panels + (index * plan.terms + term) * plan.panel_width * plan.kernels.item
+    if plan.skips:
+        finite[0] = pack_finite(plan, operands.weight, index, term, terms, room)
+    else:
+        pack_panel(plan, operands.weight, index, term, terms, room)
+    return room
+
+
+cdef void look_ahead_panel(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t panel, Py_ssize_t block,
+    Py_ssize_t bursts, cyc_ahead *ahead
+) noexcept nogil:
+    """Let tiles fetch the weights that follow those of a panel and a block of terms: of the next panel, or of the first
+    for the next block.
+    """
+    cdef Py_ssize_t term = block * plan.term_block, index = task.group * plan.panels
+    ahead.rows = 0
+    if panel + 1 < task.panel + task.panel_count:
+        index += panel + 1
+    elif block + 1 < plan.term_blocks:
+        index += task.panel
+        term += plan.term_block
+    else:
+        return
+    look_ahead(
+        plan, operands, index, term, min(plan.term_block, plan.terms - term), bursts, CYC_CHUNK, ahead
+    )
 
 
 cdef void pack_factors(

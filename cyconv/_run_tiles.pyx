@@ -20,7 +20,7 @@ from cyconv._kernels cimport (
     cyc_tile_args,
     cyc_turned_args,
 )
-from cyconv._panels cimport finite_flags, look_ahead, pack_finite, pack_panel, sum_pixel
+from cyconv._panels cimport look_ahead_panel, panel_weights, sum_pixel
 from cyconv._plan cimport ALIGNMENT, TILE, TURNED_RUN, TURNED_TILE, Plan, operands_in_line, tile_pitch
 from cyconv._slots cimport has_late_lines
 from cyconv._task cimport (
@@ -114,6 +114,32 @@ cdef void store_tile(
         row += 1
 
 
+cdef inline void finish_tile(
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const char *totals,
+    Py_ssize_t vectors, Py_ssize_t output, Py_ssize_t outputs, const Spot *spot
+) noexcept nogil:
+    """The epilogue of one tile of so many vectors, which the kernel has left in `totals`."""
+    cdef Py_ssize_t pitch = vectors * plan.kernels.lanes
+    if plan.algorithm == TURNED_TILE:  # to rows of pixels; packing weights is the same transposition
+        pitch = round_up(spot.pixels, 4)
+        plan.kernels.pack(totals, vectors * plan.kernels.lanes, pitch, pitch, outputs, scratch.turned)
+        totals = scratch.turned
+    store_tile(plan, operands, task, totals, output, outputs, spot, pitch)
+
+
+cdef inline void point_at_terms(
+    const Plan *plan, const Scratch *scratch, const Spot *spot, bint finite, cyc_tile_args *args
+) noexcept nogil:
+    """Let a tile take its terms: without those that read padding, if the weights are finite."""
+    cdef const SpanList *terms = scratch.lists + (spot.list if finite else 0)
+    args.edges = scratch.edges + spot.edges * plan.columns.taps if spot.edges and finite else NULL
+    args.taps = terms.taps
+    if scratch.in_line and terms.taps == scratch.taps and args.edges == NULL:
+        args.taps = NULL
+    args.spans = terms.spans
+    args.span_count = terms.count
+
+
 cdef void run_panel(
     const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, Py_ssize_t panel,
     const char *packed, bint finite, Py_ssize_t term_count, bint first, bint last, cyc_ahead *weights_ahead,
@@ -128,10 +154,7 @@ cdef void run_panel(
     cdef bint turned = plan.algorithm == TURNED_TILE
     cdef const Destination *to = &operands.destination
     cdef const Spot *spot
-    cdef const SpanList *terms
     cdef const char *pixels
-    cdef const char *totals
-    cdef Py_ssize_t pitch
     cdef double clamps[2]
     cdef cyc_tile_args args
     cdef cyc_turned_args run
@@ -159,15 +182,9 @@ cdef void run_panel(
     run.fetches = has_late_lines(plan.kernels)
     for index in range(scratch.placed.spots):
         spot = scratch.spots + index
-        terms = scratch.lists + (spot.list if finite else 0)
-        args.edges = scratch.edges + spot.edges * plan.columns.taps if spot.edges and finite else NULL
+        point_at_terms(plan, scratch, spot, finite, &args)
         args.next_vector = 0
         args.ahead = weights_ahead if weights_ahead.rows else input_ahead
-        args.taps = terms.taps
-        if scratch.in_line and terms.taps == scratch.taps and args.edges == NULL:
-            args.taps = NULL
-        args.spans = terms.spans
-        args.span_count = terms.count
         if turned:
             if plan.term_blocks == 1 and (done + spot.pixels) * width > TURNED_RUN:
                 store_run(plan, &run)
@@ -208,13 +225,9 @@ cdef void run_panel(
                 plan, &run, <const char *>args.totals, spot.pixels, out + spot.row * to.row_bytes + spot.column * item
             )
         elif last and args.out == NULL:
-            totals = <const char *>args.totals
-            pitch = vectors * lanes
-            if turned:  # to rows of pixels; packing weights is the same transposition
-                pitch = round_up(spot.pixels, 4)
-                plan.kernels.pack(totals, vectors * lanes, pitch, pitch, outputs, scratch.turned)
-                totals = scratch.turned
-            store_tile(plan, operands, task, totals, output, outputs, spot, pitch)
+            finish_tile(
+                plan, operands, task, scratch, <const char *>args.totals, vectors, output, outputs, spot
+            )
     store_run(plan, &run)
 
 
@@ -258,7 +271,7 @@ cdef void run_tiles(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch
 ) noexcept nogil:
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps
-    cdef Py_ssize_t block, term, terms, channel, channels, panel, index, panel_index, bursts, fetching
+    cdef Py_ssize_t block, term, terms, channel, channels, panel, index, bursts, fetching
     cdef Py_ssize_t loaded = -1, loaded_channels = 0
     cdef Py_ssize_t channel_pitch = plan.window.channel_pitch
     cdef bint in_place = window_in_input(plan, operands, task)
@@ -322,32 +335,13 @@ cdef void run_tiles(
             look_ahead_window(plan, operands, task, block, fetching * task.panel_count * bursts, &input_ahead)
         bursts *= scratch.placed.spots - fetching if input_ahead.rows else scratch.placed.spots
         for panel in range(task.panel, task.panel + task.panel_count):
-            panel_index = task.group * plan.panels + panel
-            if plan.takes_weights:
-                packed = NULL
-                finite = True
-            elif plan.packs_in_task:
-                packed = scratch.panel
-                if plan.skips:
-                    finite = pack_finite(plan, operands.weight, panel_index, term, terms, scratch.panel)
-                else:
-                    pack_panel(plan, operands.weight, panel_index, term, terms, scratch.panel)
-                    finite = True
-            else:
-                packed = operands.panels + (panel_index * plan.terms + term) * plan.panel_width * item
-                finite = not plan.skips or finite_flags(plan, operands.panels)[panel_index]
+            packed = panel_weights(
+                plan, operands, task.group * plan.panels + panel, term, terms, scratch.panel, &finite
+            )
+            weights_ahead.rows = 0
             # a single tile hides nothing, and the hardware follows a panel by itself
-            if bursts == 0 or scratch.placed.spots == 1:
-                weights_ahead.rows = 0
-            elif panel + 1 < task.panel + task.panel_count:
-                look_ahead(plan, operands, panel_index + 1, term, terms, bursts, CYC_CHUNK, &weights_ahead)
-            elif block + 1 < plan.term_blocks:
-                look_ahead(
-                    plan, operands, panel_index + 1 - task.panel_count, term + terms,
-                    min(plan.term_block, plan.terms - term - terms), bursts, CYC_CHUNK, &weights_ahead
-                )
-            else:
-                weights_ahead.rows = 0
+            if bursts > 0 and scratch.placed.spots > 1:
+                look_ahead_panel(plan, operands, task, panel, block, bursts, &weights_ahead)
             if plain_in_place:  # terms fetch input, of which there is more
                 weights_ahead.step = 0
             run_panel(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ._arguments import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+    from numpy.typing import ArrayLike, NDArray
 
 
 class IncompatibleKeys(NamedTuple):
@@ -46,3 +52,38 @@ class IncompatibleKeys(NamedTuple):
 def quoted(names: Iterable[object]) -> str:
     """List names, each in double quotes."""
     return ", ".join(f'"{name}"' for name in names)
+
+
+def take_state(
+    state: Mapping[str, ArrayLike],
+    own: Mapping[str, tuple[int, ...]],
+    copy: Callable[[ArrayLike, str, tuple[int, ...]], NDArray[Any]],
+    strict: bool,
+    layer: str,
+) -> tuple[IncompatibleKeys, dict[str, NDArray[Any]]]:
+    """Return a copy of each value of `state` under a key of `own`, which has the shapes.
+
+    `copy` makes it, or raises ValueError. All problems of a state are told together, as those of
+    the class `layer`.
+    """
+    if not hasattr(state, "keys") or not hasattr(state, "__getitem__"):
+        raise TypeError(f"state_dict must be a mapping, got {shown(state)}")
+    if not isinstance(strict, (bool, np.bool_)):
+        raise TypeError(f"strict must be a bool, got {shown(strict)}")
+    given = list(state.keys())
+    keys = IncompatibleKeys(
+        [key for key in own if key not in given], [key for key in given if key not in own]
+    )
+    problems = keys.problems() if strict else []
+    copies = {}
+    for key, shape in own.items():
+        if key in given:
+            try:
+                copies[key] = copy(state[key], key, shape)
+            except ValueError as error:
+                problems.append(str(error))
+    if problems:
+        raise ValueError(
+            f"state_dict does not fit {layer}, which has {quoted(own)}: " + "; ".join(problems)
+        )
+    return keys, copies

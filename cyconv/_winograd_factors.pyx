@@ -30,13 +30,13 @@ cdef void clear_overhang(const Plan *plan, const Task *task, Py_ssize_t channels
 
     With zero padding it is zeros. Other modes find inputs there, whose size would count for the error of the tile.
     """
-    cdef Py_ssize_t item = plan.kernels.item, pitch = plan.window.row_pitch, channel, row
+    cdef Py_ssize_t item = plan.kernels.item, pitch = plan.window.row_pitch, row, _
     cdef Py_ssize_t more_rows = (CYC_WINOGRAD_TAPS - 1) * plan.rows.dilation
     cdef Py_ssize_t more_columns = (CYC_WINOGRAD_TAPS - 1) * plan.columns.dilation
     cdef Py_ssize_t rows = task.row_count + more_rows, columns = task.column_count + more_columns
     cdef Py_ssize_t seen_rows = min(rows, plan.problem.out_size[0] - task.row + more_rows)
     cdef Py_ssize_t seen_columns = min(columns, plan.problem.out_size[1] - task.column + more_columns)
-    for channel in range(channels):
+    for _ in range(channels):
         if seen_columns < columns:
             for row in range(seen_rows):
                 memset(window + (row * pitch + seen_columns) * item, 0, (columns - seen_columns) * item)

@@ -28,7 +28,7 @@ from ._arguments import (
 from ._convolve import convolve
 from ._fast import convolve_plain
 from ._operands import HeldArray, as_array, canonical_dtype, cast_copy, check_same_kind, named_dtype
-from ._state import IncompatibleKeys, quoted
+from ._state import take_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     from ._arguments import Seed
+    from ._state import IncompatibleKeys
     from .functional import Activation, Algorithm, IntOrPair, Padding, PaddingMode
 
 __all__ = ["Conv2d"]
@@ -358,30 +359,10 @@ class Conv2d:
         >>> layer.load_state_dict(other.state_dict())
         <All keys matched successfully>
         """
-        if not hasattr(state_dict, "keys") or not hasattr(state_dict, "__getitem__"):
-            raise TypeError(f"state_dict must be a mapping, got {shown(state_dict)}")
-        if not isinstance(strict, (bool, np.bool_)):
-            raise TypeError(f"strict must be a bool, got {shown(strict)}")
         own = {"weight": self._weight.array.shape}
         if self._bias is not None:
             own["bias"] = self._bias.shape
-        given = list(state_dict.keys())
-        keys = IncompatibleKeys(
-            [key for key in own if key not in given], [key for key in given if key not in own]
-        )
-        problems = keys.problems() if strict else []
-        copies = {}
-        for key, shape in own.items():
-            if key in given:
-                try:
-                    copies[key] = self._copy_of(state_dict[key], key, shape)
-                except ValueError as error:
-                    problems.append(str(error))
-        if problems:
-            raise ValueError(
-                f"state_dict does not fit {type(self).__name__}, which has {quoted(own)}: "
-                + "; ".join(problems)
-            )
+        keys, copies = take_state(state_dict, own, self._copy_of, strict, type(self).__name__)
         if "weight" in copies:
             self._weight = HeldArray(copies["weight"])
         if "bias" in copies:
