@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
@@ -24,9 +24,12 @@ INT64_MAX = 2**63 - 1
 BYTES_MAX = sys.maxsize
 _LONG_INTEGER_BITS = 256
 
-PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-ACTIVATIONS = ("relu", "relu6")
-ALGORITHMS = ("auto", "direct", "winograd", "split", "fft")
+PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
+ActivationName: TypeAlias = Literal["relu", "relu6"]
+Algorithm: TypeAlias = Literal["auto", "direct", "winograd", "split", "fft"]
+PADDING_MODES: tuple[str, ...] = get_args(PaddingMode)
+ACTIVATIONS: tuple[str, ...] = get_args(ActivationName)
+ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
 
 Pair: TypeAlias = tuple[int, int]
 Sides: TypeAlias = tuple[int, int, int, int]
@@ -100,7 +103,7 @@ def padding_form(value: Any) -> str | Sides:
     if isinstance(value, str):
         if value not in ("same", "valid"):
             raise ValueError(f"padding must be {allowed}, got {value!r}")
-        return plain(value)
+        return plain_text(value)
     if not isinstance(value, (tuple, list)):
         side = integer(value, "padding", 0, allowed)
         return side, side, side, side
@@ -159,7 +162,7 @@ def random_generator(rng: Any) -> np.random.Generator:
         ) from None
 
 
-def plain(value: str) -> str:
+def plain_text(value: str) -> str:
     """Return the characters of a string, of which a member of an enumeration makes its name."""
     return str.__str__(value)
 
@@ -170,7 +173,7 @@ def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
         raise TypeError(f"{name} must be one of {_listed(allowed)}, got {shown(value)}")
     if value not in allowed:
         raise ValueError(f"{name} must be one of {_listed(allowed)}, got {value!r}")
-    return plain(value)
+    return plain_text(value)
 
 
 def check_padding_mode(value: Any) -> str:
@@ -188,7 +191,7 @@ def check_activation(value: Any) -> str | None:
         )
     if value not in ACTIVATIONS:
         raise ValueError(f"activation must be None or one of {_listed(ACTIVATIONS)}, got {value!r}")
-    return plain(value)
+    return plain_text(value)
 
 
 def check_algorithm(value: Any) -> str:

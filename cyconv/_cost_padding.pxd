@@ -13,7 +13,7 @@ cdef enum:
     SPAN_START_SLOTS = 40
 
 
-cdef struct Pieces:
+cdef struct Sections:
     # Of an axis, whose outputs the same taps read: where each ends, and how many taps those are; as far as there are
     # lists for them.
     Py_ssize_t count
@@ -21,13 +21,13 @@ cdef struct Pieces:
     Py_ssize_t[MAX_SPAN_LISTS] taps
 
 
-cdef inline Py_ssize_t find_pieces(const Axis *axis, Pieces *pieces) noexcept nogil:
-    """The pieces of an axis; how many.
+cdef inline Py_ssize_t find_sections(const Axis *axis, Sections *sections) noexcept nogil:
+    """The sections of an axis; how many.
 
     From the last tap on, the outputs that begin and cease to read the input are in ascending order.
     """
     cdef Py_ssize_t first = axis.taps - 1, last = axis.taps - 1, output = 0, end
-    pieces.count = 0
+    sections.count = 0
     while output < axis.out:
         while first >= 0 and axis.reading[first] <= output:
             first -= 1
@@ -35,11 +35,11 @@ cdef inline Py_ssize_t find_pieces(const Axis *axis, Pieces *pieces) noexcept no
             last -= 1
         end = axis.reading[first] if first >= 0 else axis.out
         output = min(end, axis.reading_end[last]) if last >= 0 else end
-        if pieces.count < <Py_ssize_t>MAX_SPAN_LISTS:
-            pieces.end[pieces.count] = output
-            pieces.taps[pieces.count] = max(<Py_ssize_t>0, last - first)
-        pieces.count += 1
-    return pieces.count
+        if sections.count < <Py_ssize_t>MAX_SPAN_LISTS:
+            sections.end[sections.count] = output
+            sections.taps[sections.count] = max(<Py_ssize_t>0, last - first)
+        sections.count += 1
+    return sections.count
 
 
 cdef inline double read_share(const Axis *axis) noexcept nogil:
@@ -83,8 +83,8 @@ cdef inline double flat_term_slots(
     """
     cdef const Axis *axis = &plan.rows
     cdef Py_ssize_t rows = rows_of_tile(axis, pixels, pitch), last = axis.out - rows, whole
-    cdef Pieces pieces
-    if find_pieces(axis, &pieces) > MAX_SPAN_LISTS:
+    cdef Sections sections
+    if find_sections(axis, &sections) > MAX_SPAN_LISTS:
         return slots
     whole = min(axis.reading_end[axis.taps - 1] - 1, last) - max(<Py_ssize_t>0, axis.reading[0] - rows + 1) + 1
     return (

@@ -1,6 +1,6 @@
 """The cost of the tiles, plain and turned: of each shape of them, and of each way to read their pixels."""
 
-from cyconv._cost_padding cimport Pieces, find_pieces, flat_term_slots, skipping_share
+from cyconv._cost_padding cimport Sections, find_sections, flat_term_slots, skipping_share
 from cyconv._cost_reading cimport (
     FROM_WINDOW,
     GATHERED,
@@ -98,10 +98,10 @@ cdef double start_slots(const Plan *plan, double table_slots) noexcept nogil:
     """Of a tile algorithm whose tiles are chosen: its tables, and the weights if it has to pack them."""
     cdef Py_ssize_t lists
     cdef double slots = group_start_slots(plan)
-    cdef Pieces pieces
+    cdef Sections sections
     slots += table_slots * plan.terms / plan.problem.groups
     if plan.skips:
-        lists = min(find_pieces(&plan.rows, &pieces), <Py_ssize_t>MAX_SPAN_LISTS)
+        lists = min(find_sections(&plan.rows, &sections), <Py_ssize_t>MAX_SPAN_LISTS)
         slots += SPAN_SLOTS * lists * plan.problem.in_channels * plan.problem.kernel[0]
     if plan.problem.held:
         return slots
@@ -290,20 +290,20 @@ cdef double turned_columns_slots(
     return sum
 
 
-cdef double turned_pieces_slots(
-    const Plan *plan, TurnedTerm *term, const Pieces *pieces, Py_ssize_t most
+cdef double turned_sections_slots(
+    const Plan *plan, TurnedTerm *term, const Sections *sections, Py_ssize_t most
 ) noexcept nogil:
     """Likewise, of a row that is cut where a tap begins or ceases to read padding."""
     cdef Py_ssize_t index, pixels, left, column = 0
     cdef double slots, sum = 0
-    for index in range(pieces.count):
-        left = pieces.end[index] - column
+    for index in range(sections.count):
+        left = sections.end[index] - column
         pixels = balanced(left, most)
-        slots = left // pixels * term_slots(plan, term, pixels, pieces.taps[index] < plan.columns.taps)
+        slots = left // pixels * term_slots(plan, term, pixels, sections.taps[index] < plan.columns.taps)
         if left % pixels:
             slots += term_slots(plan, term, left % pixels, True)
-        sum += pieces.taps[index] * slots
-        column = pieces.end[index]
+        sum += sections.taps[index] * slots
+        column = sections.end[index]
     return sum
 
 
@@ -318,13 +318,13 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
     cdef bint edges = reading != GATHERED and skipping_share(plan, &plan.columns) < 1
     cdef int cut, which
     cdef TurnedTerm term
-    cdef Pieces row_pieces, pieces
+    cdef Sections row_sections, sections
     if reading == GATHERED_IN_ROWS and not edges and row_share == 1:
         return -1
-    row_lists = find_pieces(&plan.rows, &row_pieces)
-    pieces.count = 0
+    row_lists = find_sections(&plan.rows, &row_sections)
+    sections.count = 0
     if edges:
-        column_lists = find_pieces(&plan.columns, &pieces)
+        column_lists = find_sections(&plan.columns, &sections)
     # rows without gaps between them are one long row; where they leave out different taps a tile leaves out those
     # that all of its rows do, which few do of rows shorter than a tile
     plan.gathers = gathers
@@ -342,7 +342,7 @@ cdef double turned_tile_cost(Plan *plan, Reading reading) noexcept nogil:
                 continue
             for cut in range(1 if edges and row_lists * column_lists <= MAX_SPAN_LISTS else 0, -1, -1):
                 if cut:
-                    cost = row_share * turned_pieces_slots(plan, &term, &pieces, rows)
+                    cost = row_share * turned_sections_slots(plan, &term, &sections, rows)
                 else:
                     cost = row_share * turned_columns_slots(plan, &term, columns, rows, False)
                     # tiles beyond the last list take all taps

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-    from .functional import Algorithm, IntOrPair, Padding, PaddingMode
+    from ._arguments import Algorithm, PaddingMode
+    from .functional import IntOrPair, Padding
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ cdef inline bint is_whole(const Spot *spot, Py_ssize_t lanes) noexcept nogil:
     return spot.in_line and spot.pixels == spot.vectors * lanes
 
 
-cdef Py_ssize_t piece_end(const Axis *columns, Py_ssize_t column) noexcept nogil
+cdef Py_ssize_t section_end(const Axis *columns, Py_ssize_t column) noexcept nogil
 cdef bint find_edges(
     const Axis *columns, Py_ssize_t column, Py_ssize_t pixels, cyc_edge *edges
 ) noexcept nogil

@@ -21,7 +21,7 @@ cdef enum:
     MIN_SPAN_TERMS = 4
 
 
-cdef Py_ssize_t piece_end(const Axis *columns, Py_ssize_t column) noexcept nogil:
+cdef Py_ssize_t section_end(const Axis *columns, Py_ssize_t column) noexcept nogil:
     """The next column at which a tap begins or ceases to read padding."""
     cdef Py_ssize_t tap, end = columns.out
     for tap in range(columns.taps):
@@ -53,7 +53,7 @@ cdef Py_ssize_t count_spots(const Plan *plan, Py_ssize_t rows, Py_ssize_t column
     if not plan.cut:
         return rows * ceil_div(columns, plan.pixel_tile)
     while column < columns:
-        end = piece_end(&plan.columns, column)
+        end = section_end(&plan.columns, column)
         count += ceil_div(end - column, plan.pixel_tile)
         column = end
     return rows * count
@@ -150,7 +150,7 @@ cdef Py_ssize_t place_spots(
     for y in range(rows):
         x = 0
         while x < columns:
-            piece = min(columns, piece_end(&plan.columns, column + x) - column) if plan.cut else columns
+            piece = min(columns, section_end(&plan.columns, column + x) - column) if plan.cut else columns
             size = plan.pixel_tile
             if plan.algorithm == TURNED_TILE:
                 size = balanced(piece - x, size)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 
-from ._arguments import check_bytes, integer, one_of, shown
+from ._arguments import ActivationName, check_bytes, integer, one_of, shown
 from ._convolve import convolve
 from ._fast import convolve_plain
 from ._operands import as_array, canonical_dtype, cast_copy, check_same_kind, scalar_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from ._arguments import Algorithm, PaddingMode
 
 IntOrPair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 Padding: TypeAlias = (
@@ -23,9 +25,7 @@ Padding: TypeAlias = (
     | Sequence[Sequence[SupportsIndex]]
     | Literal["same", "valid"]
 )
-PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
-Activation: TypeAlias = Literal["relu", "relu6"] | None
-Algorithm: TypeAlias = Literal["auto", "direct", "winograd", "split", "fft"]
+Activation: TypeAlias = ActivationName | None
 
 __all__ = ["conv2d", "pad"]
 

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-    from ._arguments import Seed
+    from ._arguments import Algorithm, PaddingMode, Seed
     from ._state import IncompatibleKeys
-    from .functional import Activation, Algorithm, IntOrPair, Padding, PaddingMode
+    from .functional import Activation, IntOrPair, Padding
 
 __all__ = ["Conv2d"]
 

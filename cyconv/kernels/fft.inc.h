@@ -169,7 +169,7 @@ static void CYC_NAME(fft_columns)(const cyc_fft_args *args) {
 }
 
 /* rows[r][x] to line[x][r], or back. */
-CYC_INLINE void CYC_NAME(turn)(CYC_ELEMENT *rows, ptrdiff_t pitch, CYC_ELEMENT *line, ptrdiff_t points,
+CYC_INLINE void CYC_NAME(turn_line)(CYC_ELEMENT *rows, ptrdiff_t pitch, CYC_ELEMENT *line, ptrdiff_t points,
                                const int back) {
     for (ptrdiff_t x = 0; x < points; x += 4) {
         for (ptrdiff_t r = 0; r < CYC_LINE; r += 4) {
@@ -188,11 +188,11 @@ static void CYC_NAME(fft_rows)(const cyc_fft_args *args) {
     const ptrdiff_t pitch = args->pitch, points = args->points;
     if (args->inverse) {
         CYC_NAME(inverse)(CYC_NAME(rows_inverse), line_re, line_im, CYC_LINE, points, twiddles, CYC_LINE);
-        CYC_NAME(turn)(re, pitch, line_re, points, 1);
-        CYC_NAME(turn)(im, pitch, line_im, points, 1);
+        CYC_NAME(turn_line)(re, pitch, line_re, points, 1);
+        CYC_NAME(turn_line)(im, pitch, line_im, points, 1);
     } else {
-        CYC_NAME(turn)(re, pitch, line_re, points, 0);
-        CYC_NAME(turn)(im, pitch, line_im, points, 0);
+        CYC_NAME(turn_line)(re, pitch, line_re, points, 0);
+        CYC_NAME(turn_line)(im, pitch, line_im, points, 0);
         CYC_NAME(forward)(CYC_NAME(rows_forward), line_re, line_im, CYC_LINE, points, twiddles, CYC_LINE);
     }
 }
