@@ -1,4 +1,4 @@
-"""``python -m cyconv``: version, instruction set in use, threads, OpenMP runtime."""
+"""``python -m cyconv``: version, instruction set, algorithms, threads and OpenMP runtime in use."""
 
 from ._config import show_config
 

@@ -52,9 +52,12 @@ class Geometry(NamedTuple):
 def shown(value: object) -> str:
     """Return `value` and its type, short enough for a message."""
     if isinstance(value, int) and value.bit_length() > _LONG_INTEGER_BITS:
-        text = f"an integer of {value.bit_length()} bits"  # repr refuses those of 4300 digits
+        text = f"an integer of {value.bit_length()} bits"
     else:
-        text = repr(value)
+        try:
+            text = repr(value)
+        except ValueError:  # of an integer of more than 4300 digits
+            text = "a value too long to print"
     if len(text) > 80:
         text = text[:77] + "..."
     return f"{text} ({type(value).__name__})"

@@ -40,7 +40,7 @@ cdef enum:
     IN_PLACE_BUDGET = 512 * 1024
     # The panels and the running totals share the second-level cache with the window.
     PANEL_BUDGET = 192 * 1024
-    TOTALS_BUDGET = 512 * 1024
+    TILE_TOTALS_BUDGET = 512 * 1024
     # Tiles that want their panel near have it in the first level, which has 32 KiB on cores of sixteen registers and
     # 48 on those whose lines come late; the pixels that were gathered for all panels come from the second.
     FEW_REGISTERS_PANEL_BUDGET = 8 * 1024
@@ -239,8 +239,9 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         layout_window(plan, fullest_rows(plan, most if parts % threads == 0 else rows), columns)
     choose_term_block(plan, least_channels)
     totals = totals_of_panel(plan)
-    if plan.term_blocks > 1 and totals > TOTALS_BUDGET:  # few channels of short rows, of which the window holds many
-        layout_window(plan, max(1, plan.rows.block * TOTALS_BUDGET // totals), columns)
+    # few channels of short rows, of which the window holds many
+    if plan.term_blocks > 1 and totals > TILE_TOTALS_BUDGET:
+        layout_window(plan, max(1, plan.rows.block * TILE_TOTALS_BUDGET // totals), columns)
         choose_term_block(plan, least_channels)
     if by_panels or parts * plan.rows.blocks * plan.columns.blocks < threads:
         plan.panel_block = ceil_div(plan.panels, threads)
@@ -344,7 +345,7 @@ cdef void choose_panel_block(Plan *plan) noexcept nogil:
     if plan.one_tap and plan.algorithm == TILE and not plan.gathers:
         plan.spots += 2  # in place a block may begin with a smaller one, and take the last of the next block
     if plan.term_blocks > 1:
-        plan.panel_block = max(1, min(plan.panel_block, TOTALS_BUDGET // totals_of_panel(plan)))
+        plan.panel_block = max(1, min(plan.panel_block, TILE_TOTALS_BUDGET // totals_of_panel(plan)))
     plan.panel_blocks = ceil_div(plan.panels, plan.panel_block)
 
 

@@ -14,8 +14,8 @@ cdef enum:
 
 
 cdef struct Sections:
-    # Of an axis, whose outputs the same taps read: where each ends, and how many taps those are; as far as there are
-    # lists for them.
+    # Of an axis, each of outputs for which the same taps read the input: where it ends, and how many taps those are; as
+    # far as there are lists for them.
     Py_ssize_t count
     Py_ssize_t[MAX_SPAN_LISTS] end
     Py_ssize_t[MAX_SPAN_LISTS] taps

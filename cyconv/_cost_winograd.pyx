@@ -71,7 +71,7 @@ cdef double SPLIT_INPUT_FACTOR = 1.35
 cdef double SPLIT_FAR_LINE_SLOTS = 1.2
 # On cores with whole vectors of 64 bytes whose lines come late, a line of factors or products, or of weights, which are
 # fetched ahead, that the second level does not keep until it is read.
-cdef double FAR_LINE_SLOTS = 19
+cdef double FAR_FACTOR_LINE_SLOTS = 19
 cdef double FAR_WEIGHT_LINE_SLOTS = 6
 cdef double MEBIBYTE = 1024 * 1024
 
@@ -145,7 +145,7 @@ cdef double far_slots(const Plan *plan, const TileBlock *block) noexcept nogil:
     if not has_late_lines(plan.kernels):
         return 0
     return (
-        FAR_LINE_SLOTS * far_share(factors + min(products, <Py_ssize_t>PRODUCTS_BUDGET)) * (factors + products)
+        FAR_FACTOR_LINE_SLOTS * far_share(factors + min(products, <Py_ssize_t>PRODUCTS_BUDGET)) * (factors + products)
         + FAR_WEIGHT_LINE_SLOTS * far_weights_share(plan, block) * weights
     ) / CACHE_LINE
 

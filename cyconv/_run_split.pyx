@@ -199,7 +199,7 @@ cdef void store_doubtful(
         store_totals(plan, operands, task, scratch, panel, tile.spot, tile.totals)
 
 
-cdef void finish_tile(
+cdef void finish_split_tile(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch, Py_ssize_t panel,
     const cyc_split_range *weights_range, Py_ssize_t index, const float *totals
 ) noexcept nogil:
@@ -257,7 +257,7 @@ cdef void run_split_panel(
             plan.isa.split.multiply(&args)
             args.ahead += args.steps * args.ahead_lines * CACHE_LINE
             if last and end == steps:  # the sums are near
-                finish_tile(plan, operands, task, scratch, panel, weights_range, index, totals + index * tile)
+                finish_split_tile(plan, operands, task, scratch, panel, weights_range, index, totals + index * tile)
         step = end
     plan.isa.split.end()
     if scratch.doubtful_count:

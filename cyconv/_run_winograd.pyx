@@ -104,7 +104,7 @@ cdef void multiply_pass(
     cdef Py_ssize_t weight_bytes = plan.weight_pitch * item
     cdef Py_ssize_t panel_bytes = plan.panel_width * plan.positions * item
     cdef const char *weights
-    cdef const char *panel_weights
+    cdef const char *weights_of_panel
     cdef const char *next_weights
     cdef const char *factors
     cdef char *products
@@ -137,8 +137,8 @@ cdef void multiply_pass(
             ) * item
             products = scratch.products + product * plan.product_pitch * item
             for panel in range(first, last):
-                panel_weights = weights + ((panel - first) * CYC_WINOGRAD_PRODUCTS + product) * weight_bytes
-                next_weights = panel_weights + CYC_WINOGRAD_PRODUCTS * weight_bytes
+                weights_of_panel = weights + ((panel - first) * CYC_WINOGRAD_PRODUCTS + product) * weight_bytes
+                next_weights = weights_of_panel + CYC_WINOGRAD_PRODUCTS * weight_bytes
                 if panel + 1 == last:
                     next_weights = weights + (product + 1) * weight_bytes
                 if not plan.transforms_in_task:  # factors made here are near
@@ -147,7 +147,7 @@ cdef void multiply_pass(
                         ceil_div(tiles, plan.pixel_tile) * args.span_count, plan.kernels.winograd_chunk, &ahead,
                     )
                 multiply(
-                    plan, &args, factors, panel_weights, products + (panel - first) * panel_bytes,
+                    plan, &args, factors, weights_of_panel, products + (panel - first) * panel_bytes,
                     min(plan.panel_width, plan.problem.out_channels - panel * plan.panel_width), tiles,
                 )
 

@@ -16,7 +16,7 @@ cdef struct Destination:
     Py_ssize_t part_bytes  # from the real to the imaginary part
     Py_ssize_t parts  # 2 for a complex result; else 1
     Py_ssize_t out_pitch  # elements between output channels, where a kernel may store by itself
-    bint stored_by_kernel  # a kernel may store by itself: contiguous columns of the compute dtype
+    bint stored_by_kernel  # columns are contiguous, aligned and of the compute dtype
     int activation
     bint floating  # kernels may apply it to sums; integers wrap first
     cyc_store_fn store
@@ -62,6 +62,11 @@ cdef inline bint ends_in_input(const Plan *plan, const Task *task) noexcept nogi
     )
 
 
+cdef inline bint takes_vectors(const Plan *plan, const Destination *to) noexcept nogil:
+    """Whether kernels may write vectors of pixels to the result, and go from row to row by elements."""
+    return to.stored_by_kernel and to.row_bytes % plan.kernels.item == 0
+
+
 cdef inline bint makes_runs(const Plan *plan, const Operands *operands) noexcept nogil:
     """Whether plain tiles in place may run on over the ends of rows: neither input, which is read in place, nor result
     has gaps there.
@@ -75,11 +80,6 @@ cdef inline bint makes_runs(const Plan *plan, const Operands *operands) noexcept
 
 cdef bint window_in_input(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
 cdef Task run_of_pixels(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
-cdef inline bint takes_vectors(const Plan *plan, const Destination *to) noexcept nogil:
-    """Whether kernels may write vectors of pixels to the result, and go from row to row by elements."""
-    return to.stored_by_kernel and to.row_bytes % plan.kernels.item == 0
-
-
 cdef Py_ssize_t lead_pixels(const Plan *plan, const Operands *operands, const Task *task) noexcept nogil
 cdef void prepare_window(
     const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t channel, Py_ssize_t channels,

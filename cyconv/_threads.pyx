@@ -1,7 +1,8 @@
 """How many threads a call may use.
 
 The smallest of ``set_num_threads``, what OpenMP allows the calling thread (``OMP_NUM_THREADS``, threadpoolctl), and,
-unless ``OMP_NUM_THREADS`` is set, the CPUs that the process may run on and its cgroup's quota.
+unless ``OMP_NUM_THREADS`` is set, the CPUs that the process may run on and the quotas of its cgroup and of
+those around it.
 One in a forked child, whose OpenMP threads are gone, and inside another parallel region.
 """
 
@@ -63,12 +64,12 @@ def cgroup_cpus(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
     """CPUs that the quotas of the process's cgroup and of those around it allow, at least 1; None without a quota."""
     folders = {root, os.path.join(root, "cpu")}
     try:
-        with open(own) as file:
+        with open(own, encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().splitlines()
     except OSError:
         lines = []
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
         if controllers and "cpu" not in controllers.split(","):
             continue
         top = os.path.join(root, "cpu") if controllers else root

@@ -107,7 +107,7 @@ cdef Py_ssize_t place_spots(
     first table of edges has none; each tile of a row may get one of its own, which other rows share.
     """
     cdef Py_ssize_t tiles = 0, tables = 1
-    cdef Py_ssize_t pitch = tile_pitch(plan, columns), count = 0, position, end, y, x, size, last_row, piece
+    cdef Py_ssize_t pitch = tile_pitch(plan, columns), count = 0, position, end, y, x, size, last_row, section
     memset(edges, 0, plan.columns.taps * sizeof(cyc_edge))
     lists[0].first_row = lists[0].first_column = 0
     lists[0].last_row = plan.rows.taps
@@ -150,13 +150,13 @@ cdef Py_ssize_t place_spots(
     for y in range(rows):
         x = 0
         while x < columns:
-            piece = min(columns, section_end(&plan.columns, column + x) - column) if plan.cut else columns
+            section = min(columns, section_end(&plan.columns, column + x) - column) if plan.cut else columns
             size = plan.pixel_tile
             if plan.algorithm == TURNED_TILE:
-                size = balanced(piece - x, size)
-            while x < piece:
+                size = balanced(section - x, size)
+            while x < section:
                 spots[count].position = y * pitch + x
-                spots[count].pixels = min(size, piece - x)
+                spots[count].pixels = min(size, section - x)
                 spots[count].row = y
                 spots[count].column = x
                 spots[count].list = list_for(

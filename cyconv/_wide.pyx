@@ -101,7 +101,7 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
     cdef Problem wide = problem[0]
     cdef Plan other
     cdef int wanted = DIRECT
-    cdef Py_ssize_t lanes = plan.kernels.lanes, images, blocks, elements = inputs_of(problem) + outputs_of(problem)
+    cdef Py_ssize_t lanes = plan.kernels.lanes, images, blocks, far, elements = inputs_of(problem) + outputs_of(problem)
     cdef double aside, likely  # slots beside those of the new plan, and of that
     if (
         problem.batch < MIN_IMAGES
@@ -121,13 +121,14 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
     images = balanced(problem.batch, max(<Py_ssize_t>1, WIDE_BUDGET // (elements * plan.kernels.item)))
     if images < MIN_IMAGES:
         return 0
-    # taps further apart than offsets tell read padding but for one; their distances could not be multiplied
-    if (problem.kernel[1] - 1) * problem.dilation[1] + problem.out_size[1] > MAX_OFFSET // images:
-        return 0
     # whole vectors of images, unless they would waste more than an eighth
     if round_up(images, lanes) * 7 <= images * 8:
         images = round_up(images, lanes)
         wanted = TILE
+    # so far away there is only padding, whose size could not be multiplied; nothing bounds that before a single output
+    far = max(problem.before[1], (problem.kernel[1] - 1) * problem.dilation[1] + problem.out_size[1])
+    if far > MAX_OFFSET // images:
+        return 0
     blocks = ceil_div(problem.batch, images)
     wide.batch = 1  # they go by one after the other, each shared by all threads
     wide.in_size[1] *= images

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import cmath
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
 
@@ -254,18 +254,24 @@ def _fill_value(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
         return np.zeros((), dtype)  # The default, for bool too.
     if type(value) in (int, float, complex):
         fill = scalar_array(value, dtype, "value")
-        if cmath.isfinite(value) and not np.isfinite(fill):
-            raise ValueError(f"value must be in the range of {dtype}, got {value}")
-        return fill
-    scalar = as_array(value, "value")
-    if scalar.ndim:
-        raise ValueError(f"value must be a scalar, got shape {scalar.shape}")
-    check_same_kind(canonical_dtype(scalar.dtype, "value"), dtype, "value")
-    fill = cast_copy(scalar, dtype)
-    fits = fill == scalar if dtype.kind in "iu" else np.isfinite(fill) or not np.isfinite(scalar)
+        scalar: Any = value
+    else:
+        scalar = as_array(value, "value")
+        if scalar.ndim:
+            raise ValueError(f"value must be a scalar, got shape {scalar.shape}")
+        check_same_kind(canonical_dtype(scalar.dtype, "value"), dtype, "value")
+        fill = cast_copy(scalar, dtype)
+    if dtype.kind in "iu":
+        fits = fill == scalar
+    else:
+        fits = _in_range(fill.real, scalar.real) and _in_range(fill.imag, scalar.imag)
     if not fits:
-        raise ValueError(f"value must be in the range of {dtype}, got {scalar[()]}")
+        raise ValueError(f"value must be in the range of {dtype}, got {shown(value)}")
     return fill
+
+
+def _in_range(fill: Any, part: Any) -> bool:
+    return bool(np.isfinite(fill)) or not math.isfinite(part)
 
 
 def _pad_sides(pad: Any) -> list[int]:

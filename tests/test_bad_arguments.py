@@ -311,6 +311,7 @@ def test_a_padding_value_out_of_range_is_an_error(dtype: str, value: complex):
         ("f2", np.float64(1e6)),
         ("f4", np.array(1e300)),
         ("c8", np.complex128(1e300j)),
+        ("c8", np.complex128(complex(np.inf, 1e300))),
     ],
 )
 def test_so_is_a_scalar_of_numpys_out_of_range(dtype: str, value: np.generic):
@@ -323,11 +324,12 @@ def test_so_is_a_scalar_of_numpys_out_of_range(dtype: str, value: np.generic):
 
 
 @pytest.mark.parametrize("argument", ["stride", "padding", "dilation", "groups"])
-@pytest.mark.parametrize("digits", [100, 10_000])
+@pytest.mark.parametrize("digits", [100, 308, 10_000])
 def test_integers_of_any_length_are_told_by_their_argument(argument: str, digits: int):
-    with pytest.raises(ValueError, match=argument) as info:
-        call(**{argument: 10**digits})
-    assert len(str(info.value)) < 200
+    for value in (10**digits, (10**digits,) * 3, [[10**digits] * 2] * 2):
+        with pytest.raises((TypeError, ValueError), match=argument) as info:
+            call(**{argument: value})
+        assert len(str(info.value)) < 250
     with pytest.raises(ValueError, match="value must be in the range") as info:
         cyconv.functional.pad(X, (1, 1), value=10**digits)
     assert len(str(info.value)) < 200

@@ -135,6 +135,8 @@ def test_explain(layer: str, dtype: object, isa: str):
 
 def test_explain_counts_the_threads_that_deal_images_out():
     cyconv.set_num_threads(2)
+    if cyconv.get_num_threads() < 2:
+        pytest.skip("there is one thread, whatever deals images out")
     told = cyconv.explain((300, 64, 3, 3), (64, 64, 3, 3))
     assert "side by side" in told.reason
     assert told.threads == cyconv.get_num_threads()

@@ -172,3 +172,16 @@ def test_padding_and_stride_as_large_as_integers_go(
     y = cyconv.conv2d(x, w, stride=stride, padding=padding, padding_mode=mode)
     first = cyconv.conv2d(x.take([0, 0], axis=2 + axis), w)
     assert np.array_equal(y, first * (mode == "replicate"))
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("before", [2**40, 2**58, 2**62])
+def test_a_single_column_of_a_batch_far_in_the_padding(isa: str, before: int, kernel: int, rng):
+    """One output has no stride that bounds the padding before it."""
+    x = rng.integers(1, 9, (64, 16, 4, 5)).astype("float32")
+    w = rng.integers(1, 9, (16, 16, kernel, kernel)).astype("float32")
+    padding = ((kernel // 2, kernel // 2), (before, 0))
+    for algorithm in ("auto", "direct"):
+        y = cyconv.conv2d(x, w, stride=(1, 2**63 - 1), padding=padding, algorithm=algorithm)
+        assert y.shape == (64, 16, 4, 1)
+        assert not y.any()

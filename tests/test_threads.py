@@ -179,30 +179,30 @@ print(threads() - before)
 """
 
 
-@NEEDS_OPENMP
-@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")
 @pytest.mark.parametrize(
     ("own", "files", "cpus"),
     [
-        ("0::/\n", {}, None),
-        ("0::/\n", {"cpu.max": "max 100000"}, None),
-        ("0::/\n", {"cpu.max": "150000 100000"}, 2),
-        ("0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "max 100000"}, 3),
-        ("0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "20000 100000"}, 1),
-        ("0::/a/b\n", {"b/cpu.max": "100000 100000"}, None),
-        ("0::/of-the-host\n", {"cpu.max": "200000 100000"}, 2),
+        (b"0::/\n", {}, None),
+        (b"0::/\n", {"cpu.max": "max 100000"}, None),
+        (b"0::/\n", {"cpu.max": "150000 100000"}, 2),
+        (b"0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "max 100000"}, 3),
+        (b"0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "20000 100000"}, 1),
+        (b"0::/a/b\n", {"b/cpu.max": "100000 100000"}, None),
+        (b"0::/of-the-host\n", {"cpu.max": "200000 100000"}, 2),
         (
-            "4:memory:/m\n2:cpu,cpuacct:/a\n",
+            b"4:memory:/m\n2:cpu,cpuacct:/a\n",
             {"cpu/a/cpu.cfs_quota_us": "400000", "cpu/a/cpu.cfs_period_us": "100000"},
             4,
         ),
-        ("1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        (b"1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        (b"0::/caf\xe9\n", {"cpu.max": "200000 100000"}, 2),
+        (b"garbage\n\n", {"cpu.max": "200000 100000"}, 2),
         (None, {"cpu.max": "100000 0"}, None),
         (None, {"cpu.max": ""}, None),
     ],
 )
 def test_the_smallest_quota_of_the_cgroups_counts(
-    tmp_path: Path, own: str | None, files: dict[str, str], cpus: int | None
+    tmp_path: Path, own: bytes | None, files: dict[str, str], cpus: int | None
 ):
     for name, text in files.items():
         path = tmp_path / name
@@ -210,10 +210,12 @@ def test_the_smallest_quota_of_the_cgroups_counts(
         path.write_text(f"{text}\n", encoding="ascii")
     groups = tmp_path / "groups"
     if own is not None:
-        groups.write_text(own, encoding="ascii")
+        groups.write_bytes(own)
     assert _threads.cgroup_cpus(str(tmp_path), str(groups)) == cpus
 
 
+@NEEDS_OPENMP
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")
 def test_no_more_threads_start_than_asked_for():
     assert run_python(TEAM, "1", OMP_NUM_THREADS="4").stdout.split() == ["0"]
     assert run_python(TEAM, "3", OMP_NUM_THREADS="4").stdout.split() == ["2"]

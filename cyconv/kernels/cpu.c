@@ -113,10 +113,9 @@ int cyc_amx_is_granted(void) { return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PER
 #endif
 
 /* AMD's Zen 4, the one with AVX-512 in family 25, has split lines (AMD, "Software Optimization Guide for the Zen4
- * Microarchitecture", 57647, 2.11); on Zen 5, family 26, and on Emerald and Granite Rapids the kinds were measured, and other x86 that is not
- * AMD's is taken to be like these. Zen 1, the
- * models of family 23 below 0x30, splits shorter vectors (AMD, "Software Optimization Guide for AMD Family 17h
- * Processors", 55723, 2.11). */
+ * Microarchitecture", 57647, 2.11). Those of Zen 5, family 26, were measured, and those of Emerald and Granite Rapids,
+ * like which all x86 is taken to be that is not AMD's. Zen 1, the models of family 23 below 0x30, splits shorter vectors
+ * (AMD, "Software Optimization Guide for AMD Family 17h Processors", 55723, 2.11). */
 int cyc_cpu_lines(void) {
     enum { ZEN_1_FAMILY = 23, ZEN_2_MODEL = 0x30, ZEN_4_FAMILY = 25 };
     const unsigned authentic[3] = {0x68747541, 0x69746e65, 0x444d4163}; /* "AuthenticAMD" in EBX, EDX, ECX */

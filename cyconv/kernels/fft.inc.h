@@ -170,7 +170,7 @@ static void CYC_NAME(fft_columns)(const cyc_fft_args *args) {
 
 /* rows[r][x] to line[x][r], or back. */
 CYC_INLINE void CYC_NAME(turn_line)(CYC_ELEMENT *rows, ptrdiff_t pitch, CYC_ELEMENT *line, ptrdiff_t points,
-                               const int back) {
+                                    const int back) {
     for (ptrdiff_t x = 0; x < points; x += 4) {
         for (ptrdiff_t r = 0; r < CYC_LINE; r += 4) {
             if (back)

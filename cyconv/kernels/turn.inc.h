@@ -99,7 +99,8 @@ static void CYC_NAME(turn_over)(const void *from, ptrdiff_t pitch, ptrdiff_t row
 #ifdef CYC_TURNS_LINES
     enum { LANES = sizeof(vec_f32) / sizeof(CYC_ELEMENT) };
     if (rows >= LANES) {
-        const ptrdiff_t line = CYC_LINE_BYTES / sizeof(CYC_ELEMENT), whole = terms - terms % line, packed = rows - rows % LANES;
+        const ptrdiff_t line = CYC_LINE_BYTES / sizeof(CYC_ELEMENT);
+        const ptrdiff_t whole = terms - terms % line, packed = rows - rows % LANES;
         for (ptrdiff_t i = 0; i < packed; i += LANES) {
             for (ptrdiff_t k = 0; k < whole; k += line)
                 CYC_NAME(turn_lines)(src + i * pitch + k, pitch, dst + k * width + i, width);
