@@ -20,8 +20,11 @@ from .sections import FUNCTION, Section
 _TURN_SECONDS = 6e-3
 # Threads of the engine before, which may still be spinning, get this long to go to sleep.
 _PAUSE_SECONDS = 3e-3
-# Once an engine has had this much time on one case, further rounds would teach nothing.
-_ENOUGH_SECONDS = 0.5
+# Once an engine has had this much time in one visit of a case, further rounds would teach nothing.
+_ENOUGH_SECONDS = 0.2
+# The rounds are spread over as many passes through the cases: other guests of a shared machine may
+# slow one engine, or one core, for longer than all rounds of a case take.
+_VISITS = 3
 # Largest difference from cyconv's result, relative to the largest result.
 _TOLERANCES = {
     "float64": 1e-10,
@@ -55,7 +58,7 @@ class Outcome:
 
 def run(section: Section, cases: Iterable[Case], threads: int, rounds: int) -> Outcome:
     """Time `cases`, with one process for each engine alive throughout."""
-    outcome = Outcome([], {})
+    outcome = Outcome([Timing(section.name, case, threads) for case in cases], {})
     with contextlib.ExitStack() as stack:
         workers: dict[str, WorkerProcess] = {}
         for name in section.engines:
@@ -65,20 +68,21 @@ def run(section: Section, cases: Iterable[Case], threads: int, rounds: int) -> O
                 workers[name] = stack.enter_context(WorkerProcess(name, threads))
             except WorkerFailed as failure:
                 outcome.left_out[name] = str(failure)
-        for case in cases:
-            timing = Timing(section.name, case, threads)
-            _time(timing, workers, rounds)
-            outcome.timings.append(timing)
-            for name, reason in timing.refused.items():
-                if reason.startswith("the process ended"):
-                    del workers[name]
-                    outcome.left_out[name] = f"{reason} on {case.name}"
-            _progress(timing)
+        for visit in range(min(_VISITS, rounds)):
+            turns = range(visit, rounds, _VISITS)
+            for timing in outcome.timings:
+                _time(timing, workers, turns)
+                for name, reason in timing.refused.items():
+                    if reason.startswith("the process ended") and name in workers:
+                        del workers[name]
+                        outcome.left_out[name] = f"{reason} on {timing.case.name}"
+                _progress(timing, turns)
     _settle_peaks(outcome.timings)
     return outcome
 
 
-def _time(timing: Timing, workers: dict[str, WorkerProcess], rounds: int) -> None:
+def _time(timing: Timing, workers: dict[str, WorkerProcess], turns: range) -> None:
+    """Visit a case: prepare every engine, and let them take these turns of the rounds."""
     case = dataclasses.asdict(timing.case)
     ready: list[str] = []
     samples: dict[str, Array] = {}
@@ -92,12 +96,13 @@ def _time(timing: Timing, workers: dict[str, WorkerProcess], rounds: int) -> Non
             ready.append(name)
         except WorkerFailed as failure:
             timing.refused[name] = str(failure)
+            timing.seconds.pop(name, None)
     spent = dict.fromkeys(ready, 0.0)
-    for turn in range(rounds):
+    for turn in turns:
         # The start moves on, so that nobody always follows the same neighbour.
         start = turn % len(ready) if ready else 0
         for name in ready[start:] + ready[:start]:
-            if turn and spent[name] > _ENOUGH_SECONDS:
+            if spent[name] > _ENOUGH_SECONDS:
                 continue
             time.sleep(_PAUSE_SECONDS)
             reply = workers[name].ask("time", seconds=_TURN_SECONDS)
@@ -144,7 +149,7 @@ def _computed_in(case: Case) -> str:
     return "float64" if case.dtype in ("float64", "complex128") else "float32"
 
 
-def _progress(timing: Timing) -> None:
+def _progress(timing: Timing, turns: range) -> None:
     wrong = f"  DIFFERS: {', '.join(timing.differs)}" if timing.differs else ""
-    line = f"{timing.section}, {timing.threads} thread(s): {timing.case.name}{wrong}"
-    print(line, file=sys.stderr, flush=True)
+    where = f"{timing.section}, {timing.threads} thread(s), from round {turns.start + 1}"
+    print(f"{where}: {timing.case.name}{wrong}", file=sys.stderr, flush=True)
