@@ -148,8 +148,9 @@ CYC_INLINE void CYC_NAME(copy_last_even)(CYC_ELEMENT *dst, const char *src, ptrd
 /* Whether it loaded them: the channels of a pixel side by side, as in images whose channels come last. */
 CYC_INLINE int CYC_NAME(load_turned)(const cyc_load_args *args) {
     const ptrdiff_t step = args->column_bytes / (ptrdiff_t)sizeof(CYC_ELEMENT);
-    if (args->channel_bytes != sizeof(CYC_ELEMENT) || args->channels < 4) return 0;
-    if (args->column_bytes % (ptrdiff_t)sizeof(CYC_ELEMENT) || (uintptr_t)args->src % sizeof(CYC_ELEMENT)) return 0;
+    const ptrdiff_t row_step = args->rows > 1 ? args->row_bytes : 0;
+    if (args->channel_bytes != sizeof(CYC_ELEMENT) || args->channels < 4 || args->phases > 1) return 0;
+    if (((uintptr_t)args->src | (uintptr_t)args->column_bytes | (uintptr_t)row_step) % sizeof(CYC_ELEMENT)) return 0;
     for (ptrdiff_t r = 0; r < args->rows; r++) {
         const CYC_ELEMENT *src = (const CYC_ELEMENT *)(args->src + r * args->row_bytes);
         CYC_ELEMENT *dst = (CYC_ELEMENT *)args->dst + r * args->row_pitch;
