@@ -179,6 +179,17 @@ def test_every_nan_is_seen(where: str, name: str, matrix_isa: str):
         expected = np.full(y.shape, 40.0)
         expected[(slice(None), slice(None), 0, 0) if where == "input" else (0, 0)] = np.nan
         assert np.array_equal(y, expected, equal_nan=True), hex(int(bits))
+        if where == "weight":  # in taps that tiles at the edges would leave out: there they count
+            spread = np.full((3, 32, 3, 3), one)
+            spread[0, 0, 0, 0] = bits
+            y = convolve(
+                np.full((1, 32, 12, 12), one).view(dtype),
+                spread.view(dtype),
+                None,
+                Geometry((1, 1), (6, 6, 6, 6), (6, 6)),
+            )
+            assert np.isnan(y[:, 0]).all(), hex(int(bits))
+            assert np.isfinite(y[:, 1:].astype(np.float64)).all(), hex(int(bits))
 
 
 @pytest.mark.parametrize("value", [3.4028235e38, 3.39e38])

@@ -53,6 +53,14 @@ CYC_INLINE range_of_pairs extended(range_of_pairs range, __m512i first) {
     return range;
 }
 
+/* Likewise, where the first parts of NaN may have overflowed: these are found in their own bits. */
+CYC_INLINE range_of_pairs extended_by(range_of_pairs range, __m512i first, __m512i even, __m512i odd) {
+    const __m512i magnitude = _mm512_and_si512(pair(even, odd), _mm512_set1_epi16(0x7fff));
+    range = extended(range, first);
+    range.most = _mm512_max_epu16(range.most, magnitude);
+    return range;
+}
+
 /* Of each pair, as in cyc_split_range. */
 CYC_INLINE __m512i least_exponents(range_of_pairs range) {
     const __m512i low = _mm512_and_si512(range.least, _mm512_set1_epi32(0xffff));
@@ -97,7 +105,8 @@ CYC_INLINE void weights_of(const float *weight, ptrdiff_t pitch, ptrdiff_t rows,
                     even = _mm512_maskz_loadu_epi32(first_lanes(count - i), src + i);
                     odd = _mm512_maskz_loadu_epi32(first_lanes(count - i - LANES), src + i + LANES);
                 }
-                row_found = extended(row_found, split_pairs(even, odd, first_lanes(LANES), parts, dst, PART_BYTES));
+                const __m512i first = split_pairs(even, odd, first_lanes(LANES), parts, dst, PART_BYTES);
+                row_found = extended_by(row_found, first, even, odd);
             }
             found[row] = row_found;
         }
