@@ -92,7 +92,11 @@ class WorkerProcess:
         try:
             line = self._lines.get(timeout=_PATIENCE)
         except queue.Empty:
-            raise WorkerFailed(f"no answer within {_PATIENCE:.0f} s") from None
+            # an answer that comes later would be taken for the next one
+            self._process.kill()
+            raise WorkerFailed(
+                f"the process ended (killed: no answer within {_PATIENCE:.0f} s)"
+            ) from None
         if not line:
             raise WorkerFailed("the process ended")
         reply: dict[str, Any] = json.loads(line)

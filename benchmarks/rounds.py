@@ -100,12 +100,18 @@ def _time(timing: Timing, workers: dict[str, WorkerProcess], turns: range) -> No
     spent = dict.fromkeys(ready, 0.0)
     for turn in turns:
         # The start moves on, so that nobody always follows the same neighbour.
-        start = turn % len(ready) if ready else 0
+        start = turn % max(1, len(ready))
         for name in ready[start:] + ready[:start]:
             if spent[name] > _ENOUGH_SECONDS:
                 continue
             time.sleep(_PAUSE_SECONDS)
-            reply = workers[name].ask("time", seconds=_TURN_SECONDS)
+            try:
+                reply = workers[name].ask("time", seconds=_TURN_SECONDS)
+            except WorkerFailed as failure:
+                ready.remove(name)
+                timing.refused[name] = str(failure)
+                timing.seconds.pop(name, None)
+                continue
             spent[name] += reply["spent"]
             timing.seconds[name] = min(timing.seconds.get(name, np.inf), reply["seconds"])
     _check(timing, samples)

@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport (
-    CYC_MAX_TILE_VECTORS,
+    CYC_MAX_COPIES,
     CYC_WINOGRAD_IN,
     CYC_WINOGRAD_OUT,
     CYC_WINOGRAD_PRODUCTS,
@@ -130,11 +130,11 @@ cdef void gather_factors(
     """
     cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, channels = plan.problem.in_channels
     cdef Py_ssize_t product, tiles, width, step, first, index
-    cdef cyc_copy copies[CYC_MAX_TILE_VECTORS]
+    cdef cyc_copy copies[CYC_MAX_COPIES]
     cdef cyc_gather_args args
     for index in range(channels):
         offsets[index] = <int32_t>(index * plan.tiles_pitch)
-    for index in range(CYC_MAX_TILE_VECTORS):
+    for index in range(CYC_MAX_COPIES):
         copies[index].begin = copies[index].to = <int32_t>(index * lanes)
     args.offsets = offsets
     args.terms = channels

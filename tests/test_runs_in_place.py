@@ -8,7 +8,7 @@ import pytest
 import cyconv
 from cyconv import _engine
 
-from .arrays import guarded
+from .arrays import guarded, needs_guard_pages
 
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("lines")]
 
@@ -58,6 +58,7 @@ def test_wherever_input_and_result_begin(layer, threads: int, dtype: str, isas, 
             assert np.isnan(room).sum() == room.size - out.size, (isa, first, out_first)
 
 
+@needs_guard_pages
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_nothing_beyond_input_and_result(layer, threads: int, isas, rng):
