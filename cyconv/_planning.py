@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def explain(
     stride: IntOrPair = 1,
     padding: Padding = 0,
     dilation: IntOrPair = 1,
-    groups: int = 1,
+    groups: SupportsIndex = 1,
     *,
     dtype: DTypeLike = np.float32,
     padding_mode: PaddingMode = "zeros",
@@ -230,6 +230,11 @@ def conv2d_output_shape(
         # Left at 1 where the channels do not divide: the message then speaks of what was passed.
         channels, rest = divmod(input_shape[-3], weight_shape[1])
         groups = channels if channels and not rest else 1
+        if weight_shape[0] % groups:
+            raise ValueError(
+                f"weight_shape[0] must be divisible by {groups}, the groups of {weight_shape[1]} "
+                f"channels in input_shape, got {weight_shape[0]}"
+            )
     return geometry(
         input_shape, weight_shape, stride, padding, dilation, groups, "zeros"
     ).result_shape

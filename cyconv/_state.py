@@ -63,8 +63,8 @@ def take_state(
 ) -> tuple[IncompatibleKeys, dict[str, NDArray[Any]]]:
     """Return a copy of each value of `state` under a key of `own`, which has the shapes.
 
-    `copy` makes it, or raises ValueError. All problems of a state are told together, as those of
-    the class `layer`.
+    `copy` makes it, or raises ValueError or TypeError. All problems of a state are told together,
+    as those of the class `layer`: as a TypeError if one of them is.
     """
     if not hasattr(state, "keys") or not hasattr(state, "__getitem__"):
         raise TypeError(f"state_dict must be a mapping, got {shown(state)}")
@@ -75,15 +75,17 @@ def take_state(
         [key for key in own if key not in given], [key for key in given if key not in own]
     )
     problems = keys.problems() if strict else []
+    sort: type[ValueError | TypeError] = ValueError
     copies = {}
     for key, shape in own.items():
         if key in given:
             try:
                 copies[key] = copy(state[key], key, shape)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 problems.append(str(error))
+                sort = TypeError if isinstance(error, TypeError) else sort
     if problems:
-        raise ValueError(
+        raise sort(
             f"state_dict does not fit {layer}, which has {quoted(own)}: " + "; ".join(problems)
         )
     return keys, copies

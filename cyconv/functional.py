@@ -37,7 +37,7 @@ def conv2d(
     stride: IntOrPair = 1,
     padding: Padding = 0,
     dilation: IntOrPair = 1,
-    groups: int = 1,
+    groups: SupportsIndex = 1,
     *,
     padding_mode: PaddingMode = "zeros",
     activation: Activation = None,

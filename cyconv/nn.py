@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
@@ -73,6 +73,8 @@ class Conv2d:
         which must have the same shape and be castable to the layer's dtype under "same_kind".
     bias : ndarray or None
         Shape (O,), likewise. Assigning None removes the bias.
+    dtype : numpy.dtype
+        Of the weights, which does not change.
     in_channels, out_channels, groups : int
     kernel_size, stride, dilation : tuple of int
     padding : tuple or str
@@ -137,13 +139,13 @@ class Conv2d:
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: SupportsIndex,
+        out_channels: SupportsIndex,
         kernel_size: IntOrPair,
         stride: IntOrPair = 1,
         padding: Padding = 0,
         dilation: IntOrPair = 1,
-        groups: int = 1,
+        groups: SupportsIndex = 1,
         bias: bool = True,
         padding_mode: PaddingMode = "zeros",
         *,

@@ -11,7 +11,11 @@ ROOT = Path(__file__).parents[1]
 if not (ROOT / "benchmarks").is_dir():
     pytest.skip("only the tests of the repository are here", allow_module_level=True)
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / folder / "README.md" for folder in (".", "benchmarks", "examples")),
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 FOLDERS = ("cyconv", "tests", "benchmarks", "examples", "docs")
 SOURCES = {".py", ".pyx", ".pxd", ".pyi", ".c", ".h", ".md"}
 PLACEHOLDER = "NAME"

@@ -108,6 +108,8 @@ print(*sorted(name for name in tops - known if "cython" not in name))
 def test_the_package_ships_its_types_beside_compiled_modules():
     package = Path(cyconv.__file__).parent
     assert (package / "py.typed").exists()
+    for module in ("_engine", "_fast", "_held", "_weights"):
+        assert (package / f"{module}.pyi").exists(), module
     compiled = [p for p in package.iterdir() if p.suffix in (".so", ".pyd")]
     assert compiled
     assert all(os.access(p, os.R_OK) for p in compiled)

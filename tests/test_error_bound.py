@@ -201,3 +201,26 @@ def test_subnormals_are_kept(isa: str):
         assert (y == np.dtype(name).type(tiny) * 3).all()
         half = cyconv.conv2d(np.full_like(x, np.finfo(name).tiny), w / 4)
         assert (half == np.finfo(name).tiny / np.dtype(name).type(4) * 3).all()
+
+
+@pytest.mark.parametrize("name", parameters(("float32", "float64")))
+@pytest.mark.parametrize("channels", [1, 7, 8, 64, 500])
+def test_whatever_the_values(channels: int, name: str, isas):
+    # Equal terms: all additions near one power of two round to the same side. Of 4500 terms, one
+    # chain would be off by hundreds of roundings.
+    terms = 9 * channels
+    rng = np.random.default_rng(channels)
+    for value in (1 / 3, 0.7, 1 + 2.0**-20, *rng.uniform(0.5, 1, 3)):
+        x = np.full((1, channels, 8, 40), value, name)
+        w = np.full((3, channels, 3, 3), [[[[value]]], [[[1 / 7]]], [[[-1 / 7]]]], name)
+        for isa, c in worst(isas, x, w, None, Geometry(), name, "direct").items():
+            assert c <= min(terms, 64) + -(-terms // 64) + 2, (c, isa, value)
+
+
+@pytest.mark.parametrize("sort", CONSTANT)
+def test_a_hundred_thousand_outputs(sort: str, isas):
+    rng = np.random.default_rng(len(sort))
+    x, w = draw(rng, (1, 6, 80, 80), "float32", sort), draw(rng, (16, 6, 3, 3), "float32", sort)
+    found = worst(isas, x, w, None, Geometry(), "float32", "direct")
+    # some more than of the 64 outputs that the constants are of
+    assert max(found.values()) <= 1.6 * CONSTANT[sort], found

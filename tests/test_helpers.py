@@ -58,6 +58,8 @@ def test_output_shapes_of_strings_and_huge_sizes():
     assert shape((1, 3, 7, 8), (5, 3, 4, 4), padding="valid") == (1, 5, 4, 5)
     assert shape((0, 3, 7, 8), (5, 3, 4, 4)) == (0, 5, 4, 5)
     assert shape((1, 1, 2**40, 8), (1, 1, 3, 3)) == (1, 1, 2**40 - 2, 6)
+    with pytest.raises(ValueError, match=r"weight_shape\[0\] must be divisible by 4"):
+        shape((1, 12, 5, 5), (6, 3, 3, 3))
     for bad in ({"stride": 0}, {"padding": -1}, {"dilation": 0}, {"padding": "SAME"}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             shape((1, 3, 7, 8), (5, 3, 4, 4), **bad)

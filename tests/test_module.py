@@ -96,6 +96,30 @@ def test_a_call_is_the_function(name: str, arguments: dict, isa: str, rng):
     assert_same_bits(layer.forward(x), expected)
 
 
+def test_out_of_a_call(isa: str, rng):
+    layer = cyconv.Conv2d(4, 4, 3, padding=1, activation="relu", rng=0)
+    x = data(rng, (2, 4, 9, 20), "float32")
+    expected = layer(x)
+    out = np.full(expected.shape, np.nan, np.float32)
+    assert layer(x, out=out) is out
+    assert_same_bits(out, expected)
+    shared = np.concatenate([x, x])  # the result begins where the second image is read
+    assert_same_bits(layer(shared[:2], out=shared[1:3]), expected)
+    same = x.copy()
+    assert_same_bits(layer(same, out=same), expected)
+    with pytest.raises(ValueError, match="out must have shape"):
+        layer(x, out=out[:1])
+
+
+def test_a_layer_may_choose_what_the_function_does_not(rng):
+    x = data(rng, (1, 32, 8, 8), "float32")
+    for algorithm in ("auto", "direct"):
+        layer = cyconv.Conv2d(32, 64, 3, padding=1, bias=False, algorithm=algorithm, rng=0)
+        result = cyconv.conv2d(x, layer.weight, padding=1, algorithm=algorithm)
+        np.testing.assert_allclose(layer(x), result, rtol=0, atol=1e-5)
+    assert_same_bits(layer(x), result)
+
+
 def test_a_layer_promotes_like_the_function(rng):
     layer = cyconv.Conv2d(2, 3, 3, rng=0)
     for name in ("float64", "float16", "uint8", "int64", "complex64"):
@@ -243,7 +267,7 @@ def test_plans_of_other_calls_do_not_fit(algorithm: str, isas, rng):
             expected[isa, index] = cyconv.conv2d(
                 x, layer.weight, layer.bias, padding=1, algorithm=algorithm
             )
-    calls = [(isa, n, kind) for isa in isas for n in (1, 2) for kind in ("split", "late", "none")]
+    calls = [(isa, n, kind) for isa in isas for n in (1, 2) for kind in ("halved", "late", "none")]
     for isa, threads, kind in calls * 2:
         _engine.use_isa(isa)
         cyconv.set_num_threads(threads)

@@ -92,6 +92,18 @@ def test_state_dicts(rng):
         assert_same_bits(other.weight, kept, "a failed load must change nothing")
 
 
+def test_all_problems_of_a_state_are_told_together():
+    layer = cyconv.Conv2d(2, 3, 3, rng=0)
+    kept = layer.weight.copy()
+    with pytest.raises(TypeError, match=r'(?s)unexpected "scale".*weight.*\(3, 2, 5, 5\).*bias'):
+        layer.load_state_dict(
+            {"weight": np.ones((3, 2, 5, 5)), "bias": np.ones(3, "complex64"), "scale": 1}
+        )
+    with pytest.raises(TypeError, match=r'(?s)missing "bias".*complex64'):
+        layer.load_state_dict({"weight": np.ones((3, 2, 3, 3), "complex64")})
+    assert_same_bits(layer.weight, kept)
+
+
 class Keyed:
     """As little as makes a mapping: `keys` and items."""
 

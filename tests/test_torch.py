@@ -156,6 +156,15 @@ def test_module_attributes():
     assert list(ours.state_dict()) == list(theirs.state_dict())
 
 
+@pytest.mark.parametrize("padding", [2, (1, 3), "same", "valid"])
+def test_padding_as_torch_code_reads_it(padding):
+    sides = [
+        list(kind(3, 6, (4, 2), padding=padding, dilation=(1, 3))._reversed_padding_repeated_twice)
+        for kind in (torch.nn.Conv2d, cyconv.Conv2d)
+    ]
+    assert sides[0] == sides[1]
+
+
 def test_initial_distributions_agree():
     torch.manual_seed(0)
     theirs = torch.nn.Conv2d(32, 64, 3).weight.detach().numpy().ravel()
