@@ -283,6 +283,13 @@ cdef inline Py_ssize_t chunks_of_panel(const Plan *plan) noexcept nogil:
     return max(<Py_ssize_t>1, panel_budget(plan) // (plan.panel_width * plan.kernels.item * CYC_CHUNK))
 
 
+cdef inline bint is_near(const Plan *plan, Py_ssize_t chunks) noexcept nogil:
+    """Whether a panel of all terms is near enough where one of so many chunks is: a second pass over the totals costs
+    more than a quarter of a panel from further away.
+    """
+    return 4 * plan.terms <= 5 * chunks * CYC_CHUNK
+
+
 cdef Py_ssize_t channels_of_near_panels(const Plan *plan) noexcept nogil:
     """The channels of a pass whose panel is to be near, which are all that its window needs; 0: there is but one pass,
     or rows of blocks do not overlap, or panels may be far.
@@ -291,7 +298,7 @@ cdef Py_ssize_t channels_of_near_panels(const Plan *plan) noexcept nogil:
     if not wants_near_panels(plan.kernels) or plan.gathers or taps == 1:
         return 0
     chunks = chunks_of_panel(plan)
-    if plan.terms <= chunks * CYC_CHUNK * 5 // 4:
+    if is_near(plan, chunks):
         return 0
     return min(plan.problem.in_channels, ceil_div(chunks * CYC_CHUNK, taps) + 1)
 
@@ -321,7 +328,7 @@ cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogi
         channels = max(least_channels, window_budget(plan) // window_bytes(plan, 1))
         if channels < plan.problem.in_channels:  # blocks begin anywhere in a channel
             most = max(CYC_CHUNK, (channels - 1) * taps)
-    elif plan.terms <= panel_chunks * CYC_CHUNK * 5 // 4:
+    elif is_near(plan, panel_chunks):
         return
     plan.term_block = max(CYC_CHUNK, min(panel_chunks, most // CYC_CHUNK) * CYC_CHUNK)
     plan.term_blocks = max(1, ceil_div(plan.terms, plan.term_block))

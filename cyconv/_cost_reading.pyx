@@ -8,13 +8,17 @@ from cyconv._blocks cimport (
     rows_of_near_panels,
 )
 from cyconv._integers cimport ceil_div
+from cyconv._kernels cimport CYC_MAX_SPREAD
 from cyconv._plan cimport Plan, Problem
-from cyconv._slots cimport MANY_REGISTERS, has_late_lines, has_whole_lines, splits_lines
+from cyconv._slots cimport MANY_REGISTERS, halves_lines, has_late_lines, has_whole_lines
 from cyconv._window cimport Axis
 
 # Of an element of the input that is copied, and of a row in each run of columns.
 cdef double WINDOW_SLOTS = 0.45
 cdef double WINDOW_ROW_SLOTS = 10.0
+# Likewise, for tiles, with a stride for which there is no load that spreads a row over its phases: Emerald Rapids,
+# fitted to 40 shapes.
+cdef double UNSPREAD_WINDOW_SLOTS = 0.5
 # How much longer that takes where lines come late: fitted to 1,900 shapes on Granite Rapids.
 cdef double LATE_WINDOW_FACTOR = 1.5
 # To gather a term of a tile, and each vector of it, of few registers and of whole lines. With fewer outputs than this a
@@ -31,7 +35,7 @@ cdef double copy_slots(const Plan *plan, double elements, double rows) noexcept 
     cdef double slots = plan.problem.in_channels * (
         WINDOW_SLOTS * elements + WINDOW_ROW_SLOTS * rows * plan.columns.run_count
     )
-    if splits_lines(plan.kernels):
+    if halves_lines(plan.kernels):
         slots += plan.problem.in_channels * WINDOW_SLOTS * elements * (plan.kernels.item / 4.0 - 1)
     return LATE_WINDOW_FACTOR * slots if has_late_lines(plan.kernels) else slots
 
@@ -43,6 +47,11 @@ cdef double window_slots(const Plan *plan) noexcept nogil:
     return copy_slots(
         plan, <double>problem.in_size[0] * problem.in_size[1], 0 if plan.one_tap else plan.rows.length
     )
+
+
+cdef inline bint is_spread(Py_ssize_t stride) noexcept nogil:
+    """Whether loads of whole vectors pick every `stride`-th element of a row."""
+    return stride <= CYC_MAX_SPREAD and stride & (stride - 1) == 0
 
 
 cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil:
@@ -66,6 +75,7 @@ cdef double tile_window_slots(const Plan *plan) noexcept nogil:
     """To copy the input of a group into the windows of blocks, the rows of which overlap."""
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t extent = (problem.kernel[0] - 1) * problem.dilation[0] + 1, stride = problem.stride[0]
+    cdef double slots = window_slots(plan)
     cdef Py_ssize_t channels = channels_of_near_panels(plan), most = problem.out_size[0]
     cdef Py_ssize_t row_bytes, rows, least = ceil_div(MIN_BLOCK_PIXELS, problem.out_size[1])
     if channels > 0:
@@ -76,7 +86,9 @@ cdef double tile_window_slots(const Plan *plan) noexcept nogil:
     rows = min(most, (TILE_WINDOW_BUDGET // max(<Py_ssize_t>1, row_bytes) - extent) // stride + 1)
     if rows < least:  # a part of the channels at a time
         rows = ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, problem.out_size[1])
-    return times_read(&plan.rows, rows) * window_slots(plan)
+    if plan.columns.run_count > 1 and not is_spread(plan.columns.stride):
+        slots += UNSPREAD_WINDOW_SLOTS * problem.in_channels * problem.in_size[0] * problem.in_size[1]
+    return times_read(&plan.rows, rows) * slots
 
 
 cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil:

@@ -33,10 +33,10 @@ from cyconv._slots cimport (
     TILE_START_SLOTS,
     Terms,
     candidate_rows,
+    halves_lines,
     has_late_lines,
     kept_rows,
     scalars_slots,
-    splits_lines,
     vectors_slots,
     waits_with_few_registers,
 )
@@ -46,10 +46,12 @@ from cyconv._window cimport ZEROS, Axis, first_below, reading_taps
 # The least that a term takes which leaves out pixels: they have to be found. What that takes beside the products of
 # few registers: measured on Zen 3.
 cdef double EDGE_SLOTS = 10.0
-cdef double SPLIT_EDGE_SLOTS = 7.0  # where products take longer beside that; fitted to 4,000 shapes
+cdef double HALVED_EDGE_SLOTS = 7.0  # where products take longer beside that; fitted to 4,000 shapes
 cdef double FEW_SUMS_EDGE_SLOTS = 2.5
 cdef double LATE_FEW_SUMS_EDGE_SLOTS = 5.0
-cdef double GROUP_START_SLOTS = 250.0  # of a tile algorithm, beside what it takes once
+# Of a tile algorithm, beside what it takes once. Emerald Rapids, 1x1 in as many groups as channels: 370 to 600, by the
+# row kernel half of it; the choice among 800 grouped layers loses the same with 450 to 650, a quarter more with 250.
+cdef double GROUP_START_SLOTS = 500.0
 # Of a term in the table of all, turned with its edges; of a kernel row in a list for rows that leave out some terms.
 cdef double TERM_SLOTS = 4.0
 cdef double TURNED_TERM_SLOTS = 8.0
@@ -67,6 +69,7 @@ cdef double CROSSING_SUMS = 40.0
 cdef double FEW_LOADS_SLOTS = 0.8
 cdef double SPOT_SLOTS = 30.0  # of a tile beside its call: its address, terms and pieces
 cdef double TURNED_SPOT_SLOTS = 15.0  # without pieces
+cdef double STORE_SLOTS = 1.0  # of a vector of the result
 # Of an element of the result of a turned tile: of whole vectors of outputs, and of those that are left.
 cdef double TRANSPOSED_STORE_SLOTS = 1.2
 cdef double SINGLE_STORE_SLOTS = 2.5
@@ -168,6 +171,7 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
         best *= FAR_PIXELS_FACTOR
     cost = best * plan.terms * column_share + start_slots(plan, TERM_SLOTS)
     cost += PIECES_SLOTS * row_count + SPOT_SLOTS * tiles
+    cost += STORE_SLOTS * ceil_div(row_count * columns, lanes) * problem.out_channels
     if gathers:
         return cost + gather_slots(plan, plan.pixel_tile) + (0 if plan.one_tap else tile_window_slots(plan))
     if plan.flat and plan.window.row_pitch > columns:
@@ -221,7 +225,7 @@ cdef void find_term(const Plan *plan, TurnedTerm *term, Py_ssize_t pixels) noexc
     cdef Py_ssize_t tiles = ceil_div(vectors, term.vectors)
     term.slots[pixels] = vectors_slots(plan.kernels, pixels, vectors, term.vectors, &terms)
     term.edge_slots[pixels] = max(
-        term.slots[pixels], (SPLIT_EDGE_SLOTS if splits_lines(plan.kernels) else EDGE_SLOTS) * tiles
+        term.slots[pixels], (HALVED_EDGE_SLOTS if halves_lines(plan.kernels) else EDGE_SLOTS) * tiles
     )
     if pixels == few_loads_rows(plan, term.vectors):
         term.slots[pixels] -= FEW_LOADS_SLOTS * (vectors // term.vectors)

@@ -15,8 +15,8 @@ from cyconv._slots cimport (
     TILE_START_SLOTS,
     cycle_slots,
     far_share,
+    halves_lines,
     has_late_lines,
-    splits_lines,
     waits_with_few_registers,
 )
 from cyconv._tile_block cimport TileBlock, last_tiles, outputs_of_last, tiles_over
@@ -65,10 +65,10 @@ cdef double FACTOR_READ_SLOTS = 0.1
 # where lines come late.
 cdef double SPILLING_FACTOR = 1.4
 cdef double LATE_SPILLING_FACTOR = 2.1
-# How much longer those of the inputs take on cores that split vectors of a line, which store one in two cycles; and
+# How much longer those of the inputs take on cores that halve vectors of a line, which store one in two cycles; and
 # there, a line of factors, for each MiB of them beyond the first. Zen 4, fitted to 6,400 shapes of few outputs.
-cdef double SPLIT_INPUT_FACTOR = 1.35
-cdef double SPLIT_FAR_LINE_SLOTS = 1.2
+cdef double HALVED_INPUT_FACTOR = 1.35
+cdef double HALVED_FAR_LINE_SLOTS = 1.2
 # On cores with whole vectors of 64 bytes whose lines come late, a line of factors or products, or of weights, which are
 # fetched ahead, that the second level does not keep until it is read.
 cdef double FAR_FACTOR_LINE_SLOTS = 19
@@ -122,7 +122,7 @@ cdef inline double transform_factor(const Plan *plan) noexcept nogil:
 
 
 cdef inline double input_factor(const Plan *plan) noexcept nogil:
-    return SPLIT_INPUT_FACTOR if splits_lines(plan.kernels) else transform_factor(plan)
+    return HALVED_INPUT_FACTOR if halves_lines(plan.kernels) else transform_factor(plan)
 
 
 cdef double output_slots(const Plan *plan, const TileBlock *block, bint turned) noexcept nogil:
@@ -140,8 +140,8 @@ cdef double far_slots(const Plan *plan, const TileBlock *block) noexcept nogil:
     cdef Py_ssize_t positions = round_up(block.rows * block.columns, plan.kernels.lanes)
     cdef Py_ssize_t factors = of_tile * positions * channels, products = of_tile * positions * outputs
     cdef Py_ssize_t weights = of_tile * channels * outputs
-    if splits_lines(plan.kernels):
-        return SPLIT_FAR_LINE_SLOTS * max(0.0, factors / MEBIBYTE - 1) * factors / CACHE_LINE
+    if halves_lines(plan.kernels):
+        return HALVED_FAR_LINE_SLOTS * max(0.0, factors / MEBIBYTE - 1) * factors / CACHE_LINE
     if not has_late_lines(plan.kernels):
         return 0
     return (

@@ -25,7 +25,7 @@ __all__ = [
 
 _Pair: TypeAlias = tuple[int, int]
 _Sides: TypeAlias = tuple[int, int, int, int]
-_LineKind: TypeAlias = Literal["split", "whole", "late", "none"]
+_LineKind: TypeAlias = Literal["halved", "whole", "late", "none"]
 
 class _Plan(TypedDict):
     algorithm: str

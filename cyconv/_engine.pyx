@@ -1,6 +1,7 @@
-"""The compiled engine as Python sees it: arrays in, checked geometry, no errors but MemoryError.
+"""The compiled engine as Python sees it: arrays in, checked geometry.
 
-Everything that can be wrong with a call is found before, in ``_arguments`` and ``_operands``.
+What can be wrong with a call is found before, in ``_arguments`` and ``_operands``, but for an algorithm that does not
+apply, and for memory.
 """
 
 import os
@@ -282,6 +283,8 @@ def convolve(
 
     Raises
     ------
+    ValueError
+        When the algorithm does not apply to such a convolution.
     MemoryError
         When scratch or packed weights cannot be allocated.
     """
@@ -311,7 +314,7 @@ def convolve(
 
 cdef check_empty(input, weight, out, stride, padding, dilation, groups, padding_mode, algorithm):
     """Refuse for no image an algorithm that is refused for one; arguments as for ``convolve``."""
-    if algorithm == "auto" or out.shape[1] == 0:
+    if algorithm == "auto":
         return
     plan(
         (1, *input.shape[1:]), (out.shape[1], input.shape[1] // groups, *weight.shape[2:]),

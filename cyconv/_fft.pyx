@@ -28,7 +28,7 @@ from cyconv._slots cimport cycle_slots, far_share, has_late_lines
 cdef enum:
     LEAST_POINTS = 32
     MOST_POINTS = 1024
-    GAP_LINES = 3  # between two rows of a plane, an odd number
+    GAP_LINES = 3  # between two rows of a plane, an odd number; one line leaves more of them in the same sets
     # Larger planes than these leave a second-level cache on their way from pass to pass.
     CACHED_PLANES = 5 << 18
 

@@ -3,7 +3,7 @@
 from cyconv._blocks cimport TILE_WINDOW_BUDGET
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._isa cimport line_kind
-from cyconv._kernels cimport CYC_CHUNK, CYC_LATE_LINES, CYC_SPLIT_LINES, cyc_ahead
+from cyconv._kernels cimport CYC_CHUNK, CYC_HALVED_LINES, CYC_LATE_LINES, cyc_ahead
 from cyconv._plan cimport Plan, Problem
 from cyconv._slots cimport SECOND_LEVEL
 from cyconv._task cimport Operands, Task, channel_address, find_task
@@ -28,7 +28,7 @@ cdef inline bint fetches_windows(const Plan *plan, bint plain_in_place) noexcept
     cdef Py_ssize_t channels = problem.groups * problem.in_channels
     cdef Py_ssize_t image = channels * problem.in_size[0] * problem.in_size[1] * plan.kernels.item
     cdef int lines = line_kind()
-    if lines == CYC_SPLIT_LINES:
+    if lines == CYC_HALVED_LINES:
         return not plain_in_place
     if lines != CYC_LATE_LINES:
         return False

@@ -1,6 +1,6 @@
 """The instruction set in use."""
 
-from cyconv._kernels cimport cyc_isa, cyc_kernels
+from cyconv._kernels cimport cyc_isa
 
 
 cdef const cyc_isa *current_isa() noexcept nogil

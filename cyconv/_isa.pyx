@@ -11,7 +11,7 @@ from cyconv._kernels cimport cyc_cpu_lines, cyc_isa, cyc_isas
 __all__ = ["available_isas", "fma_peak", "isa_name", "suppose_lines", "use_isa"]
 
 # By the CYC_..._LINES of kernels.h.
-LINE_KINDS = ("split", "whole", "late", "none")
+LINE_KINDS = ("halved", "whole", "late", "none")
 
 cdef const cyc_isa *isa = NULL
 cdef int lines = cyc_cpu_lines()

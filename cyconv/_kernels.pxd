@@ -317,7 +317,7 @@ cdef extern from "kernels/kernels.h" nogil:
         const cyc_split *split
 
     enum:
-        CYC_SPLIT_LINES
+        CYC_HALVED_LINES
         CYC_WHOLE_LINES
         CYC_LATE_LINES
         CYC_NO_LINES

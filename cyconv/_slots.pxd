@@ -1,7 +1,7 @@
 """The unit of the cost model, inlined where it is used: what a tile takes.
 
 Time is counted in slots: a vector multiply-add on a core that starts two a cycle and loads two
-vectors a cycle. Cores that do one of each have the same ratios; one that splits its vectors starts
+vectors a cycle. Cores that do one of each have the same ratios; one that halves its vectors starts
 one multiply-add a cycle, or loads two scalars or two halves of a vector.
 """
 
@@ -10,9 +10,9 @@ from cyconv._isa cimport line_kind
 from cyconv._kernels cimport (
     CYC_KEEPS_TOTALS,
     CYC_KEPT_COLUMNS,
+    CYC_HALVED_LINES,
     CYC_LATE_LINES,
     CYC_NO_LINES,
-    CYC_SPLIT_LINES,
     CYC_WHOLE_LINES,
     cyc_kernels,
     most_tile_rows,
@@ -43,7 +43,7 @@ cdef enum:
     # Likewise, where each row loads the last vector: what decides where 14x2 or 6x4 would do, which take 8 to 14% less
     # than 7x4 there.
     LATE_LAST_VECTOR_SLOTS = 2
-    # A scalar that several products share is loaded by an instruction of its own. Where vectors are split,
+    # A scalar that several products share is loaded by an instruction of its own. Where vectors are halved,
     # that takes part of a product's place: measured, 1 to 3%.
     UNFOLDED_PERCENT = 2
     # The second level of cores with whole vectors of 64 bytes, and the percentage of it that is filled without losses.
@@ -83,9 +83,9 @@ cdef inline bint waits_with_few_registers(const cyc_kernels *kernels) noexcept n
     return kernels.registers < MANY_REGISTERS and line_kind() == CYC_LATE_LINES
 
 
-cdef inline bint splits_lines(const cyc_kernels *kernels) noexcept nogil:
+cdef inline bint halves_lines(const cyc_kernels *kernels) noexcept nogil:
     """Whether vectors are of a cache line, which the core takes in halves."""
-    return lines_of(kernels) == CYC_SPLIT_LINES
+    return lines_of(kernels) == CYC_HALVED_LINES
 
 
 cdef inline double far_share(Py_ssize_t in_use) noexcept nogil:
@@ -103,7 +103,7 @@ cdef inline double cycle_slots(const cyc_kernels *kernels) noexcept nogil:
 
 cdef inline bint wants_near_panels(const cyc_kernels *kernels) noexcept nogil:
     """Whether a tile reads its panel faster than the second level provides it: 64 bytes of each term in the six
-    cycles of twelve products, or 128 in fourteen. Where vectors are split these products take twelve.
+    cycles of twelve products, or 128 in fourteen. Where vectors are halved these products take twelve.
     """
     if kernels.registers < MANY_REGISTERS:
         return line_kind() != CYC_NO_LINES
@@ -138,7 +138,7 @@ cdef inline double tile_slots(
     if kernels.registers < MANY_REGISTERS:
         latency = FEW_SUMS_LATENCY_SLOTS
         total = FEW_SUMS_TOTAL_SLOTS
-    if lines == CYC_SPLIT_LINES:
+    if lines == CYC_HALVED_LINES:
         loads = (loads + vector_loads) / 2
         latency /= 2
         if vectors > 1:

@@ -4,7 +4,7 @@ With dilation d, a tile takes every d-th output of an axis, so that d tiles shar
 """
 
 from cyconv._integers cimport ceil_div
-from cyconv._kernels cimport CYC_WINOGRAD_IN, CYC_WINOGRAD_OUT, CYC_WINOGRAD_USES
+from cyconv._kernels cimport CYC_WINOGRAD_OUT, CYC_WINOGRAD_USES
 
 
 cdef struct TileBlock:

@@ -29,19 +29,20 @@ from cyconv._plan cimport (
     make_plan,
 )
 from cyconv._run cimport run_plan
-from cyconv._slots cimport splits_lines
+from cyconv._slots cimport halves_lines
 from cyconv._task cimport Destination, Operands
 from cyconv._window cimport ZEROS, Source
 
 
 cdef enum:
-    # Larger images fill tiles by themselves: under one tap sooner, and where lines are split.
+    # Larger images fill tiles by themselves: under one tap sooner, and where lines are halved.
     MAX_PIXELS = 100
     FEWER_MAX_PIXELS = 36
     MIN_IMAGES = 2
     # Inputs and outputs of a wide image, in all; with the window of a task, in the caches of a core or two.
     WIDE_BUDGET = 2 * 1024 * 1024
-    # What a thread transposes at a time: a multiple of the elements of a cache line.
+    # What a thread transposes at a time, 32 KiB of float32: a multiple of the elements of a cache line, and as many
+    # images.
     CHUNK_ELEMENTS = 512
     CHUNK_IMAGES = 16
 
@@ -89,7 +90,7 @@ cdef double slots_of(const Plan *plan, Py_ssize_t images) noexcept nogil:
 
 
 cdef inline Py_ssize_t most_image_pixels(const Plan *plan) noexcept nogil:
-    return FEWER_MAX_PIXELS if plan.one_tap or splits_lines(plan.kernels) else MAX_PIXELS
+    return FEWER_MAX_PIXELS if plan.one_tap or halves_lines(plan.kernels) else MAX_PIXELS
 
 
 cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexcept nogil:

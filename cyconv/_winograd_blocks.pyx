@@ -138,7 +138,8 @@ cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
 cdef void size_winograd_scratch(Plan *plan) noexcept nogil:
     """Bytes of each part of a thread's scratch."""
     cdef Py_ssize_t item = plan.kernels.item, channels = plan.problem.in_channels
-    cdef Py_ssize_t slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # read past the end
+    # read past the end, by tiles and by transforms
+    cdef Py_ssize_t slack = max(<int>CYC_MAX_TILE_VECTORS, <int>CYC_WINOGRAD_OUT) * plan.kernels.lanes * item
     cdef Py_ssize_t channel_bytes = plan.window.channel_pitch * item
     cdef Py_ssize_t outputs = plan.panel_width if plan.turned else 1  # that are transformed together
     plan.positions = round_up(plan.block_rows * plan.block_columns, plan.kernels.lanes)

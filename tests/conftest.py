@@ -80,7 +80,7 @@ def isas() -> list[str]:
     return list(_engine.available_isas())
 
 
-@pytest.fixture(params=["split", "whole", "late"])
+@pytest.fixture(params=["halved", "whole", "late"])
 def lines(request: pytest.FixtureRequest) -> Iterator[str]:
     """The tiles of each kind of core, by how it fares with vectors of 64 bytes.
 

@@ -137,7 +137,7 @@ def test_tiles_of_other_cores(channels: int, outputs: int, size, isa: str, rng):
     x = data(rng, (1, channels, *size), "float32")
     w = data(rng, (outputs, channels, 3, 3), "float32")
     results = []
-    for lines in ("split", "whole", "late", "none"):
+    for lines in ("halved", "whole", "late", "none"):
         before = _engine.suppose_lines(lines)
         results.append(cyconv.conv2d(x, w, padding=1, **DIRECT))
         _engine.suppose_lines(before)

@@ -69,7 +69,7 @@ def test_settings_between_calls_of_one_problem(isas: list[str], rng: np.random.G
     settings = [
         (isa, kind, threads, name)
         for isa in isas
-        for kind in ("split", "late", "none")
+        for kind in ("halved", "late", "none")
         for threads in (1, 2)
         for name in names
     ]

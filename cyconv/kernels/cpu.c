@@ -112,9 +112,9 @@ int cyc_cpu_has_amx(void) {
 int cyc_amx_is_granted(void) { return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA) == 0; }
 #endif
 
-/* AMD's Zen 4, the one with AVX-512 in family 25, has split lines (AMD, "Software Optimization Guide for the Zen4
+/* AMD's Zen 4, the one with AVX-512 in family 25, has halved lines (AMD, "Software Optimization Guide for the Zen4
  * Microarchitecture", 57647, 2.11). Those of Zen 5, family 26, were measured, and those of Emerald and Granite Rapids,
- * like which all x86 is taken to be that is not AMD's. Zen 1, the models of family 23 below 0x30, splits shorter vectors
+ * like which all x86 is taken to be that is not AMD's. Zen 1, the models of family 23 below 0x30, halves shorter vectors
  * (AMD, "Software Optimization Guide for AMD Family 17h Processors", 55723, 2.11). */
 int cyc_cpu_lines(void) {
     enum { ZEN_1_FAMILY = 23, ZEN_2_MODEL = 0x30, ZEN_4_FAMILY = 25 };
@@ -126,7 +126,7 @@ int cyc_cpu_lines(void) {
     if (leaf0[EBX] != authentic[0] || leaf0[EDX] != authentic[1] || leaf0[ECX] != authentic[2]) return CYC_LATE_LINES;
     const unsigned model = (leaf1[EAX] >> 4 & 0xf) | (leaf1[EAX] >> 12 & 0xf0);
     if (family == ZEN_1_FAMILY && model < ZEN_2_MODEL) return CYC_NO_LINES;
-    return family == ZEN_4_FAMILY ? CYC_SPLIT_LINES : CYC_WHOLE_LINES;
+    return family == ZEN_4_FAMILY && cyc_cpu_has_avx512() ? CYC_HALVED_LINES : CYC_WHOLE_LINES;
 }
 
 #else

@@ -371,13 +371,13 @@ typedef struct {
 } cyc_isa;
 
 /* How a core fares with vectors of a cache line, 64 bytes, or without them. Only the cost model asks.
- *   split  computes on them in two halves, one multiply-add a cycle: loads, of which it starts as many as others, are
- *          cheap beside products
- *   whole  two multiply-adds a cycle, and the second-level cache keeps up with them
- *   late   likewise, but lines from the second level come late
- *   none   Zen 1: computes in two halves on vectors of 32 bytes, one multiply-add a cycle
+ *   halved  computes on them in two halves, one multiply-add a cycle: loads, of which it starts as many as others, are
+ *           cheap beside products
+ *   whole   two multiply-adds a cycle, and the second-level cache keeps up with them
+ *   late    likewise, but lines from the second level come late
+ *   none    Zen 1: computes in two halves on vectors of 32 bytes, one multiply-add a cycle
  * Other cores without such vectors are whole or late. */
-enum { CYC_SPLIT_LINES, CYC_WHOLE_LINES, CYC_LATE_LINES, CYC_NO_LINES };
+enum { CYC_HALVED_LINES, CYC_WHOLE_LINES, CYC_LATE_LINES, CYC_NO_LINES };
 int cyc_cpu_lines(void);
 
 /* Every instruction set compiled in, slowest first; ends with NULL. */

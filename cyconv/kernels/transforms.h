@@ -37,7 +37,7 @@
  * only tiles - short_tiles are in a row, which then lie as close: that takes the place of tiles in the address.
  * Where the last columns have fewer than 4 outputs and no dilation, winograd_shorten comes first, which changes the inputs
  * of these tiles at `windows`, the window of the arguments.
- * Reads up to a vector past the end of a window row. Writes up to a vector past the last tile of a
+ * Reads up to CYC_WINOGRAD_OUT vectors past the end of a window row. Writes up to a vector past the last tile of a
  * channel, channels in ascending order. */
 typedef struct {
     const void *window;

@@ -171,7 +171,8 @@ CYC_INLINE void CYC_NAME(transform_weight)(const CYC_ELEMENT *weight, ptrdiff_t 
     }
 }
 
-/* Channels whose outputs fill half a vector or less are put side by side, so many at a time. */
+/* Channels whose outputs fill half a vector or less are put side by side, so many at a time: of any width they fill whole
+ * vectors. */
 #define CYC_CHANNELS_TOGETHER 8
 
 static void CYC_NAME(winograd_weight)(const void *panel, ptrdiff_t channels, ptrdiff_t width, void *factors,
@@ -185,7 +186,8 @@ static void CYC_NAME(winograd_weight)(const void *panel, ptrdiff_t channels, ptr
         const CYC_ELEMENT *weight = (const CYC_ELEMENT *)panel + c * taps * width;
         CYC_ELEMENT *out = (CYC_ELEMENT *)factors + c * width;
         const ptrdiff_t left = channels - c, count = left < group ? left : group;
-        /* nine interleaved streams, often from memory, which no hardware prefetcher follows */
+        /* nine interleaved streams, often from memory, which no hardware prefetcher follows: those of the sixth channel
+         * from here, some thousand cycles later */
         ptrdiff_t pitch = width, ahead = 6 * taps * width;
         if (group > 1) {
             for (ptrdiff_t tap = 0; tap < taps; tap++) {

@@ -9,7 +9,7 @@
 #define CYC_FMA_CHAINS 16 /* enough to hide latency, few enough for the registers */
 #define CYC_MASKS 1
 #define CYC_MASKED_LOADS 1
-#define CYC_HALF_VECTORS 1 /* which take half the time where the core splits its vectors */
+#define CYC_HALF_VECTORS 1 /* which take half the time where the core halves its vectors */
 #define CYC_PERMUTES 1
 
 typedef __m512 vec_f32;
