@@ -62,6 +62,8 @@ def conv2d(
         Shape (O, C/groups, kH, kW), or (kH, kW) for 2-D input.
     bias : array_like, optional
         Shape (O,), or a scalar or (1,) for 2-D input. Added to every pixel of its output channel.
+        A Python number takes the dtype of the result and has to be in its range; an array or list
+        is cast to it under "same_kind", whereby integers wrap around.
     stride : int or pair of int, default 1
         Step of the window, at least 1.
     padding : int, pair of int, ((top, bottom), (left, right)), "same" or "valid", default 0
@@ -78,14 +80,17 @@ def conv2d(
     activation : {None, "relu", "relu6"}, default None
         Applied to the result: ``max(y, 0)`` or ``min(max(y, 0), 6)``. NaN stays NaN.
     algorithm : {"auto", "direct", "winograd", "split", "fft"}, default "auto"
-        How to compute; `cyconv.explain` tells what "auto" chooses. "direct" sums the products one
-        by one. "winograd", for kernels of 3 x 3 with stride 1 and dilations whose product is at
-        most 128, less with many channels, makes a quarter of them and errs up to four times as
-        much from six input channels on. "split", on CPUs with AMX or AVX512_BF16, multiplies
-        bfloat16 parts of numbers other than float64 and complex128, and errs as little as
-        "direct". "fft" is for large kernels, up to some 500 rows and columns in float32, 250 in
-        float64 or complex64, fewer with several channels. These three are for floating point and
-        complex numbers.
+        How to compute; the last three are for floating point and complex numbers.
+
+        - "auto": as a cost model finds cheapest; `cyconv.explain` tells how.
+        - "direct": by sums of products.
+        - "winograd": by a quarter of the products, for kernels of 3 x 3 with stride 1 and dilations
+          whose product is at most 128, less with many channels. Errs up to four times as much as
+          "direct" from six input channels on, where "auto" considers it.
+        - "split": by products of bfloat16 parts, on CPUs with AMX or AVX512_BF16, of all but
+          float64 and complex128. Errs as little as "direct".
+        - "fft": by Fourier transforms, for large kernels, up to some 500 rows and columns in
+          float32, 250 in float64 or complex64, fewer with several channels.
     out : ndarray, optional
         Where to put the result: of its exact shape and dtype, in native byte order, with any
         strides. It may overlap the other arguments.
