@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 3e-3
 _ENOUGH_SECONDS = 0.2
 # The rounds are spread over as many passes through the cases: other guests of a shared machine may
 # slow one engine, or one core, for longer than all rounds of a case take.
-_VISITS = 3
+_VISITS = 5
 # Largest difference from cyconv's result, relative to the largest result.
 _TOLERANCES = {
     "float64": 1e-10,

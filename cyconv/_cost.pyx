@@ -49,11 +49,6 @@ cdef enum:
     # With fewer channels its error is more than four times that of the direct algorithms.
     MIN_WINOGRAD_CHANNELS = 6
 
-# Winograd rounds more than direct sums, and its estimates are the least sure, so it has to be better by this much:
-# Emerald Rapids, of 430 layers of 3x3 the choice loses 0.5% instead of 0.8%, at worst 23% instead of 39%; with 1.15 and
-# 1.2 0.6 and 0.7%, 35 and 40%.
-cdef double WINOGRAD_MARGIN = 1.1
-
 
 cdef double cost_of(Plan *plan, int algorithm) noexcept nogil:
     """The cost of one entry of the list, whose tile the plan then has; negative: does not apply."""
@@ -93,8 +88,6 @@ cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
             if algorithm > ROWS and 0 <= chosen.slots <= least_tile_slots(plan):
                 break  # tiny calls do not wait for the cost of tiles either
             cost = cost_of(plan, algorithm)
-            if algorithm == WINOGRAD:
-                cost *= WINOGRAD_MARGIN
             if cost >= 0 and (chosen.slots < 0 or cost < chosen.slots):
                 chosen = plan[0]
                 chosen.algorithm = algorithm

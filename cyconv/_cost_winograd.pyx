@@ -73,6 +73,10 @@ cdef double HALVED_FAR_LINE_SLOTS = 1.2
 # fetched ahead, that the second level does not keep until it is read.
 cdef double FAR_FACTOR_LINE_SLOTS = 19
 cdef double FAR_WEIGHT_LINE_SLOTS = 6
+# What few outputs of undilated tiles take more than their parts. Emerald Rapids, 430 layers: those with fewer than 32
+# take a tenth more, with more 4%; the choice loses 0.5% instead of 0.8%, at worst 23% instead of 39%.
+cdef Py_ssize_t MANY_OUTPUTS = 32
+cdef double FEW_OUTPUTS_FACTOR = 1.1
 cdef double MEBIBYTE = 1024 * 1024
 
 
@@ -302,4 +306,7 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
         plan.last_outputs[which] = CYC_WINOGRAD_OUT
         if plan.turned:
             plan.last_outputs[which] = outputs_of_last(problem.out_size[which], problem.dilation[which])
-    return best + weights_slots(plan) + TILE_START_SLOTS
+    best += weights_slots(plan) + TILE_START_SLOTS
+    if outputs < MANY_OUTPUTS and dilated_tiles(plan) == 1:
+        best *= FEW_OUTPUTS_FACTOR
+    return best
