@@ -69,7 +69,7 @@ cdef double CROSSING_SUMS = 40.0
 cdef double FEW_LOADS_SLOTS = 0.8
 cdef double SPOT_SLOTS = 30.0  # of a tile beside its call: its address, terms and pieces
 cdef double TURNED_SPOT_SLOTS = 15.0  # without pieces
-cdef double STORE_SLOTS = 1.0  # of a vector of the result
+cdef double STORE_SLOTS = 2.0  # of a vector of the result that is a single product; others hide it
 # Of an element of the result of a turned tile: of whole vectors of outputs, and of those that are left.
 cdef double TRANSPOSED_STORE_SLOTS = 1.2
 cdef double SINGLE_STORE_SLOTS = 2.5
@@ -171,7 +171,8 @@ cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:
         best *= FAR_PIXELS_FACTOR
     cost = best * plan.terms * column_share + start_slots(plan, TERM_SLOTS)
     cost += PIECES_SLOTS * row_count + SPOT_SLOTS * tiles
-    cost += STORE_SLOTS * ceil_div(row_count * columns, lanes) * problem.out_channels
+    if plan.terms == 1:
+        cost += STORE_SLOTS * ceil_div(row_count * columns, lanes) * problem.out_channels
     if gathers:
         return cost + gather_slots(plan, plan.pixel_tile) + (0 if plan.one_tap else tile_window_slots(plan))
     if plan.flat and plan.window.row_pitch > columns:
