@@ -20,6 +20,7 @@ import numpy as np
 
 from .case import Case, dtype_of
 from .process import KEEP_MEMORY, environment
+from .rounds import VISITS
 from .summary import geometric_mean
 
 ALGORITHMS = ("fft", "split", "winograd", "rows", "turned tile", "tile")
@@ -152,14 +153,18 @@ def _time(choice: Choice, rounds: int) -> None:
     calls = {name: prepared(name) for name in ALGORITHMS if _applies(choice, name)}
     for call in calls.values():
         call()
-    names = list(calls)
+    names = _hopeful(choice, list(calls))
     for turn in range(rounds):
         start = turn % len(names)
         for name in names[start:] + names[:start]:
             seconds = _turn(calls[name])
             choice.seconds[name] = min(choice.seconds.get(name, np.inf), seconds)
-        limit = _HOPELESS * min(choice.seconds.values())
-        names = [n for n in names if choice.seconds[n] <= limit or n == choice.chosen]
+        names = _hopeful(choice, names)
+
+
+def _hopeful(choice: Choice, names: list[str]) -> list[str]:
+    limit = _HOPELESS * min(choice.seconds.values(), default=np.inf)
+    return [n for n in names if choice.seconds.get(n, 0) <= limit or n == choice.chosen]
 
 
 def _sides(case: Case) -> tuple[int, int, int, int]:
@@ -225,9 +230,11 @@ def main() -> None:
         Choice(case, held, _planned(case, held, "auto"), {})
         for case, held in draw(shapes, seed, sys.argv[4])
     ]
-    for choice in choices:
-        _time(choice, rounds)
-        print(f"choice: {choice.case.name}", file=sys.stderr, flush=True)
+    for visit in range(min(VISITS, rounds)):
+        for choice in choices:
+            _time(choice, len(range(visit, rounds, VISITS)))
+            where = f"choice, from round {visit + 1}"
+            print(f"{where}: {choice.case.name}", file=sys.stderr, flush=True)
     worst = sorted(choices, key=lambda choice: -choice.loss)[:_REPEATED]
     for choice in worst * _REPEATED_ROUNDS:
         _time(choice, rounds)

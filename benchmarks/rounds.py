@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 3e-3
 _ENOUGH_SECONDS = 0.2
 # The rounds are spread over as many passes through the cases: other guests of a shared machine may
 # slow one engine, or one core, for longer than all rounds of a case take.
-_VISITS = 5
+VISITS = 5
 # Largest difference from cyconv's result, relative to the largest result.
 _TOLERANCES = {
     "float64": 1e-10,
@@ -68,8 +68,8 @@ def run(section: Section, cases: Iterable[Case], threads: int, rounds: int) -> O
                 workers[name] = stack.enter_context(WorkerProcess(name, threads))
             except WorkerFailed as failure:
                 outcome.left_out[name] = str(failure)
-        for visit in range(min(_VISITS, rounds)):
-            turns = range(visit, rounds, _VISITS)
+        for visit in range(min(VISITS, rounds)):
+            turns = range(visit, rounds, VISITS)
             for timing in outcome.timings:
                 _time(timing, workers, turns)
                 for name, reason in timing.refused.items():
