@@ -47,8 +47,7 @@
         fetch += fetch_step;     \
     }
 /* Terms ahead whose vectors a tile of several chunks fetches, the time of a hundred cycles; at its end, those of the
- * next tile. A tile of one chunk
- * fetches the whole next one instead, as the first level has room for both. */
+ * next tile. A tile of one chunk fetches the whole next one instead, as the first level has room for both. */
 #define CYC_TERMS_AHEAD 8
 #define CYC_VECTORS_OF_LINE (CYC_LINE_BYTES / (CYC_LANES * (int)sizeof(CYC_ELEMENT)))
 #if CYC_FLOATING
