@@ -111,7 +111,7 @@ def test_out_of_a_call(isa: str, rng):
         layer(x, out=out[:1])
 
 
-def test_a_layer_may_choose_what_the_function_does_not(rng):
+def test_a_layer_that_chooses_otherwise_is_as_near(rng):
     x = data(rng, (1, 32, 8, 8), "float32")
     for algorithm in ("auto", "direct"):
         layer = cyconv.Conv2d(32, 64, 3, padding=1, bias=False, algorithm=algorithm, rng=0)

@@ -54,7 +54,7 @@ CYC_INLINE range_of_pairs extended(range_of_pairs range, __m512i first) {
 }
 
 /* Likewise, where the first parts of NaN may have overflowed: these are found in their own bits. */
-CYC_INLINE range_of_pairs extended_by(range_of_pairs range, __m512i first, __m512i even, __m512i odd) {
+CYC_INLINE range_of_pairs extended_with_nan(range_of_pairs range, __m512i first, __m512i even, __m512i odd) {
     const __m512i magnitude = _mm512_and_si512(pair(even, odd), _mm512_set1_epi16(0x7fff));
     range = extended(range, first);
     range.most = _mm512_max_epu16(range.most, magnitude);
@@ -106,7 +106,7 @@ CYC_INLINE void weights_of(const float *weight, ptrdiff_t pitch, ptrdiff_t rows,
                     odd = _mm512_maskz_loadu_epi32(first_lanes(count - i - LANES), src + i + LANES);
                 }
                 const __m512i first = split_pairs(even, odd, first_lanes(LANES), parts, dst, PART_BYTES);
-                row_found = extended_by(row_found, first, even, odd);
+                row_found = extended_with_nan(row_found, first, even, odd);
             }
             found[row] = row_found;
         }
