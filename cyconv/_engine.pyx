@@ -22,7 +22,7 @@ from cyconv._arrays cimport (
 from cyconv._cost_winograd cimport MAX_WINOGRAD_CHANNELS
 from cyconv._fft cimport FFT_MEMORY_BUDGET, held_spectra_bytes
 from cyconv._fft_run cimport run_fft
-from cyconv._held cimport HeldWeight
+from cyconv._held cimport HeldWeight, trimmed_operands
 from cyconv._isa cimport current_isa
 from cyconv._kernels cimport *
 from cyconv._panels cimport make_panels, panels_bytes
@@ -44,9 +44,11 @@ from cyconv._plans cimport MAX_PLANS, KeptPlan, Plans
 from cyconv._run cimport run_plan
 from cyconv._task cimport Operands
 from cyconv._threads cimport thread_limit
+from cyconv._trim cimport Trim, trim_problem
 from cyconv._wide cimport images_are_contiguous, plan_batch, run_wide, wide_bytes
 from cyconv._window cimport CIRCULAR, REFLECT, REPLICATE, ZEROS
 
+from cyconv._algorithms import NEEDS, REASONS, WIDE_REASON
 from cyconv._arrays import RESULT_DTYPES
 from cyconv._isa import available_isas, fma_peak, isa_name, suppose_lines, use_isa
 from cyconv._threads import get_num_threads, openmp_runtime, set_num_threads
@@ -84,31 +86,6 @@ ALGORITHM_NAMES = {
 }
 # "direct" leaves the choice among the direct ones; their own names are for tests and benchmarks.
 ALGORITHM_CODES = {"auto": AUTO, "direct": DIRECT, **{name: number for number, name in ALGORITHM_NAMES.items()}}
-REASONS = {
-    FFT: "the kernel is so large that products of spectra take less time than products of pixels",
-    ROWS: "each input row, once loaded, serves every output row whose kernel covers it",
-    TURNED_TILE: "vectors over output channels fill better than vectors over rows this short",
-    TILE: "vectors over pixels, each serving several output channels",
-    SPLIT: "bfloat16 parts of these numbers are multiplied in less time than the numbers themselves",
-    WINOGRAD: "36 products for each 4 x 4 outputs instead of 144",
-}
-WIDE_REASON = "{} images of few pixels lie side by side, so that tiles take the same pixel of many"
-# What an algorithm asked for by name may have to refuse.
-NEEDS = {
-    "fft": (
-        "a floating-point or complex dtype, and a kernel and channels whose transforms take at most "
-        f"{FFT_MEMORY_BUDGET >> 20} MiB"
-    ),
-    "winograd": (
-        "a kernel of 3 x 3, stride 1, a floating-point or complex dtype, 1 to "
-        f"{MAX_WINOGRAD_CHANNELS} channels in a group, dilations whose product is at most {CYC_WINOGRAD_MAX_TILES}, or "
-        "what many channels leave room for, and with reflect or circular padding an input that whole tiles do not wrap "
-        "around"
-    ),
-    "split": "a CPU with AMX or AVX512_BF16, and float32, complex64, float16 or bfloat16",
-    "rows": "a stride within the kernel, and channels that fit one window",
-}
-
 # Of the calls whose weights no layer holds.
 cdef Plans shared_plans = Plans(MAX_PLANS)
 
@@ -144,12 +121,17 @@ cdef void set_geometry(Problem *problem, stride, padding, dilation, padding_mode
     problem.padding_mode = PADDING_MODES[padding_mode]
 
 
-cdef int useful_threads(const Problem *problem) noexcept nogil:
-    """Threads that the work is worth; the limit is asked for only where it matters."""
-    cdef double multiply_adds = (
+cdef inline double products(const Problem *problem) noexcept nogil:
+    """Of the direct sum."""
+    return (
         <double>problem.batch * problem.groups * problem.out_channels * problem.in_channels
         * problem.kernel[0] * problem.kernel[1] * problem.out_size[0] * problem.out_size[1]
     )
+
+
+cdef int useful_threads(const Problem *problem) noexcept nogil:
+    """Threads that the work is worth; the limit is asked for only where it matters."""
+    cdef double multiply_adds = products(problem)
     if problem.in_channels == 1 or problem.batch * problem.out_size[0] * problem.out_size[1] == 1:
         multiply_adds *= USED_ONCE_FACTOR
     if multiply_adds < 2 * MIN_MULTIPLY_ADDS_PER_THREAD:
@@ -159,7 +141,10 @@ cdef int useful_threads(const Problem *problem) noexcept nogil:
 
 cdef object inapplicable(str algorithm):
     """The error of an algorithm that was asked for by name."""
-    return ValueError(f"algorithm={algorithm!r} does not apply: it needs {NEEDS[algorithm]}")
+    needs = NEEDS[algorithm].format(
+        megabytes=FFT_MEMORY_BUDGET >> 20, channels=MAX_WINOGRAD_CHANNELS, tiles=CYC_WINOGRAD_MAX_TILES
+    )
+    return ValueError(f"algorithm={algorithm!r} does not apply: it needs {needs}")
 
 
 cdef int execute(
@@ -179,6 +164,7 @@ cdef int execute(
     cdef Py_ssize_t kernel_axis = np.PyArray_NDIM(weight) - 2
     cdef Py_ssize_t outputs = np.PyArray_DIM(weight, 0) if kernel_axis == 2 else 1
     cdef int status = 0, threads, which
+    cdef Trim trim
 
     problem.batch = np.PyArray_DIM(out, 0) if leading == 0 else 1
     problem.in_channels = np.PyArray_DIM(weight, 1) if kernel_axis == 2 else 1
@@ -190,6 +176,13 @@ cdef int execute(
         problem.out_size[which] = np.PyArray_DIM(out, 2 + which - leading)
         problem.kernel[which] = np.PyArray_DIM(weight, kernel_axis + which)
     set_source(&operands.source, input, leading, kernels.load[input_dtype], parts)
+    threads = useful_threads(problem)
+    if trim_problem(problem, algorithm, &trim):
+        weight, held, bias = trimmed_operands(&trim, kernels, weight, held, bias, threads)
+        operands.source.data += (
+            trim.unread[0] * operands.source.row_bytes + trim.unread[1] * operands.source.column_bytes
+        )
+        threads = useful_threads(problem)
     set_destination(
         &operands.destination, out, leading, kernels, result_dtype, parts, activation,
         problem.dtype == CYC_F32 or problem.dtype == CYC_F64,
@@ -205,7 +198,6 @@ cdef int execute(
     operands.bias = np.PyArray_BYTES(bias) if bias is not None else NULL
     operands.panels = NULL
 
-    threads = useful_threads(problem)
     if algorithm == AUTO:
         algorithm = automatic
     kept = (held.plans if held is not None else shared_plans).plan_for(problem, chosen, algorithm, threads, &status)
@@ -302,12 +294,8 @@ def convolve(
         problem.dtype = CYC_F32
     elif np.PyArray_TYPE(array) == np.NPY_FLOAT64:
         problem.dtype = CYC_F64
-    input_dtype = array_dtype(input)
-    if current_isa().dtype[problem.dtype].load[input_dtype] == NULL:
-        input = input.astype(out.dtype)
-        input_dtype = result_dtype
     execute(
-        &problem, input, array, held, bias, out, 0, input_dtype, result_dtype, parts, ACTIVATIONS[activation],
+        &problem, input, array, held, bias, out, 0, array_dtype(input), result_dtype, parts, ACTIVATIONS[activation],
         ALGORITHM_CODES[algorithm],
     )
 
@@ -334,9 +322,12 @@ def plan(
     cdef Problem problem
     cdef Plan plan
     cdef Py_ssize_t images
+    cdef Trim trim
+    cdef double multiply_adds
     cdef int threads, wanted, chosen, status
     cdef const cyc_isa *isa
     compute, stored, parts = RESULT_DTYPES[dtype.name]
+    memset(&problem, 0, sizeof(problem))
     set_geometry(&problem, stride, padding, dilation, padding_mode)
     problem.batch = input_shape[0]
     problem.groups = groups
@@ -352,8 +343,11 @@ def plan(
     problem.held = held
     problem.split_parts = split_parts(stored)
     problem.readable = problem.contiguous = parts == 1 and stored == memory_dtype(compute)
-    threads = useful_threads(&problem)
+    multiply_adds = products(&problem)
     wanted = ALGORITHM_CODES[algorithm]
+    if trim_problem(&problem, wanted, &trim):
+        problem.contiguous = problem.contiguous and trim.unread[0] == 0 and trim.unread[1] == 0
+    threads = useful_threads(&problem)
     chosen = automatic if wanted == AUTO else wanted
     isa = current_isa()
     with nogil:  # kernels of millions of taps take seconds
@@ -364,7 +358,7 @@ def plan(
         raise MemoryError("cannot allocate the tables of a plan")
     if plan.algorithm != FFT and images == 0:  # all threads deal images out
         threads = <int>min(<Py_ssize_t>threads, max(<Py_ssize_t>1, plan.tasks))
-    reason = REASONS[plan.algorithm] if wanted == AUTO or wanted == DIRECT else "asked for by name"
+    reason = REASONS[ALGORITHM_NAMES[plan.algorithm]] if wanted == AUTO or wanted == DIRECT else "asked for by name"
     lanes = plan.kernels.lanes
     names = {
         FFT: f"2 blocks of {plan.fft.block[0]} x {plan.fft.block[1]} in {plan.fft.points[0]} x {plan.fft.points[1]}",
@@ -394,7 +388,7 @@ def plan(
             "scratch_bytes": (
                 plan.scratch_bytes + (plan.shared_bytes + (wide_bytes(&plan) if images else 0)) // threads
             ),
-            "flops": int(2 * plan.multiply_adds),
+            "flops": int(2 * multiply_adds),
         }
     finally:
         free_plan(&plan)

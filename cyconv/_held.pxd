@@ -2,9 +2,10 @@
 
 cimport numpy as np
 
-from cyconv._kernels cimport cyc_isa
+from cyconv._kernels cimport cyc_isa, cyc_kernels
 from cyconv._plan cimport Plan
 from cyconv._plans cimport Plans
+from cyconv._trim cimport Trim
 
 
 cdef struct HeldForm:
@@ -20,6 +21,14 @@ cdef struct HeldForm:
 cdef enum:
     MAX_HELD_FORMS = 8
     MAX_HELD_PLANS = 4  # a layer sees few sizes of images
+    MAX_TRIMMED = 4
+
+
+cdef class TrimmedWeight:
+    """What is left of a held weight."""
+    cdef Trim trim
+    cdef HeldWeight weight
+    cdef np.ndarray spoilt  # see `_weights.trim_weight`; or None
 
 
 cdef class HeldWeight:
@@ -27,6 +36,13 @@ cdef class HeldWeight:
     cdef HeldForm forms[MAX_HELD_FORMS]
     cdef int form_count
     cdef Plans plans
+    cdef list trimmed  # TrimmedWeight, up to MAX_TRIMMED
     cdef object lock
 
     cdef const char *panels(self, const Plan *plan, int threads) except? NULL
+    cdef TrimmedWeight trimmed_to(self, const Trim *trim, const cyc_kernels *kernels, int threads)
+
+
+cdef tuple trimmed_operands(
+    const Trim *trim, const cyc_kernels *kernels, np.ndarray weight, HeldWeight held, np.ndarray bias, int threads
+)

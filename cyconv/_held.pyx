@@ -4,12 +4,14 @@ import threading
 
 cimport numpy as np
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp
 
 from cyconv._fft cimport held_spectra_bytes, spectra_key
 from cyconv._panels cimport holds_factors, pack_panels, panels_bytes
 from cyconv._plan cimport ALIGNMENT, FFT, SPLIT, Plan, aligned
 from cyconv._plans cimport Plans
 from cyconv._spectra cimport fill_spectra
+from cyconv._weights cimport trim_weight
 
 __all__ = ["HeldWeight"]
 
@@ -42,6 +44,7 @@ cdef class HeldWeight:
         self.array = array
         self.form_count = 0
         self.plans = Plans(MAX_HELD_PLANS)
+        self.trimmed = []
         self.lock = threading.Lock()
 
     def __dealloc__(self):
@@ -91,3 +94,38 @@ cdef class HeldWeight:
             return panels
         finally:
             self.lock.release()
+
+    cdef TrimmedWeight trimmed_to(self, const Trim *trim, const cyc_kernels *kernels, int threads):
+        """What is left of it, held ready as well; None where the call has to make its own."""
+        cdef TrimmedWeight found
+        if not self.lock.acquire(False):  # never waiting, as in `panels`
+            return None
+        try:
+            for found in self.trimmed:
+                if memcmp(&found.trim, trim, sizeof(Trim)) == 0:
+                    return found
+            if len(self.trimmed) == MAX_TRIMMED:
+                return None
+            found = TrimmedWeight()
+            found.trim = trim[0]
+            array, found.spoilt = trim_weight(self.array, trim, kernels, threads)
+            found.weight = HeldWeight(array)
+            self.trimmed.append(found)
+            return found
+        finally:
+            self.lock.release()
+
+
+cdef tuple trimmed_operands(
+    const Trim *trim, const cyc_kernels *kernels, np.ndarray weight, HeldWeight held, np.ndarray bias, int threads
+):
+    """Weight, held weight and bias of what is left of a kernel (_trim); without room to hold it, the weight alone."""
+    cdef TrimmedWeight kept = held.trimmed_to(trim, kernels, threads) if held is not None else None
+    if kept is not None:
+        held, weight, spoilt = kept.weight, kept.weight.array, kept.spoilt
+    else:
+        held = None
+        weight, spoilt = trim_weight(weight, trim, kernels, threads)
+    if spoilt is not None:
+        bias = spoilt if bias is None else bias + spoilt
+    return weight, held, bias
