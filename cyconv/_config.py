@@ -12,9 +12,9 @@ from ._version import __version__
 def set_num_threads(n: int) -> None:
     """Set the largest number of threads that one convolution may use.
 
-    The limits set by ``OMP_NUM_THREADS`` and threadpoolctl still hold, and without the former the
-    CPU affinity and the quota of the container: the smallest of them counts. Results do not depend
-    on the number of threads, to the last bit.
+    The limits set by ``OMP_NUM_THREADS``, ``OMP_THREAD_LIMIT`` and threadpoolctl still hold, and
+    without the first the CPU affinity and the quota of the container: the smallest of them counts.
+    Results do not depend on the number of threads, to the last bit.
 
     Parameters
     ----------

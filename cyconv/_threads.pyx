@@ -1,8 +1,8 @@
 """How many threads a call may use.
 
-The smallest of ``set_num_threads``, what OpenMP allows the calling thread (``OMP_NUM_THREADS``, threadpoolctl), and,
-unless ``OMP_NUM_THREADS`` is set, the CPUs that the process may run on and the quotas of its cgroup and of
-those around it.
+The smallest of ``set_num_threads``, what OpenMP allows the calling thread (``OMP_THREAD_LIMIT``, threadpoolctl), and
+``OMP_NUM_THREADS`` or, without it, the CPUs that the process may run on and the quotas of its cgroup and of those
+around it.
 One in a forked child, whose OpenMP threads are gone, and inside another parallel region.
 """
 
@@ -16,6 +16,11 @@ cdef extern from *:
     #else
     #define omp_get_max_threads() 1
     #define omp_in_parallel() 0
+    #endif
+    #if defined(_OPENMP) && _OPENMP >= 200805
+    #define cyc_openmp_limit() omp_get_thread_limit()
+    #else
+    #define cyc_openmp_limit() omp_get_max_threads() /* before OpenMP 3 */
     #endif
     #ifdef _WIN32
     #include <process.h>
@@ -35,9 +40,14 @@ cdef extern from *:
     #endif
     """
     int omp_get_max_threads() nogil
+    int cyc_openmp_limit() nogil
     int omp_in_parallel() nogil
     long cyc_process_id() nogil
     const char *CYC_OPENMP_RUNTIME
+
+
+cdef enum:
+    NO_LIMIT = 1 << 30
 
 
 def _quota(folder):
@@ -81,23 +91,38 @@ def cgroup_cpus(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
     return min(quotas, default=None)
 
 
-def _usable_cpus():
+def _affinity():
+    """CPUs that the process may run on."""
+    # These let OpenMP bind the importing thread to one CPU while its runtime is loaded; it has counted them before.
+    bound = any(os.environ.get(name) for name in ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY"))
     try:
-        cpus = len(os.sched_getaffinity(0))
+        return omp_get_max_threads() if bound else len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
-        cpus = os.cpu_count() or 1
+        return os.cpu_count() or 1
+
+
+def initial_threads():
+    """The most threads of a call as the environment has it: ``OMP_NUM_THREADS``, or what affinity and quotas allow."""
+    try:
+        # a list has a number for each level of nested regions; a runtime that was loaded before may have read another
+        threads = int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0])
+    except ValueError:
+        threads = 0
+    if 0 < threads < NO_LIMIT:
+        return threads
+    cpus = _affinity()
     return min(cpus, cgroup_cpus() or cpus)
 
 
-cdef int usable_cpus = 1 << 30 if os.environ.get("OMP_NUM_THREADS") else _usable_cpus()
-cdef int wanted = 1 << 30
+cdef int usable = initial_threads()
+cdef int wanted = NO_LIMIT
 cdef long home_process = cyc_process_id()
 
 
 cdef int thread_limit() noexcept nogil:
     if cyc_process_id() != home_process or omp_in_parallel():
         return 1
-    return max(1, min(min(wanted, usable_cpus), omp_get_max_threads()))
+    return max(1, min(min(wanted, usable), min(omp_get_max_threads(), cyc_openmp_limit())))
 
 
 def set_num_threads(int n):

@@ -155,6 +155,69 @@ def test_omp_num_threads_is_obeyed():
     assert run_python(COUNT, OMP_NUM_THREADS="3").stdout.split() == ["3"]
     assert run_python(COUNT_AFTER_SETTING, OMP_NUM_THREADS="1").stdout.split() == ["1"]
     assert run_python(COUNT_AFTER_SETTING, OMP_NUM_THREADS="6").stdout.split() == ["4"]
+    assert run_python(COUNT, OMP_NUM_THREADS="3,2").stdout.split() == ["3"]
+
+
+@NEEDS_OPENMP
+@pytest.mark.parametrize("text", ["", "abc", "0", "-1", "1.5"])
+def test_no_number_in_omp_num_threads_leaves_affinity_and_quotas(text: str):
+    assert run_python(COUNT, OMP_NUM_THREADS=text).stdout == run_python(COUNT).stdout
+
+
+@NEEDS_OPENMP
+def test_omp_num_threads_is_read_at_import():
+    """A runtime that somebody else has loaded may have read another number, or none."""
+    late = "import os; os.environ['OMP_NUM_THREADS'] = '1'; import cyconv; "
+    assert run_python(late + COUNT).stdout.split() == ["1"]
+    library = loaded_runtime()
+    if library is not None:
+        loaded = f"import ctypes; ctypes.CDLL({library!r}); " + late
+        assert run_python(loaded + COUNT).stdout.split() == ["1"]
+
+
+@NEEDS_OPENMP
+def test_omp_thread_limit_is_obeyed():
+    limited = run_python(COUNT_AFTER_SETTING, OMP_NUM_THREADS="4", OMP_THREAD_LIMIT="2")
+    assert limited.stdout.split() == ["2"]
+
+
+@NEEDS_OPENMP
+def test_a_bound_thread_does_not_count_as_affinity():
+    expected = run_python(COUNT).stdout
+    assert run_python(COUNT, OMP_PROC_BIND="true").stdout == expected
+    assert run_python(COUNT, OMP_PLACES="cores").stdout == expected
+
+
+def loaded_runtime() -> str | None:
+    """Path of the OpenMP runtime that cyconv loads, where it is GNU's."""
+    maps = "import cyconv; print(open('/proc/self/maps').read())"
+    if _engine.openmp_runtime() != "libgomp" or not os.path.exists("/proc/self/maps"):
+        return None
+    paths = {line.split()[-1] for line in run_python(maps).stdout.splitlines() if "gomp" in line}
+    return paths.pop() if len(paths) == 1 else None
+
+
+REGION = """
+import ctypes, sys
+import cyconv
+cyconv.set_num_threads(4)
+runtime = ctypes.CDLL(sys.argv[1])
+inside = []
+region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(
+    lambda _: inside.append(cyconv.get_num_threads())
+)
+runtime.GOMP_parallel(region, None, 2, 0)
+print(*inside, cyconv.get_num_threads())
+"""
+
+
+@NEEDS_OPENMP
+def test_calls_inside_another_parallel_region_are_serial():
+    library = loaded_runtime()
+    if library is None:
+        pytest.skip("regions are opened through GNU's runtime")
+    found = run_python(REGION, library, OMP_NUM_THREADS="4").stdout.split()
+    assert found == ["1", "1", "4"]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this platform")
