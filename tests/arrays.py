@@ -54,10 +54,21 @@ def data(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> np.ndar
 
 
 def poisoned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Allocate an output whose unwritten elements cannot pass for results."""
-    if is_integer(np.dtype(dtype)):
-        return np.full(shape, 0x5A, dtype=dtype)
-    return np.full(shape, np.nan, dtype=dtype)
+    """Allocate an output whose unwritten elements cannot pass for results.
+
+    Of floats they are NaN of a payload that no result has, so that `assert_written` tells even
+    those from NaN that are right.
+    """
+    dtype = np.dtype(dtype)
+    octet = b"\x5a" if is_integer(dtype) else b"\xff"
+    count = int(np.prod(shape, dtype=np.int64))
+    return np.frombuffer(octet * (count * dtype.itemsize), dtype).reshape(shape).copy()
+
+
+def assert_written(out: np.ndarray) -> None:
+    """Require each element of a once poisoned array of floats to have been written."""
+    left = (bits(out).reshape(out.size, -1) == 0xFF).all(axis=1)
+    assert not left.any(), f"{int(left.sum())} of {out.size} elements were not written"
 
 
 def bits(a: np.ndarray) -> np.ndarray:

@@ -18,7 +18,14 @@ import cyconv
 from cyconv import _engine
 
 from . import oracle
-from .arrays import assert_same_bits, data, dtype_of, parameters, poisoned
+from .arrays import (
+    assert_same_bits,
+    assert_written,
+    data,
+    dtype_of,
+    parameters,
+    poisoned,
+)
 from .oracle import Geometry
 from .test_error_bound import distance, draw
 from .test_nonfinite import FINITE, classes, expected_classes, sprinkle
@@ -53,7 +60,9 @@ def convolve(x, w, b, geometry: Geometry, **keywords) -> np.ndarray:
     size = oracle.output_size(x.shape[2:], w.shape[2:], geometry)
     out = poisoned((x.shape[0], w.shape[0], *size), x.dtype)
     keywords = {**geometry.keywords(), **FFT, **keywords}
-    return cyconv.conv2d(x, w, b, **keywords, out=out)
+    cyconv.conv2d(x, w, b, **keywords, out=out)
+    assert_written(out)
+    return out
 
 
 def pairs(x: np.ndarray, w: np.ndarray, geometry: Geometry):

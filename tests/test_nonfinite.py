@@ -10,7 +10,7 @@ import pytest
 import cyconv
 
 from . import oracle
-from .arrays import dtype_of, parameters, poisoned
+from .arrays import assert_written, dtype_of, parameters, poisoned
 from .oracle import Geometry
 
 pytestmark = pytest.mark.core
@@ -105,6 +105,7 @@ def test_classes(layer: str, name: str, where: str, isa: str, rng):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             cyconv.conv2d(x, w, b, **geometry.keywords(), out=out)
+        assert_written(out)
         assert np.array_equal(classes(out), expected), share
         seen |= set(np.unique(expected))
     assert len(seen) >= 2 or b.size < 4, "the data hold no special case"

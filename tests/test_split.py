@@ -16,7 +16,14 @@ import cyconv
 from cyconv import _engine
 
 from . import oracle
-from .arrays import assert_same_bits, data, dtype_of, parameters, poisoned
+from .arrays import (
+    assert_same_bits,
+    assert_written,
+    data,
+    dtype_of,
+    parameters,
+    poisoned,
+)
 from .layouts import layouts
 from .oracle import Geometry
 from .processes import run_python
@@ -73,7 +80,9 @@ def test_which_layers_leave_out_taps(layer: str, matrix_isa: str):
 def convolve(x, w, b, geometry: Geometry, **keywords) -> np.ndarray:
     size = oracle.output_size(x.shape[2:], w.shape[2:], geometry)
     out = poisoned((x.shape[0], w.shape[0], *size), x.dtype)
-    return cyconv.conv2d(x, w, b, **{**geometry.keywords(), **SPLIT, **keywords}, out=out)
+    cyconv.conv2d(x, w, b, **{**geometry.keywords(), **SPLIT, **keywords}, out=out)
+    assert_written(out)
+    return out
 
 
 @pytest.fixture(params=MATRIX_ISAS or [pytest.param("none", marks=needs_matrix_unit)])

@@ -16,7 +16,13 @@ import cyconv
 from cyconv import _engine
 
 from . import oracle
-from .arrays import assert_same_bits, dtype_of, parameters, poisoned
+from .arrays import (
+    assert_same_bits,
+    assert_written,
+    dtype_of,
+    parameters,
+    poisoned,
+)
 from .layouts import layouts
 from .oracle import Geometry
 from .processes import run_python
@@ -115,6 +121,7 @@ def convolve(x, w, b=None, geometry: Geometry = SAME, algorithm: str = "winograd
         x, w, b, **geometry.keywords(), algorithm=algorithm, out=out, **keywords
     )
     assert returned is out
+    assert_written(out)
     return out
 
 
