@@ -56,8 +56,8 @@ def shown(value: object) -> str:
     else:
         try:
             text = repr(value)
-        except ValueError:  # of an integer of more than 4300 digits
-            text = "a value too long to print"
+        except Exception:  # of an integer of more than 4300 digits, or of whatever a class does
+            text = "a value that cannot be printed"
     if len(text) > 80:
         text = text[:77] + "..."
     return f"{text} ({type(value).__name__})"
@@ -105,7 +105,7 @@ def padding_form(value: Any) -> str | Sides:
     allowed = "an int, a pair of ints, ((top, bottom), (left, right)), 'same' or 'valid'"
     if isinstance(value, str):
         if value not in ("same", "valid"):
-            raise ValueError(f"padding must be {allowed}, got {value!r}")
+            raise ValueError(f"padding must be {allowed}, got {shown(value)}")
         return plain_text(value)
     if not isinstance(value, (tuple, list)):
         side = integer(value, "padding", 0, allowed)
@@ -175,7 +175,7 @@ def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be one of {_listed(allowed)}, got {shown(value)}")
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {_listed(allowed)}, got {value!r}")
+        raise ValueError(f"{name} must be one of {_listed(allowed)}, got {shown(value)}")
     return plain_text(value)
 
 
@@ -193,7 +193,9 @@ def check_activation(value: Any) -> str | None:
             f"activation must be None or one of {_listed(ACTIVATIONS)}, got {shown(value)}"
         )
     if value not in ACTIVATIONS:
-        raise ValueError(f"activation must be None or one of {_listed(ACTIVATIONS)}, got {value!r}")
+        raise ValueError(
+            f"activation must be None or one of {_listed(ACTIVATIONS)}, got {shown(value)}"
+        )
     return plain_text(value)
 
 

@@ -6,6 +6,7 @@ contiguous arrays of the dtype that it computes in.
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +75,6 @@ def as_array(value: Any, name: str) -> AnyArray:
     """Return `value` as a base-class array, without a copy where there is none to make."""
     if type(value) is np.ndarray:
         return value
-    if isinstance(value, (list, tuple)):
-        _refuse_masked_entries(value, name)
     try:
         array = np.asanyarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -84,6 +83,8 @@ def as_array(value: Any, name: str) -> AnyArray:
             f"{name} must be an array or convertible to one, got {type(value).__name__}: {error}"
         ) from error
     _refuse_masked(array, name)
+    if isinstance(value, (list, tuple)):
+        _refuse_masked_entries(value, name)
     return np.asarray(array)
 
 
@@ -135,8 +136,14 @@ def input_operand(array: AnyArray, dtype: AnyDType, result: AnyDType) -> AnyArra
     if not array.dtype.isnative:
         return _converted(array, dtype, "input")
     if dtype.kind == "b":
-        return array.view(_UINT8)
+        return _zeros_and_ones(array)
     return array if array.dtype.num == dtype.num else array.view(dtype)
+
+
+def _zeros_and_ones(array: AnyArray) -> AnyArray:
+    """Return bools as bytes. A mask made with ``view(bool)`` may hold any byte for True."""
+    octets = array.view(_UINT8)
+    return octets if octets.max(initial=0) <= 1 else (octets != 0).view(_UINT8)
 
 
 def weight_operand(array: AnyArray, result: AnyDType) -> AnyArray:
@@ -180,9 +187,18 @@ def scalar_array(value: complex, dtype: AnyDType, name: str) -> AnyArray:
         raise TypeError(f"{name} must be castable to {dtype} under 'same_kind', got {shown(value)}")
     try:
         with np.errstate(all="ignore"):
-            return np.array(value, dtype)
+            array = np.array(value, dtype)
+        if dtype.kind in "iu" or keeps_finite(array, value):
+            return array
     except OverflowError:
-        raise ValueError(f"{name} must be in the range of {dtype}, got {shown(value)}") from None
+        pass
+    raise ValueError(f"{name} must be in the range of {dtype}, got {shown(value)}")
+
+
+def keeps_finite(array: AnyArray, value: Any) -> bool:
+    """Tell whether a scalar did not become infinite by a cast to a dtype that has infinities."""
+    parts = (array.real, value.real), (array.imag, value.imag)
+    return all(bool(np.isfinite(cast)) or not math.isfinite(part) for cast, part in parts)
 
 
 def check_same_kind(dtype: AnyDType, target: AnyDType, name: str) -> None:
@@ -258,10 +274,15 @@ def _converted(array: AnyArray, dtype: AnyDType, name: str) -> AnyArray:
             f"{name} of shape {array.shape} and dtype {array.dtype} is too large to be converted "
             f"to {dtype}"
         )
-    if array.dtype == _FLOAT16 and dtype == FLOAT32 and array.flags.carray:
-        return widen_halves(array)
-    with np.errstate(all="ignore"):
-        return array.astype(dtype, order="C")
+    try:
+        if array.dtype == _FLOAT16 and dtype == FLOAT32 and array.flags.carray:
+            return widen_halves(array)
+        with np.errstate(all="ignore"):
+            return array.astype(dtype, order="C")
+    except MemoryError:
+        raise MemoryError(
+            f"cannot allocate {name} of shape {array.shape} as an array of {dtype}"
+        ) from None
 
 
 def _refuse_masked(array: AnyArray, name: str) -> None:

@@ -45,8 +45,8 @@ class Explanation:
     threads : int
         Threads that would take part.
     scratch_bytes : int
-        Memory that each of them needs, besides the arrays and what all of them share of the
-        weights: packed or transformed, unless they are held.
+        Scratch memory of one thread, without the packed or transformed weights, which all
+        threads share.
     flops : int
         Floating-point operations of the direct sum, a multiplication and an addition counted as
         two.
@@ -113,8 +113,8 @@ def explain(
     stride, padding, dilation, groups, padding_mode, algorithm
         As for `cyconv.conv2d`.
     dtype : dtype_like, default float32
-        The dtype of the result. Integers small enough may be computed as floating-point numbers,
-        which shapes do not tell: the plan is that of the others.
+        The dtype of the result. Integers whose sums are small may be computed as floating-point
+        numbers, which depends on their values; the plan told is that of integers.
     held : bool, default False
         Whether the weights are held ready, as `cyconv.Conv2d` holds its own.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
 
@@ -11,7 +10,14 @@ import numpy as np
 from ._arguments import ActivationName, check_bytes, integer, one_of, shown
 from ._convolve import convolve
 from ._fast import convolve_plain
-from ._operands import as_array, canonical_dtype, cast_copy, check_same_kind, scalar_array
+from ._operands import (
+    as_array,
+    canonical_dtype,
+    cast_copy,
+    check_same_kind,
+    keeps_finite,
+    scalar_array,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -85,15 +91,17 @@ def conv2d(
         - "auto": as a cost model finds cheapest; `cyconv.explain` tells how.
         - "direct": by sums of products.
         - "winograd": by a quarter of the products, for kernels of 3 x 3 with stride 1 and dilations
-          whose product is at most 128, less with many channels. Errs up to four times as much as
-          "direct" from six input channels on, where "auto" considers it.
+          whose product is at most 128, less with many channels. On evenly distributed data it errs
+          up to four times as much as "direct" from six input channels on, where "auto" considers
+          it; a small output among large ones errs as much as these.
         - "split": by products of bfloat16 parts, on CPUs with AMX or AVX512_BF16, of all but
           float64 and complex128. Errs as little as "direct".
         - "fft": by Fourier transforms, for large kernels, up to some 500 rows and columns in
-          float32, 250 in float64 or complex64, fewer with several channels.
+          float32, 250 in float64 or complex64, fewer with several channels. A small output among
+          large ones errs as much as these.
     out : ndarray, optional
         Where to put the result: of its exact shape and dtype, in native byte order, with any
-        strides. It may overlap the other arguments.
+        strides. It may overlap the other arguments; the result then takes its size in memory again.
 
     Returns
     -------
@@ -102,8 +110,8 @@ def conv2d(
         ``H' = (H + top + bottom - dilation*(kH - 1) - 1)//stride + 1`` and likewise W'. Its dtype
         is ``np.result_type(input, weight)``, to which the bias is cast; integers wrap around. A
         C-contiguous array in native byte order, which shares no memory with the arguments, or
-        `out`. A large one is a view of a buffer of its own, so that it begins with a cache line, or
-        at the byte of one at which `input` begins.
+        `out`. Results of 32 KiB or more begin with a cache line, those of 1 x 1 kernels at the byte
+        of one at which `input` begins: they are views (``flags.owndata`` is False).
 
     Raises
     ------
@@ -126,6 +134,9 @@ def conv2d(
     -----
     Results are the same to the last bit for any number of threads, any memory layout and any batch
     that an image is part of. float16 and bfloat16 are summed in float32 and rounded once.
+
+    Where "auto" finds a transform cheapest, "winograd" or "fft", whole numbers come out inexact;
+    ``algorithm="direct"``, which sums products, keeps them exact.
 
     References
     ----------
@@ -258,25 +269,15 @@ def _fill_value(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     if value is None or (type(value) is int and value == 0):
         return np.zeros((), dtype)  # The default, for bool too.
     if type(value) in (int, float, complex):
-        fill = scalar_array(value, dtype, "value")
-        scalar: Any = value
-    else:
-        scalar = as_array(value, "value")
-        if scalar.ndim:
-            raise ValueError(f"value must be a scalar, got shape {scalar.shape}")
-        check_same_kind(canonical_dtype(scalar.dtype, "value"), dtype, "value")
-        fill = cast_copy(scalar, dtype)
-    if dtype.kind in "iu":
-        fits = fill == scalar
-    else:
-        fits = _in_range(fill.real, scalar.real) and _in_range(fill.imag, scalar.imag)
-    if not fits:
+        return scalar_array(value, dtype, "value")
+    scalar = as_array(value, "value")
+    if scalar.ndim:
+        raise ValueError(f"value must be a scalar, got shape {scalar.shape}")
+    check_same_kind(canonical_dtype(scalar.dtype, "value"), dtype, "value")
+    fill = cast_copy(scalar, dtype)
+    if not (fill == scalar if dtype.kind in "iu" else keeps_finite(fill, scalar)):
         raise ValueError(f"value must be in the range of {dtype}, got {shown(value)}")
     return fill
-
-
-def _in_range(fill: Any, part: Any) -> bool:
-    return bool(np.isfinite(fill)) or not math.isfinite(part)
 
 
 def _pad_sides(pad: Any) -> list[int]:

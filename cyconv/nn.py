@@ -45,7 +45,7 @@ __all__ = ["Conv2d"]
 class Conv2d:
     """A layer that convolves its input with weights of its own, as ``torch.nn.Conv2d`` does.
 
-    The weights are held ready for the kernels, so that calls after the first spend no time on
+    The weights are held ready for the kernels, so that calls after the first seldom spend time on
     preparing them.
 
     Parameters
@@ -172,10 +172,11 @@ class Conv2d:
         if activation is not None and kind.kind == "c":
             raise TypeError(f"activation must be None for dtype {kind}, got {activation!r}")
         weight_shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-        check_bytes(weight_shape, kind.itemsize, "the weight")
+        channels = f"in_channels={self.in_channels}, out_channels={self.out_channels}"
+        check_bytes(weight_shape, kind.itemsize, f"{channels}: the weight")
         self._weight = HeldArray(np.zeros(weight_shape, kind))
         self._bias: NDArray[Any] | None = None
-        if bias is not None and not isinstance(bias, (int, np.bool_)):  # torch takes 0 and 1, too
+        if bias is not None and not isinstance(bias, (int, np.bool_, np.integer)):  # 0 and 1, too
             raise TypeError(f"bias must be a bool, got {shown(bias)}")
         if bias:
             self._bias = np.zeros(self.out_channels, kind)

@@ -258,9 +258,7 @@ def test_tables_that_cannot_be_counted_are_a_memory_error(taps: int):
 def test_terms_too_far_apart_for_a_table_are_a_memory_error():
     # each of 81 million taps has a run of columns of its own
     with pytest.raises(MemoryError):
-        cyconv.explain(
-            (64, 64), (9000, 9000), dilation=64, padding=64 * 8999 // 2, algorithm="direct"
-        )
+        cyconv.explain((9000 * 64, 9000 * 64), (9000, 9000), dilation=64, algorithm="direct")
 
 
 class Word(str, enum.Enum):  # noqa: UP042  whose members format as their names
@@ -379,6 +377,45 @@ def test_flags_are_bools(value: object):
         layer.load_state_dict(layer.state_dict(), strict=value)
     assert cyconv.Conv2d(3, 4, 3, bias=0).bias is None
     assert cyconv.Conv2d(3, 4, 3, bias=1).bias is not None
+    assert cyconv.Conv2d(3, 4, 3, bias=np.int64(1)).bias is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "bias"),
+    [
+        ("float16", 1e6),
+        ("float32", 1e300),
+        ("float32", -(10**39)),
+        ("float64", 10**400),
+        ("complex64", 1e300j),
+        ("uint8", 256),
+    ],
+)
+def test_a_bias_out_of_range(name, bias):
+    x, w = np.ones((2, 2), name), np.ones((1, 1), name)
+    with pytest.raises(ValueError, match=f"bias must be in the range of {name}"):
+        cyconv.conv2d(x, w, bias)
+    if name != "uint8":
+        assert np.isinf(cyconv.conv2d(x, w, float("inf"))).all()
+
+
+def test_a_list_that_contains_itself():
+    endless: list = []
+    endless.append(endless)
+    np.ma.array([1])  # masked arrays may be in lists from now on
+    with pytest.raises(ValueError, match="input must be an array"):
+        cyconv.conv2d(endless, W)
+
+
+def test_what_cannot_be_printed():
+    class Mute:
+        def __repr__(self):
+            raise RuntimeError
+
+    with pytest.raises(TypeError, match=r"stride must be .* a value that cannot be printed"):
+        call(stride=Mute())
+    with pytest.raises(ValueError, match=r"^.{,200}$"):
+        call(algorithm="x" * 1000)
 
 
 @pytest.mark.parametrize("wrong", [{"stride": 2}, {"stride": 100}])

@@ -212,3 +212,12 @@ def test_no_warnings_come_out(rng):
         cyconv.conv2d(np.full((3, 3), 255, "u1"), np.full((3, 3), 255, "u1"))
         cyconv.conv2d(np.full((3, 3), 65504, "f2"), np.full((3, 3), 65504, "f2"))
         cyconv.conv2d(x.astype("f8") * 1e300, np.ones((1, 2, 1, 1)), np.array([1.0]))
+
+
+@pytest.mark.parametrize("name", ["uint8", "int32", "int64", "float16", "float32", "complex64"])
+def test_any_byte_of_a_mask_is_one(name, isa, rng):
+    octets = rng.integers(0, 3, (2, 3, 30, 31), dtype=np.uint8) * 127
+    w = rng.integers(0, 5, (4, 3, 3, 3)).astype(name)
+    for mask in (octets.view(bool), octets.view(bool)[:, :, ::-1, ::2]):
+        expected = cyconv.conv2d((mask.view(np.uint8) != 0).astype(name), w, algorithm="direct")
+        assert_same_bits(cyconv.conv2d(mask, w, algorithm="direct"), expected)
