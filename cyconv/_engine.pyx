@@ -39,6 +39,7 @@ from cyconv._plan cimport (
     Plan,
     Problem,
     free_plan,
+    products,
 )
 from cyconv._plans cimport MAX_PLANS, KeptPlan, Plans
 from cyconv._run cimport run_plan
@@ -119,14 +120,6 @@ cdef void set_geometry(Problem *problem, stride, padding, dilation, padding_mode
     problem.before[1] = padding[2]
     problem.dilation[0], problem.dilation[1] = dilation
     problem.padding_mode = PADDING_MODES[padding_mode]
-
-
-cdef inline double products(const Problem *problem) noexcept nogil:
-    """Of the direct sum."""
-    return (
-        <double>problem.batch * problem.groups * problem.out_channels * problem.in_channels
-        * problem.kernel[0] * problem.kernel[1] * problem.out_size[0] * problem.out_size[1]
-    )
 
 
 cdef int useful_threads(const Problem *problem) noexcept nogil:

@@ -66,7 +66,7 @@ cdef inline bint plain_array(object value, int dtype) noexcept:
     )
 
 
-cdef inline void extent(np.ndarray array, const char **begin, const char **end) noexcept:
+cdef inline void memory_extent(np.ndarray array, const char **begin, const char **end) noexcept:
     """The bytes that an array with elements lies in, whatever its strides."""
     cdef int axis
     cdef Py_ssize_t step
@@ -86,9 +86,88 @@ cdef inline bint apart(np.ndarray a, np.ndarray b) noexcept:
     cdef const char *a_end
     cdef const char *b_begin
     cdef const char *b_end
-    extent(a, &a_begin, &a_end)
-    extent(b, &b_begin, &b_end)
+    memory_extent(a, &a_begin, &a_end)
+    memory_extent(b, &b_begin, &b_end)
     return a_end <= b_begin or b_end <= a_begin
+
+
+cdef inline bint read_options(
+    object padding_mode, object activation, object algorithm, int *code, int *wanted
+):
+    """The activation and the algorithm, of zero padding."""
+    code[0] = CYC_NO_ACTIVATION
+    wanted[0] = AUTO
+    if is_text(algorithm, "direct"):
+        wanted[0] = DIRECT
+    elif not is_text(algorithm, "auto"):
+        return False
+    if activation is not None:
+        if is_text(activation, "relu"):
+            code[0] = CYC_RELU
+        elif is_text(activation, "relu6"):
+            code[0] = CYC_RELU6
+        else:
+            return False
+    return is_text(padding_mode, "zeros")
+
+
+cdef inline bint read_geometry(
+    object stride, object padding, object dilation, object groups, Problem *problem
+) noexcept:
+    """Padding is the same on both sides."""
+    return (
+        small_pair(stride, problem.stride) and small_pair(padding, problem.before)
+        and small_pair(dilation, problem.dilation) and small_int(groups, &problem.groups)
+        and problem.stride[0] > 0 and problem.stride[1] > 0
+        and problem.dilation[0] > 0 and problem.dilation[1] > 0 and problem.groups > 0
+    )
+
+
+cdef inline bint find_shape(
+    np.ndarray x, np.ndarray w, const Problem *problem, np.npy_intp *shape, bint *in_place
+) noexcept:
+    """The four sizes of the result, and whether tiles may read pixels where they lie."""
+    cdef Py_ssize_t leading = 4 - np.PyArray_NDIM(x), kernel_axis = np.PyArray_NDIM(w) - 2
+    cdef Py_ssize_t channels, outputs, extent, padded, size
+    cdef int which
+    cdef double elements = 1
+    if not (kernel_axis == 2 and 0 <= leading <= 1) and not (
+        kernel_axis == 0 and leading == 2 and problem.groups == 1
+    ):
+        return False
+    channels = np.PyArray_DIM(x, 1 - leading) if leading < 2 else 1
+    outputs = np.PyArray_DIM(w, 0) if kernel_axis == 2 else 1
+    size = np.PyArray_DIM(w, 1) if kernel_axis == 2 else 1
+    if size == 0 or outputs == 0 or outputs % problem.groups or channels != size * problem.groups:
+        return False
+    in_place[0] = may_stay_in_place(size, outputs // problem.groups)
+    shape[0] = np.PyArray_DIM(x, 0) if leading == 0 else 1
+    shape[1] = outputs
+    for which in range(2):
+        size = np.PyArray_DIM(x, 2 + which - leading)
+        extent = np.PyArray_DIM(w, kernel_axis + which)
+        if not (0 < size <= LARGEST and 0 < extent <= LARGEST):
+            return False
+        padded = size + 2 * problem.before[which]
+        extent = problem.dilation[which] * (extent - 1) + 1
+        if extent > padded:
+            return False
+        shape[2 + which] = (padded - extent) // problem.stride[which] + 1
+        in_place[0] = in_place[0] and extent == 1 and padded == size and problem.stride[which] == 1
+    for which in range(4):
+        elements *= shape[which]
+    return 0 < elements <= MOST_ELEMENTS
+
+
+cdef inline bint fits(np.ndarray y, int axes, const np.npy_intp *shape) noexcept:
+    """Whether an array has a shape."""
+    cdef int axis
+    if np.PyArray_NDIM(y) != axes:
+        return False
+    for axis in range(axes):
+        if np.PyArray_DIM(y, axis) != shape[axis]:
+            return False
+    return True
 
 
 def convolve_plain(
@@ -120,29 +199,11 @@ def convolve_plain(
     cdef HeldWeight held = None
     cdef np.ndarray x, w, b = None, y
     cdef Problem problem
-    cdef Py_ssize_t strides[2]
-    cdef Py_ssize_t paddings[2]
-    cdef Py_ssize_t dilations[2]
     cdef np.npy_intp shape[4]
-    cdef Py_ssize_t group_count, channels, outputs, extent, padded, leading, kernel_axis, size
-    cdef int number, which, code = CYC_NO_ACTIVATION, wanted = AUTO
-    cdef double elements = 1
-    cdef bint in_place  # tiles read pixels where they lie, so that lines of the result are best where theirs are
-
-    if not is_text(padding_mode, "zeros"):
-        return None
-    if is_text(algorithm, "direct"):
-        wanted = DIRECT
-    elif not is_text(algorithm, "auto"):
-        return None
-    if activation is not None:
-        if is_text(activation, "relu"):
-            code = CYC_RELU
-        elif is_text(activation, "relu6"):
-            code = CYC_RELU6
-        else:
-            return None
-    if not np.PyArray_CheckExact(input):
+    cdef Py_ssize_t leading
+    cdef int number, code, wanted
+    cdef bint in_place  # then lines of the result are best where those of the pixels are
+    if not np.PyArray_CheckExact(input) or not read_options(padding_mode, activation, algorithm, &code, &wanted):
         return None
     x = input
     number = np.PyArray_TYPE(x)
@@ -154,48 +215,16 @@ def convolve_plain(
     if not plain_array(weight, number):
         return None
     w = weight
-    if not (
-        small_pair(stride, strides) and small_pair(padding, paddings) and small_pair(dilation, dilations)
-        and small_int(groups, &group_count)
-    ):
+    memset(&problem, 0, sizeof(problem))  # plans are found by its bytes
+    if not read_geometry(stride, padding, dilation, groups, &problem):
         return None
-    if strides[0] == 0 or strides[1] == 0 or dilations[0] == 0 or dilations[1] == 0 or group_count == 0:
+    if not find_shape(x, w, &problem, shape, &in_place):
         return None
-
     leading = 4 - np.PyArray_NDIM(x)
-    kernel_axis = np.PyArray_NDIM(w) - 2
-    if not (kernel_axis == 2 and 0 <= leading <= 1) and not (kernel_axis == 0 and leading == 2 and group_count == 1):
-        return None
-    channels = np.PyArray_DIM(x, 1 - leading) if leading < 2 else 1
-    outputs = np.PyArray_DIM(w, 0) if kernel_axis == 2 else 1
-    size = np.PyArray_DIM(w, 1) if kernel_axis == 2 else 1
-    if size == 0 or outputs == 0 or outputs % group_count or channels != size * group_count:
-        return None
-    in_place = may_stay_in_place(size, outputs // group_count)
-    shape[0] = np.PyArray_DIM(x, 0) if leading == 0 else 1
-    shape[1] = outputs
-    for which in range(2):
-        size = np.PyArray_DIM(x, 2 + which - leading)
-        extent = np.PyArray_DIM(w, kernel_axis + which)
-        if not (0 < size <= LARGEST and 0 < extent <= LARGEST):
-            return None
-        padded = size + 2 * paddings[which]
-        extent = dilations[which] * (extent - 1) + 1
-        if extent > padded:
-            return None
-        shape[2 + which] = (padded - extent) // strides[which] + 1
-        in_place = in_place and extent == 1 and padded == size and strides[which] == 1
-    for which in range(4):
-        elements *= shape[which]
-    if not 0 < elements <= MOST_ELEMENTS:
-        return None
     if bias is not None:
-        if not plain_array(bias, number):
+        if not plain_array(bias, number) or not fits(bias, 1, shape + 1):
             return None
         b = bias
-        if np.PyArray_NDIM(b) != 1 or np.PyArray_DIM(b, 0) != outputs:
-            return None
-
     if out is None:
         y = empty_result(
             <int>(4 - leading), shape + leading, x.dtype,
@@ -205,22 +234,12 @@ def convolve_plain(
         if not plain_array(out, number) or not np.PyArray_ISWRITEABLE(<np.ndarray>out):
             return None
         y = out
-        if np.PyArray_NDIM(y) != 4 - leading:
+        if not fits(y, <int>(4 - leading), shape + leading):
             return None
-        for which in range(<int>(4 - leading)):
-            if np.PyArray_DIM(y, which) != shape[leading + which]:
-                return None
         if not (apart(y, x) and apart(y, w) and (b is None or apart(y, b))):
             return None
-
-    memset(&problem, 0, sizeof(problem))
-    problem.groups = group_count
     problem.padding_mode = ZEROS
     problem.dtype = CYC_F32 if number == np.NPY_FLOAT32 else CYC_F64
-    for which in range(2):
-        problem.stride[which] = strides[which]
-        problem.dilation[which] = dilations[which]
-        problem.before[which] = paddings[which]
     number = CYC_FLOAT32 if problem.dtype == CYC_F32 else CYC_FLOAT64
     execute(&problem, x, w, held, b, y, leading, number, number, 1, code, wanted)
     return y

@@ -6,14 +6,14 @@ from libc.string cimport memset
 cdef extern from "kernels/kernels.h" nogil:
     const Py_ssize_t CYC_CHUNK
     const Py_ssize_t CYC_ROW_BLOCK
-    const Py_ssize_t CYC_MAX_PLANE_KERNEL
+    enum: CYC_MAX_PLANE_KERNEL
     Py_ssize_t CYC_PLANE_ROWS(Py_ssize_t vectors) noexcept nogil
     bint CYC_NARROW_STRIPS(Py_ssize_t registers, Py_ssize_t most, Py_ssize_t size, Py_ssize_t vectors) noexcept nogil
     bint CYC_SKIPS_ROWS(Py_ssize_t size, Py_ssize_t stride, Py_ssize_t vectors) noexcept nogil
     bint cyc_unrolls_rows(Py_ssize_t height, Py_ssize_t stride) noexcept nogil
-    const Py_ssize_t CYC_MAX_PLANE_STRIDE
+    enum: CYC_MAX_PLANE_STRIDE
     const Py_ssize_t CYC_MAX_SPREAD
-    const Py_ssize_t CYC_MAX_TILE_ROWS
+    enum: CYC_MAX_TILE_ROWS
     enum: CYC_MAX_TILE_VECTORS
     enum: CYC_WINOGRAD_OUT
     enum: CYC_WINOGRAD_TAPS
@@ -32,6 +32,7 @@ cdef extern from "kernels/kernels.h" nogil:
     const int CYC_U32
     const int CYC_U64
     enum: CYC_COMPUTE_DTYPES
+    enum: CYC_ARRAY_DTYPES
 
     const int CYC_FLOAT16
     const int CYC_BFLOAT16
@@ -282,15 +283,15 @@ cdef extern from "kernels/kernels.h" nogil:
         Py_ssize_t lanes
         Py_ssize_t item
         Py_ssize_t registers
-        cyc_tile_fn tile[4][14]
+        cyc_tile_fn tile[CYC_MAX_TILE_VECTORS][CYC_MAX_TILE_ROWS]
         cyc_rows_fn rows
-        cyc_planes_fn planes[2][13]
+        cyc_planes_fn planes[CYC_MAX_PLANE_STRIDE][CYC_MAX_PLANE_KERNEL]
         Py_ssize_t row_vectors
         int permutes
         int deals_phases
         Py_ssize_t winograd_chunk
-        cyc_load_fn load[12]
-        cyc_store_fn store[12]
+        cyc_load_fn load[CYC_ARRAY_DTYPES]
+        cyc_store_fn store[CYC_ARRAY_DTYPES]
         cyc_turned_fn store_turned
         cyc_gather_fn gather
         cyc_pack_fn pack
@@ -313,7 +314,7 @@ cdef extern from "kernels/kernels.h" nogil:
         const char *name
         int (*available)() noexcept
         double (*fma_loop)(Py_ssize_t rounds) noexcept
-        const cyc_kernels *dtype[4]
+        const cyc_kernels *dtype[CYC_COMPUTE_DTYPES]
         const cyc_split *split
 
     enum:

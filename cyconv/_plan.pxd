@@ -165,7 +165,7 @@ cdef struct Plan:
 
     Transforms fft  # the rest of the plan, with that algorithm
 
-    double multiply_adds  # of the whole convolution
+    double multiply_adds  # of the direct sum, of the whole batch
     double slots  # what a group of an image is estimated to take (_slots)
     double once_slots  # of them, those of what all images share
 
@@ -175,6 +175,14 @@ cdef int make_plan(
 ) noexcept nogil
 cdef void free_plan(Plan *plan) noexcept nogil
 cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil
+
+
+cdef inline double products(const Problem *problem) noexcept nogil:
+    """Multiply-adds of the direct sum."""
+    return (
+        <double>problem.batch * problem.groups * problem.out_channels * problem.in_channels
+        * problem.kernel[0] * problem.kernel[1] * problem.out_size[0] * problem.out_size[1]
+    )
 
 
 cdef inline Py_ssize_t tile_pitch(const Plan *plan, Py_ssize_t columns) noexcept nogil:

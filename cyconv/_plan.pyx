@@ -22,9 +22,9 @@ from cyconv._kernels cimport (
     cyc_span,
     cyc_tap,
 )
-from cyconv._plan cimport operands_in_line, plane_elements
+from cyconv._plan cimport operands_in_line, plane_elements, products
 from cyconv._split cimport size_split_scratch
-from cyconv._tiles cimport Spot, SpanList, fill_taps
+from cyconv._tiles cimport Spot, SpanList, fill_taps, placed_bytes
 from cyconv._window cimport (
     Axis,
     Run,
@@ -127,9 +127,9 @@ cdef void size_direct_scratch(Plan *plan) noexcept nogil:
         plan.span_lists = max(<Py_ssize_t>1, min(<Py_ssize_t>MAX_SPAN_LISTS, SPANS_BUDGET // list_bytes))
     plan.spans_bytes = round_up(plan.span_lists * (sizeof(SpanList) + list_bytes), ALIGNMENT)
     plan.scratch_bytes = (
-        ALIGNMENT + plan.window_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes + plan.pixels_bytes
-        + plan.taps_bytes + plan.offsets_bytes + plan.spots_bytes + plan.edges_bytes + plan.pieces_bytes
-        + plan.spans_bytes
+        placed_bytes() + plan.window_bytes + plan.totals_bytes + plan.turned_bytes + plan.panel_bytes
+        + plan.pixels_bytes + plan.taps_bytes + plan.offsets_bytes + plan.spots_bytes + plan.edges_bytes
+        + plan.pieces_bytes + plan.spans_bytes
     )
 
 
@@ -182,6 +182,49 @@ cdef bint tells_offsets(const Plan *plan) noexcept nogil:
     )
 
 
+cdef bint allocate_axes(Plan *plan) noexcept nogil:
+    """Memory for the tables of the axes, which the layout of the window fills; False without."""
+    cdef Py_ssize_t height = plan.problem.kernel[0], width = plan.problem.kernel[1]
+    cdef char *memory
+    if max(height, width) > MAX_OFFSET:  # of more taps, no offset could tell
+        return False
+    memory = <char *>malloc((height + width) * (sizeof(Run) + 4 * sizeof(Py_ssize_t)))
+    if memory == NULL:
+        return False
+    plan.memory = memory
+    plan.rows.runs = <Run *>memory
+    plan.columns.runs = plan.rows.runs + height
+    plan.rows.tap_run = <Py_ssize_t *>(plan.columns.runs + width)
+    plan.rows.tap_position = plan.rows.tap_run + height
+    plan.columns.tap_run = plan.rows.tap_position + height
+    plan.columns.tap_position = plan.columns.tap_run + width
+    plan.rows.reading = plan.columns.tap_position + width
+    plan.rows.reading_end = plan.rows.reading + height
+    plan.columns.reading = plan.rows.reading_end + height
+    plan.columns.reading_end = plan.columns.reading + width
+    return True
+
+
+cdef bint make_tables(Plan *plan) noexcept nogil:
+    """The offsets of the terms, where all tasks have the same; False without memory."""
+    cdef bint has_taps = plan.algorithm in (SPLIT, TURNED_TILE, TILE) and (
+        plan.term_blocks == 1 and not plan.gathers and not operands_in_line(plan)
+    )
+    cdef Py_ssize_t table_bytes = plan.terms * <Py_ssize_t>sizeof(cyc_tap) if has_taps else 0
+    if plan.algorithm == ROWS:
+        table_bytes = row_table_bytes(plan)
+    plan.taps = <cyc_tap *>malloc(max(<Py_ssize_t>ALIGNMENT, table_bytes))
+    if plan.taps == NULL:
+        return False
+    if plan.algorithm == ROWS:
+        plan.column_offsets = <Py_ssize_t *>plan.taps
+        plan.row_offsets = plan.column_offsets + plan.problem.kernel[1]
+        fill_row_offsets(plan)
+    elif has_taps:
+        fill_taps(plan, 0, plan.terms, plan.window.channel_pitch, plan.taps)
+    return True
+
+
 cdef int make_plan(
     Plan *plan, const Problem *problem, const cyc_isa *isa, int wanted, Py_ssize_t threads
 ) noexcept nogil:
@@ -189,10 +232,7 @@ cdef int make_plan(
 
     The problem has output pixels and output channels. A plan that failed needs no ``free_plan``.
     """
-    cdef Py_ssize_t kernel_h = problem.kernel[0], kernel_w = problem.kernel[1], table_bytes
-    cdef char *memory
     cdef int which
-    cdef bint has_taps
     memset(plan, 0, sizeof(Plan))
     plan.problem = problem[0]
     for which in range(2):  # a single output has no stride, a single tap no dilation
@@ -202,38 +242,20 @@ cdef int make_plan(
             plan.problem.dilation[which] = 1
     plan.isa = isa
     plan.kernels = isa.dtype[problem.dtype]
-    plan.terms = problem.in_channels * kernel_h * kernel_w
+    plan.terms = problem.in_channels * problem.kernel[0] * problem.kernel[1]
     plan.one_tap = True
     for which in range(2):
         plan.one_tap = plan.one_tap and (
             problem.kernel[which] == 1 and plan.problem.stride[which] == 1 and problem.before[which] == 0
             and problem.in_size[which] == problem.out_size[which]
         )
-    plan.multiply_adds = (
-        <double>problem.batch * problem.groups * problem.out_channels * plan.terms
-        * problem.out_size[0] * problem.out_size[1]
-    )
+    plan.multiply_adds = products(problem)
 
-    # the axes' tables first: the layout of the window, on which the choices rest, fills them
-    if max(kernel_h, kernel_w) > MAX_OFFSET:  # of more, no offset could tell
+    if not allocate_axes(plan):
         return -1
-    memory = <char *>malloc((kernel_h + kernel_w) * (sizeof(Run) + 4 * sizeof(Py_ssize_t)))
-    if memory == NULL:
-        return -1
-    plan.memory = memory
-    plan.rows.runs = <Run *>memory
-    plan.columns.runs = plan.rows.runs + kernel_h
-    plan.rows.tap_run = <Py_ssize_t *>(plan.columns.runs + kernel_w)
-    plan.rows.tap_position = plan.rows.tap_run + kernel_h
-    plan.columns.tap_run = plan.rows.tap_position + kernel_h
-    plan.columns.tap_position = plan.columns.tap_run + kernel_w
-    plan.rows.reading = plan.columns.tap_position + kernel_w
-    plan.rows.reading_end = plan.rows.reading + kernel_h
-    plan.columns.reading = plan.rows.reading_end + kernel_h
-    plan.columns.reading_end = plan.columns.reading + kernel_w
     set_axis(&plan.rows, &plan.problem, 0)
     set_axis(&plan.columns, &plan.problem, 1)
-    layout_window(plan, problem.out_size[0], problem.out_size[1])
+    layout_window(plan, problem.out_size[0], problem.out_size[1])  # on which the choice rests
     if not choose_algorithm(plan, wanted):
         free_plan(plan)
         return INAPPLICABLE
@@ -251,23 +273,9 @@ cdef int make_plan(
         problem.batch * ceil_div(problem.groups, plan.group_block) * plan.panel_blocks
         * plan.rows.blocks * plan.columns.blocks
     )
-
-    has_taps = plan.term_blocks == 1 and not plan.gathers and not operands_in_line(plan)
-    table_bytes = plan.terms * <Py_ssize_t>sizeof(cyc_tap) if has_taps else 0
-    if plan.algorithm == ROWS:
-        table_bytes = row_table_bytes(plan)
-    elif plan.algorithm == WINOGRAD:
-        table_bytes = 0
-    plan.taps = <cyc_tap *>malloc(max(<Py_ssize_t>ALIGNMENT, table_bytes))
-    if plan.taps == NULL:
+    if not make_tables(plan):
         free_plan(plan)
         return -1
-    if plan.algorithm == ROWS:
-        plan.column_offsets = <Py_ssize_t *>plan.taps
-        plan.row_offsets = plan.column_offsets + kernel_w
-        fill_row_offsets(plan)
-    elif plan.algorithm != WINOGRAD and has_taps:
-        fill_taps(plan, 0, plan.terms, plan.window.channel_pitch, plan.taps)
     return 0
 
 

@@ -22,6 +22,7 @@ from cyconv._run_tiles cimport run_tile_task
 from cyconv._run_winograd cimport run_winograd_task
 from cyconv._shares cimport Share, deal_tasks, share_of_thread, take_task
 from cyconv._task cimport Operands, Task, find_task, window_in_input
+from cyconv._tiles cimport placed_bytes
 from cyconv._winograd_factors cimport transform_share
 
 
@@ -48,9 +49,9 @@ cdef Py_ssize_t bytes_to_clear(const Plan *plan, const Operands *operands, const
     if plan.algorithm == ROWS:
         return plan.window_bytes
     if plan.algorithm == TILE:
-        return ALIGNMENT + (0 if window_in_input(plan, operands, task) else plan.window_bytes)
+        return placed_bytes() + (0 if window_in_input(plan, operands, task) else plan.window_bytes)
     if plan.algorithm == TURNED_TILE:  # reads single pixels
-        return ALIGNMENT
+        return placed_bytes()
     tiles = plan.block_rows * plan.block_columns
     if plan.turned or plan.rows.blocks * plan.columns.blocks == 1 and tiles == plan.positions:
         return plan.window_bytes

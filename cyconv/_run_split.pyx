@@ -45,7 +45,7 @@ from cyconv._split cimport (
     split_bytes,
 )
 from cyconv._task cimport Operands, Task, channel_address, prepare_window, window_in_input
-from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_tap_offsets, place_spots
+from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_tap_offsets, place_spots, plain_tile
 from cyconv._winograd_outputs cimport fill_chunks
 
 
@@ -131,16 +131,11 @@ cdef void add_directly(
     cdef const char *weight = operands.weight + (
         (task.group * plan.problem.out_channels + output) * plan.terms * plan.kernels.item
     )
-    cdef cyc_tile_args args
-    args.taps = NULL
+    cdef cyc_tile_args args = plain_tile()
     args.vector = scratch.direct_pixels
     args.vector_step = CYC_SPLIT_TILE
     args.broadcast_step = most
-    args.edges = NULL
-    args.ahead = NULL
-    args.next_vector = 0
     args.spans = scratch.spans
-    args.out = NULL
     for step in range(ceil_div(plan.terms, DIRECT_TERMS)):
         term = step * DIRECT_TERMS
         terms = min(<Py_ssize_t>DIRECT_TERMS, plan.terms - term)

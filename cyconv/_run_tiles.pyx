@@ -21,7 +21,7 @@ from cyconv._kernels cimport (
     cyc_turned_args,
 )
 from cyconv._panels cimport look_ahead_panel, panel_weights, sum_pixel
-from cyconv._plan cimport ALIGNMENT, TILE, TURNED_RUN, TURNED_TILE, Plan, operands_in_line, tile_pitch
+from cyconv._plan cimport TILE, TURNED_RUN, TURNED_TILE, Plan, operands_in_line, tile_pitch
 from cyconv._slots cimport has_late_lines
 from cyconv._task cimport (
     Destination,
@@ -37,19 +37,19 @@ from cyconv._task cimport (
     takes_vectors,
     window_in_input,
 )
-from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_spans, fill_taps, is_whole, place_pieces, place_spots
+from cyconv._tiles cimport (
+    Placed,
+    Spot,
+    SpanList,
+    fill_offsets,
+    fill_spans,
+    fill_taps,
+    is_whole,
+    place_pieces,
+    place_spots,
+    placed_bytes,
+)
 from cyconv._turned_run cimport add_to_run, store_run
-
-
-cdef struct Placed:
-    # The block that the spots and pieces in a scratch belong to: other groups and images have the same.
-    Py_ssize_t row
-    Py_ssize_t rows  # 0: none yet
-    Py_ssize_t column
-    Py_ssize_t columns
-    Py_ssize_t lead  # pixels of the first tile, if it differs
-    Py_ssize_t spots
-    Py_ssize_t lists
 
 
 cdef struct Scratch:
@@ -356,7 +356,7 @@ cdef void run_tile_task(const Plan *plan, const Operands *operands, const Task *
     cdef Py_ssize_t list_index
     cdef cyc_span *spans
     scratch.placed = <Placed *>memory
-    scratch.window = memory + ALIGNMENT
+    scratch.window = memory + placed_bytes()
     scratch.totals = scratch.window + plan.window_bytes
     scratch.turned = scratch.totals + plan.totals_bytes
     scratch.panel = scratch.turned + plan.turned_bytes

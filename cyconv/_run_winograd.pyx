@@ -26,6 +26,7 @@ from cyconv._panels cimport look_ahead, look_ahead_at, pack_factors
 from cyconv._plan cimport Plan
 from cyconv._slots cimport MANY_REGISTERS
 from cyconv._task cimport Operands, Task
+from cyconv._tiles cimport plain_tile
 from cyconv._tile_block cimport TileBlock, tiles_of_factor
 from cyconv._winograd_factors cimport gather_factors, kernel_tile, tile_block, transform_input
 from cyconv._winograd_outputs cimport Scratch, compute_again, fill_chunks, padded_outputs, store_panel
@@ -109,15 +110,11 @@ cdef void multiply_pass(
     cdef const char *factors
     cdef char *products
     cdef cyc_ahead ahead
-    cdef cyc_tile_args args
-    args.taps = NULL
-    args.next_vector = 0
+    cdef cyc_tile_args args = plain_tile()
     args.broadcast_step = plan.tiles_pitch if plan.turned else plan.panel_width
     args.vector_step = plan.panel_width if plan.turned else plan.pixel_tile if plan.gathers else plan.tiles_pitch
-    args.edges = NULL
     args.ahead = &ahead
     args.spans = scratch.spans
-    args.out = NULL
     for step in range(ceil_div(plan.problem.in_channels, plan.part_channels)):
         channel = step * plan.part_channels
         channels = min(plan.part_channels, plan.problem.in_channels - channel)

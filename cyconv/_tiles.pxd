@@ -1,9 +1,11 @@
 """Where the tiles of a block lie, and which terms each of them takes."""
 
 from libc.stdint cimport int32_t
+from libc.string cimport memset
 
-from cyconv._kernels cimport cyc_edge, cyc_piece, cyc_span, cyc_tap
-from cyconv._plan cimport Plan
+from cyconv._integers cimport round_up
+from cyconv._kernels cimport cyc_edge, cyc_piece, cyc_span, cyc_tap, cyc_tile_args
+from cyconv._plan cimport ALIGNMENT, Plan
 from cyconv._window cimport Axis
 
 
@@ -30,6 +32,32 @@ cdef struct SpanList:
     cyc_span *spans
     const cyc_tap *taps  # that the spans are of
     cyc_tap *own_taps  # room for a table of these terms alone; or NULL
+
+
+cdef struct Placed:
+    # The block that the spots and pieces in a scratch belong to: other groups and images have the same. It lies at the
+    # beginning of the scratch.
+    Py_ssize_t row
+    Py_ssize_t rows  # 0: none yet
+    Py_ssize_t column
+    Py_ssize_t columns
+    Py_ssize_t lead  # pixels of the first tile, if it differs
+    Py_ssize_t spots
+    Py_ssize_t lists
+
+
+cdef inline Py_ssize_t placed_bytes() noexcept nogil:
+    return round_up(sizeof(Placed), ALIGNMENT)
+
+
+cdef inline cyc_tile_args plain_tile() noexcept nogil:
+    """A tile without edges, tables or fetching, whose sums stay in its totals.
+
+    Operands, spans and totals are yet to be set.
+    """
+    cdef cyc_tile_args args
+    memset(&args, 0, sizeof(args))
+    return args
 
 
 cdef inline bint is_whole(const Spot *spot, Py_ssize_t lanes) noexcept nogil:

@@ -23,11 +23,11 @@ cdef struct Trim:
 
 
 cdef enum:
-    # Of so many taps at most one is left. Weights that are not held are copied, and those of a large layer come from
+    # Of so many taps less than one is left. Weights that are not held are copied, and those of a large layer come from
     # memory, where writing many again takes longer than leaving taps out tile by tile. Emerald Rapids, 512 to 512
     # channels: @1 by 3x3, one of nine left, 590 us against 700 us (held 13 us against 58 us); @2 by 3x3/2, four of nine
     # left, 1040 us against 560 us (held 160 us against 240 us), 64x1 by 3x3, one of three, 1990 us against 1500 us.
-    LEAST_TRIMMED = 4
+    LEAST_TRIMMED = 3
 
 
 cdef inline void trim_axis(const Problem *problem, int axis, Trim *trim) noexcept nogil:
@@ -56,7 +56,7 @@ cdef inline bint trim_problem(Problem *problem, int algorithm, Trim *trim) noexc
         return False
     for axis in range(2):
         trim_axis(problem, axis, trim)
-    if LEAST_TRIMMED * trim.count[0] * trim.count[1] > trim.kernel[0] * trim.kernel[1]:
+    if LEAST_TRIMMED * trim.count[0] * trim.count[1] >= trim.kernel[0] * trim.kernel[1]:
         return False
     for axis in range(2):
         problem.kernel[axis] = trim.count[axis]

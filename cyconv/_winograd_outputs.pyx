@@ -21,6 +21,7 @@ from cyconv._kernels cimport (
 from cyconv._plan cimport Plan, block_pixels
 from cyconv._slots cimport has_late_lines
 from cyconv._task cimport Operands, Task, output_address, prepare_window
+from cyconv._tiles cimport plain_tile
 from cyconv._tile_block cimport TileBlock, first_of_tile
 
 
@@ -144,15 +145,10 @@ cdef void sum_directly(
     """
     cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.kernels.item, most = most_tile_rows(plan.kernels, 1)
     cdef Py_ssize_t group, first, rows, step
-    cdef cyc_tile_args args
+    cdef cyc_tile_args args = plain_tile()
     args.taps = scratch.taps
-    args.next_vector = 0
-    args.edges = NULL
-    args.ahead = NULL
     args.spans = scratch.spans
     args.span_count = fill_chunks(scratch.spans, plan.terms, CYC_CHUNK)
-    args.carry = False
-    args.out = NULL
     args.broadcast = scratch.panel
     for group in range(ceil_div(outputs, most)):
         first = group * most

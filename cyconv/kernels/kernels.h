@@ -23,6 +23,7 @@
 
 #define CYC_MAX_TILE_ROWS 14
 #define CYC_MAX_TILE_VECTORS 4
+#define CYC_MAX_LANES 16 /* float32 in 64 bytes; masks of lanes and pieces of tiles have room for as many */
 #define CYC_ROW_BLOCK 4 /* output rows that the row kernel keeps in registers */
 /* Output rows that the plane kernel keeps in registers for V vectors of columns: seven of one vector, as the images
  * of networks have 7, 14, 28 rows; of more vectors these and the weights want more registers than there are. */
@@ -38,7 +39,7 @@ static inline int cyc_unrolls_rows(ptrdiff_t height, ptrdiff_t stride) { return 
 #define CYC_MAX_PLANE_KERNEL 13
 #define CYC_MAX_PLANE_STRIDE 2
 
-/* The steps of columns that loads pick from vectors; wider ones are as fast an element at a time. */
+/* The largest stride of columns that loads pick from vectors; beyond it an element at a time is as fast. */
 #define CYC_MAX_SPREAD 4
 
 /* Whether the plane kernel unrolls the taps of a row for V vectors, of which it takes `most` together: more of them
@@ -262,7 +263,7 @@ typedef struct {
 } cyc_copy;
 
 /* The most vectors that a tile gathers: each pixel from a row of its own, in the widest tile of the largest vectors. */
-#define CYC_MAX_COPIES (CYC_MAX_TILE_VECTORS * 16)
+#define CYC_MAX_COPIES (CYC_MAX_TILE_VECTORS * CYC_MAX_LANES)
 
 /* Gather the pixels of a tile, term after term: for each term k and each copy, in order, a vector from
  * window[offsets[k] + from] to dst[k * width + to]. Later ones overwrite what earlier ones wrote beyond their place;
@@ -341,7 +342,7 @@ typedef struct {
     int permutes; /* lanes at will, as Winograd's short rows of tiles want */
     int deals_phases; /* loads take CYC_MAX_SPREAD, of elements of the compute dtype side by side */
     ptrdiff_t winograd_chunk; /* terms of a chunk of Winograd's sums, whose errors the output transform enlarges */
-    cyc_load_fn load[CYC_ARRAY_DTYPES];                        /* NULL: the caller converts first */
+    cyc_load_fn load[CYC_ARRAY_DTYPES];                        /* NULL: never asked for */
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */
     cyc_turned_fn store_turned;
     cyc_gather_fn gather;
@@ -364,7 +365,7 @@ typedef struct cyc_split cyc_split;
 
 typedef struct {
     const char *name;
-    int (*available)(void); /* the CPU and the operating system can run it */
+    int (*available)(void); /* the CPU and the operating system can run it, and it is faster than those before */
     double (*fma_loop)(ptrdiff_t rounds); /* float32 operations of an FMA-only loop, to be timed */
     const cyc_kernels *dtype[CYC_COMPUTE_DTYPES];
     const cyc_split *split; /* NULL: no products of parts */

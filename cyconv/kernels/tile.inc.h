@@ -209,7 +209,10 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
     }
 }
 
-#define CYC_TILE_FUNCTION(R, V) \
+/* R * V sums, the vectors of a term and a broadcast fit the registers, if there is a number of them. */
+#define CYC_TILE_FUNCTION(R, V)                                                                                       \
+    _Static_assert(!CYC_REGISTERS || (R) * (V) + CYC_KEPT_COLUMNS(CYC_REGISTERS, R, V) + 1 <= CYC_REGISTERS, "spills"); \
+    _Static_assert((R) <= CYC_MAX_TILE_ROWS && (V) <= CYC_MAX_TILE_VECTORS, "beyond the tables of tiles");             \
     static void CYC_NAME(tile_##R##x##V)(const cyc_tile_args *args) { CYC_NAME(tile)(args, R, V); }
 CYC_TILE_SHAPES(CYC_TILE_FUNCTION)
 #undef CYC_TILE_FUNCTION
