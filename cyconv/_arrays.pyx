@@ -87,7 +87,7 @@ cdef int array_dtype(np.ndarray array) except -1:
 
 
 cdef int split_parts(int dtype) noexcept nogil:
-    """How many bfloat16, of eight significant bits each, have as many together as a value of this dtype."""
+    """How many bfloat16, of eight significant bits each, hold those of a value of this dtype."""
     return 2 if dtype == CYC_FLOAT16 else 1 if dtype == CYC_BFLOAT16 else 3
 
 

@@ -44,23 +44,22 @@ cdef enum:
     MIN_GATHERED_FACTOR_CHANNELS = 192
     MIN_GATHERED_FACTOR_OUTPUTS = 64
 
-# A vector of tiles of one input channel, window included; one of two short rows; one of several, and each of these;
-# dilated, a vector of six rows of the window, and a vector of tiles; of one output channel, store included, plain and
-# turned, a further row in it, and putting dilated ones in order; the nine weights of an input and an output, also where
-# they are packed already and lines come late; a factor read from afar.
+# A vector of tiles of one input channel, window included.
 cdef double INPUT_TRANSFORM_SLOTS = 300
-cdef double TWO_ROWS_SLOTS = 380
-cdef double TOGETHER_SLOTS = 450
+cdef double TWO_ROWS_SLOTS = 380  # of two short rows of tiles
+cdef double TOGETHER_SLOTS = 450  # of several, and each of these
 cdef double TOGETHER_ROW_SLOTS = 80
-cdef double DILATED_INPUT_SLOTS = 60
-cdef double DILATED_TRANSFORM_SLOTS = 150
+cdef double DILATED_INPUT_SLOTS = 60  # dilated, a vector of six rows of the window
+cdef double DILATED_TRANSFORM_SLOTS = 150  # and a vector of tiles
+# A vector of tiles of one output channel, store included.
 cdef double OUTPUT_TRANSFORM_SLOTS = 360
 cdef double TURNED_OUTPUT_SLOTS = 420
-cdef double STORE_ROW_SLOTS = 110
-cdef double ORDER_SLOTS = 65
+cdef double STORE_ROW_SLOTS = 110  # a further row in it
+cdef double ORDER_SLOTS = 65  # dilated ones put in order
+# The nine weights of an input and an output channel.
 cdef double WEIGHT_TRANSFORM_SLOTS = 24
-cdef double PACKED_TRANSFORM_SLOTS = 12
-cdef double FACTOR_READ_SLOTS = 0.1
+cdef double PACKED_TRANSFORM_SLOTS = 12  # packed already, where lines come late
+cdef double FACTOR_READ_SLOTS = 0.1  # a factor of them, from afar
 # How much longer transforms take whose thirty-six values do not stay in the registers: measured on AVX2, of Zen and
 # where lines come late.
 cdef double SPILLING_FACTOR = 1.4

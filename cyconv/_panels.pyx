@@ -18,7 +18,7 @@ from cyconv._task cimport Operands, Task
 cdef enum:
     # A part of a panel that stays in the first-level cache while its factors are made, or it is looked at again.
     PANEL_PART_BUDGET = 24 * 1024
-    SLACK_BYTES = 64  # a vector is read past the end
+    SLACK_BYTES = CACHE_LINE  # a vector is read past the end
 
 
 cdef void pack_panel(

@@ -1,6 +1,6 @@
 """The plan of a convolution: its geometry, algorithm, blocks and tables, and no Python object."""
 
-from cyconv._integers cimport round_up
+from cyconv._integers cimport CACHE_LINE, round_up
 from cyconv._kernels cimport CYC_F32, CYC_F64, CYC_MAX_TILE_ROWS, cyc_isa, cyc_kernels, cyc_planes_fn, cyc_tap
 from cyconv._window cimport Axis, Window
 
@@ -19,7 +19,7 @@ cdef enum Algorithm:
 
 cdef enum:
     INAPPLICABLE = -2  # what make_plan answers where the wanted algorithm does not apply
-    ALIGNMENT = 64  # of each part of the scratch, a cache line
+    ALIGNMENT = CACHE_LINE  # of each part of the scratch
     MAX_OFFSET = 0x7fffffff  # that a tap can tell, in elements
     # Bytes of a run of turned tiles (_turned_run): so few that they stay in the first level, and so many that a line of
     # the result is seldom stored in two runs.

@@ -21,6 +21,9 @@ from cyconv._kernels cimport (
 
 cdef enum:
     SHORTER_THAN_A_LINE = -1  # beside the kinds of kernels.h
+    # See cycle_slots. Measured on Granite Rapids: 2.1 for Winograd's transforms, 2.2 for Fourier's, 1.9 for the row
+    # kernel.
+    WHOLE_LINE_CYCLE_PERCENT = 210
     # Instruction sets with fewer have tiles of twelve sums at most.
     MANY_REGISTERS = 32
     # Fewer sums than this cannot hide the four cycles that a multiply-add takes.
@@ -94,11 +97,10 @@ cdef inline double far_share(Py_ssize_t in_use) noexcept nogil:
 
 
 cdef inline double cycle_slots(const cyc_kernels *kernels) noexcept nogil:
-    """What to count for work beside products that took a slot where each cycle was one: loads, stores and permutations
-    of whole lines take as many cycles where a cycle has two slots. Measured on Granite Rapids: 2.1 for Winograd's
-    transforms, 2.2 for Fourier's, 1.9 for the row kernel.
+    """Slots that a cycle of loads, stores and permutations counts: one on a core with a slot a cycle; where a cycle has
+    two of whole lines, such work takes as many cycles, and so twice the slots.
     """
-    return 2.1 if has_whole_lines(kernels) else 1.0
+    return WHOLE_LINE_CYCLE_PERCENT / 100.0 if has_whole_lines(kernels) else 1.0
 
 
 cdef inline bint wants_near_panels(const cyc_kernels *kernels) noexcept nogil:

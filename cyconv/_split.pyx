@@ -22,7 +22,7 @@ from cyconv._kernels cimport (
     cyc_split_range,
 )
 from cyconv._plan cimport ALIGNMENT, MAX_SPAN_LISTS, Plan, Problem, layout_window
-from cyconv._slots cimport cycle_slots
+from cyconv._slots cimport WHOLE_LINE_CYCLE_PERCENT, cycle_slots
 from cyconv._tiles cimport Spot, SpanList, count_spots
 from cyconv._window cimport ZEROS
 
@@ -55,7 +55,6 @@ cdef double WEIGHT_SLOTS = 1.8
 # More, where the weights of a step lie apart.
 cdef double APART_SLOTS = 0.5
 cdef double SPLIT_START_SLOTS = 6000
-cdef double FITTED_CYCLE_SLOTS = 2.1  # of a cycle on that machine, by which those of others are scaled
 # Steps are left out where no more than these remain.
 cdef double MOST_TAKEN_SHARE = 0.95
 
@@ -92,7 +91,7 @@ cdef double split_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t steps = ceil_div(plan.terms, CYC_SPLIT_STEP)
     cdef Py_ssize_t panels = ceil_div(problem.out_channels, CYC_SPLIT_TILE), rows
     cdef double slots, weight_slots, output_slots, share, copies = 1
-    cdef double cycles = cycle_slots(plan.kernels) / FITTED_CYCLE_SLOTS  # of what is beside the products
+    cdef double cycles = 100 * cycle_slots(plan.kernels) / WHOLE_LINE_CYCLE_PERCENT  # fitted to whole lines
     if plan.isa.split == NULL or problem.dtype != CYC_F32 or plan.terms == 0 or not plan.isa.split.granted():
         return -1
     plan.flat = plan.gathers = True

@@ -149,7 +149,13 @@ static void split_multiply(const cyc_split_args *args) {
 CYC_TARGET_END
 
 const cyc_split cyc_amx_split = {
-    16,          cyc_amx_is_granted, cyc_split_weights, cyc_split_pixels,
-    split_begin, split_multiply,     split_end,         cyc_split_doubtful,
+    .speed = 16,
+    .granted = cyc_amx_is_granted,
+    .weights = cyc_split_weights,
+    .pixels = cyc_split_pixels,
+    .begin = split_begin,
+    .multiply = split_multiply,
+    .end = split_end,
+    .doubtful = cyc_split_doubtful,
 };
 #endif

@@ -93,6 +93,13 @@ static void split_end(void) {}
 CYC_TARGET_END
 
 const cyc_split cyc_avx512_bf16_split = {
-    2, cyc_always, cyc_split_weights, cyc_split_pixels, split_begin, split_multiply, split_end, cyc_split_doubtful,
+    .speed = 2,
+    .granted = cyc_always,
+    .weights = cyc_split_weights,
+    .pixels = cyc_split_pixels,
+    .begin = split_begin,
+    .multiply = split_multiply,
+    .end = split_end,
+    .doubtful = cyc_split_doubtful,
 };
 #endif

@@ -113,8 +113,8 @@ int cyc_amx_is_granted(void) { return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PER
 #endif
 
 /* AMD's Zen 4, the one with AVX-512 in family 25, has halved lines (AMD, "Software Optimization Guide for the Zen4
- * Microarchitecture", 57647, 2.11). Those of Zen 5, family 26, were measured, and those of Emerald and Granite Rapids,
- * like which all x86 is taken to be that is not AMD's. Zen 1, the models of family 23 below 0x30, halves shorter vectors
+ * Microarchitecture", 57647, 2.11). Those of Zen 5, family 26, were measured. All x86 that is not AMD's counts as
+ * late, as Emerald and Granite Rapids were measured to be. Zen 1, the models of family 23 below 0x30, halves shorter vectors
  * (AMD, "Software Optimization Guide for AMD Family 17h Processors", 55723, 2.11). */
 int cyc_cpu_lines(void) {
     enum { ZEN_1_FAMILY = 23, ZEN_2_MODEL = 0x30, ZEN_4_FAMILY = 25 };

@@ -140,8 +140,8 @@ typedef struct {
  * where they are. `carry`: totals hold the sums of earlier chunks, to be continued.
  * Without `out`, the sums go to totals (R rows of V * L elements). With `out`, row i becomes
  * clamp(total + bias[i], clamp[0], clamp[1]) at out + i * out_pitch, not clamped if `clamp` is NULL or of
- * integers. With `pieces`, only those lanes of each vector that its pieces name, of which it has at least
- * one, of no lanes maybe.
+ * integers. With `pieces`, only those lanes of each vector that its pieces name; each has at least
+ * one, which may be of no lanes.
  * Reads V * L elements of `vector` at each tap, and R of `broadcast`. Fetches what lies `ahead`, and
  * changes that. Without `taps` and edges terms fetch vectors too, those of terms that follow or of the next tile, which
  * lie `next_vector` elements on; 0: they do not. `broadcast_step` is not 0 then. `out` and totals alias nothing.
@@ -339,7 +339,7 @@ typedef struct {
     cyc_rows_fn rows;
     cyc_planes_fn planes[CYC_MAX_PLANE_STRIDE][CYC_MAX_PLANE_KERNEL]; /* [stride - 1][size - 1]; NULL: none */
     ptrdiff_t row_vectors;                   /* vectors that the row kernel takes together, at most */
-    int permutes; /* lanes at will, as Winograd's short rows of tiles want */
+    int permutes; /* lanes at will (CYC_PERMUTES), for Winograd's short rows of tiles */
     int deals_phases; /* loads take CYC_MAX_SPREAD, of elements of the compute dtype side by side */
     ptrdiff_t winograd_chunk; /* terms of a chunk of Winograd's sums, whose errors the output transform enlarges */
     cyc_load_fn load[CYC_ARRAY_DTYPES];                        /* NULL: never asked for */

@@ -93,7 +93,8 @@
 #define CYC_KEEP(vector) (void)0
 #endif
 
-/* Loads through the pointer are not those through another, whatever the compiler knows. */
+/* Hides where a pointer points, so that the compiler neither merges loads through it nor keeps addresses made from it in
+ * registers. */
 #if defined(__GNUC__)
 #define CYC_FORGET(pointer) __asm__("" : "+r"(pointer))
 #else

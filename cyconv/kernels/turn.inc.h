@@ -46,7 +46,7 @@ CYC_INLINE void CYC_NAME(deal)(const CYC_ELEMENT *restrict src, ptrdiff_t rows, 
     }
 }
 
-/* Whether it did. */
+/* Whether it did: rows and terms are few enough. */
 CYC_INLINE int CYC_NAME(turn_few)(const CYC_ELEMENT *src, ptrdiff_t pitch, ptrdiff_t rows, CYC_ELEMENT *dst,
                                   ptrdiff_t width, ptrdiff_t terms) {
     if (rows == 2 && width == 2) {
