@@ -80,12 +80,9 @@ def isas() -> list[str]:
     return list(_engine.available_isas())
 
 
-@pytest.fixture(params=["halved", "whole", "late"])
+@pytest.fixture(params=["halved", "whole", "late", "none"])
 def lines(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The tiles of each kind of core, by how it fares with vectors of 64 bytes.
-
-    Cores without them have the same tiles, and panels of another size alone.
-    """
+    """The tiles and panels of each kind of core, by how it fares with vectors of 64 bytes."""
     before = _engine.suppose_lines(request.param)
     yield request.param
     _engine.suppose_lines(before)

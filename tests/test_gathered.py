@@ -87,7 +87,7 @@ def test_which_gather(lines: str, isa, rng):
     used = [is_gathered(*operands(rng, layer, "float32")[:2], layer[3]) for layer in LAYERS]
     if isa in FEW_REGISTERS:
         assert sum(used) >= len(LAYERS) // 2
-    elif isa in ("avx512", "avx512_bf16", "amx") and lines != "halved":
+    elif isa in ("avx512", "avx512_bf16", "amx") and lines not in ("halved", "none"):
         assert sum(used) >= len(LAYERS) // 4
     else:
         assert not any(used)
