@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import operator
 import sys
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias, Union, get_args
 
 import numpy as np
-
-if TYPE_CHECKING:  # numpy.random is imported when it is used
-    from collections.abc import Sequence
-
-    from numpy.random import BitGenerator, Generator, SeedSequence
-
-    Seed: TypeAlias = int | Sequence[int] | SeedSequence | BitGenerator | Generator | None
 
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
@@ -31,6 +25,15 @@ PADDING_MODES: tuple[str, ...] = get_args(PaddingMode)
 ACTIVATIONS: tuple[str, ...] = get_args(ActivationName)
 ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
 
+# Those in quotes would import numpy.random, which is imported when it is used.
+Seed: TypeAlias = Union[
+    int,
+    Sequence[int],
+    "np.random.SeedSequence",
+    "np.random.BitGenerator",
+    "np.random.Generator",
+    None,
+]
 Pair: TypeAlias = tuple[int, int]
 Sides: TypeAlias = tuple[int, int, int, int]
 Shape4: TypeAlias = tuple[int, int, int, int]

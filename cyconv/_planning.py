@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import SupportsIndex
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from . import _engine
 from ._arguments import (
+    Algorithm,
+    PaddingMode,
     check_algorithm,
     check_algorithm_applies,
     check_bytes,
@@ -18,14 +22,7 @@ from ._arguments import (
     shown,
 )
 from ._operands import named_dtype
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import DTypeLike
-
-    from ._arguments import Algorithm, PaddingMode
-    from .functional import IntOrPair, Padding
+from .functional import IntOrPair, Padding
 
 
 @dataclass(frozen=True, slots=True)

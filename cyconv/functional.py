@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from ._arguments import ActivationName, check_bytes, integer, one_of, shown
+from ._arguments import (
+    ActivationName,
+    Algorithm,
+    PaddingMode,
+    check_bytes,
+    integer,
+    one_of,
+    shown,
+)
 from ._convolve import convolve
 from ._fast import convolve_plain
 from ._operands import (
@@ -18,11 +27,6 @@ from ._operands import (
     keeps_finite,
     scalar_array,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from ._arguments import Algorithm, PaddingMode
 
 IntOrPair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 Padding: TypeAlias = (

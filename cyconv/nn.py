@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from collections.abc import Mapping
+from typing import Any, SupportsIndex
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._arguments import (
+    Algorithm,
+    PaddingMode,
     Pair,
+    Seed,
     Sides,
     check_activation,
     check_algorithm,
@@ -28,16 +33,8 @@ from ._arguments import (
 from ._convolve import convolve
 from ._fast import convolve_plain
 from ._operands import HeldArray, as_array, canonical_dtype, cast_copy, check_same_kind, named_dtype
-from ._state import take_state
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
-
-    from ._arguments import Algorithm, PaddingMode, Seed
-    from ._state import IncompatibleKeys
-    from .functional import Activation, IntOrPair, Padding
+from ._state import IncompatibleKeys, take_state
+from .functional import Activation, IntOrPair, Padding
 
 __all__ = ["Conv2d"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+import typing
 
 import numpy as np
 import pytest
@@ -180,3 +181,23 @@ def test_unknown_instruction_sets_are_refused():
     available = _engine.available_isas()
     assert set(available) <= set(ISAS)
     assert available[0] == "scalar"
+
+
+@pytest.mark.parametrize(
+    "documented",
+    [
+        cyconv.conv2d,
+        cyconv.functional.pad,
+        cyconv.explain,
+        cyconv.conv2d_output_shape,
+        cyconv.Conv2d,
+        cyconv.Conv2d.__init__,
+        cyconv.Conv2d.forward,
+        cyconv.Conv2d.load_state_dict,
+        cyconv.Conv2d.reset_parameters,
+        cyconv.IncompatibleKeys,
+    ],
+)
+def test_annotations_can_be_resolved(documented):
+    """Tools that check calls or write documentation do so at run time."""
+    assert typing.get_type_hints(documented)
