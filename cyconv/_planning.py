@@ -223,10 +223,13 @@ def conv2d_output_shape(
     input_shape = shape_of(input_shape, "input_shape")
     weight_shape = shape_of(weight_shape, "weight_shape")
     groups = 1
-    if len(input_shape) > 2 and len(weight_shape) == 4 and weight_shape[1] > 0:
-        # Left at 1 where the channels do not divide: the message then speaks of what was passed.
-        channels, rest = divmod(input_shape[-3], weight_shape[1])
-        groups = channels if channels and not rest else 1
+    if len(input_shape) in (3, 4) and len(weight_shape) == 4 and weight_shape[1] > 0:
+        groups, rest = divmod(input_shape[-3], weight_shape[1])
+        if groups == 0 or rest:
+            raise ValueError(
+                f"input_shape must have a multiple of {weight_shape[1]} channels, for weight_shape "
+                f"{weight_shape}; got {input_shape[-3]} channels: {input_shape}"
+            )
         if weight_shape[0] % groups:
             raise ValueError(
                 f"weight_shape[0] must be divisible by {groups}, the groups of {weight_shape[1]} "
