@@ -10,7 +10,7 @@ all outputs of their channel (`_weights.trim_weight`).
 """
 
 from cyconv._integers cimport ceil_div
-from cyconv._plan cimport FFT, WINOGRAD, Problem
+from cyconv._plan cimport WINOGRAD, Problem
 from cyconv._window cimport ZEROS
 
 
@@ -50,9 +50,11 @@ cdef inline void trim_axis(const Problem *problem, int axis, Trim *trim) noexcep
 
 
 cdef inline bint trim_problem(Problem *problem, int algorithm, Trim *trim) noexcept nogil:
-    """Take such taps off a problem; whether it did. Transforms that are asked for by name take the kernel as it is."""
+    """Take such taps off a problem; whether it did. Winograd's algorithm, asked for by name, takes the kernel as it is,
+    as it knows no other than 3x3.
+    """
     cdef int axis
-    if problem.padding_mode != ZEROS or algorithm == FFT or algorithm == WINOGRAD:
+    if problem.padding_mode != ZEROS or algorithm == WINOGRAD:
         return False
     for axis in range(2):
         trim_axis(problem, axis, trim)
