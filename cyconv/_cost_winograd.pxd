@@ -14,6 +14,8 @@ cdef inline Py_ssize_t periods(const Plan *plan, int which) noexcept nogil:
     return ceil_div(plan.problem.out_size[which], CYC_WINOGRAD_OUT * plan.problem.dilation[which])
 
 
+cdef Py_ssize_t dilated_tiles(const Plan *plan) noexcept nogil
+cdef Py_ssize_t most_tiles(const Plan *plan) noexcept nogil
 cdef double weights_slots(const Plan *plan) noexcept nogil
 cdef double winograd_cost(Plan *plan) noexcept nogil
 cdef double winograd_rows_slots(const Plan *plan, Py_ssize_t rows, double *inputs) noexcept nogil

@@ -89,7 +89,7 @@ cdef bint reads_inside(const Axis *axis) noexcept nogil:
     return axis.mode != CIRCULAR or last < 2 * axis.size
 
 
-cdef inline Py_ssize_t dilated_tiles(const Plan *plan) noexcept nogil:
+cdef Py_ssize_t dilated_tiles(const Plan *plan) noexcept nogil:
     """The tiles of a period of rows and one of columns, the least that a block can have, or too many for one."""
     cdef Py_ssize_t most = CYC_WINOGRAD_MAX_TILES + 1
     return min(plan.rows.dilation, most) * min(plan.columns.dilation, most)

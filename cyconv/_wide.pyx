@@ -7,14 +7,16 @@ A tile ends with its image, so that images of a few pixels leave most of it empt
 
 they are one image whose dilation and padding are as many times as wide: an output of any image reads what it
 reads by itself. A tile then takes one pixel of many images, and the taps that read padding there are left out
-exactly. The sums keep their terms and order, and so their bits.
+exactly. The sums keep their terms and order, and so their bits. By Winograd's algorithm a vector has the same tile of
+many images, and the factors of the weights, four times as many as these, are read for all of them at once.
 """
 
 from cython.parallel cimport prange
 from libc.stdlib cimport free, malloc
 
+from cyconv._cost_winograd cimport dilated_tiles, most_tiles, weights_slots
 from cyconv._integers cimport balanced, ceil_div, round_up
-from cyconv._kernels cimport cyc_isa
+from cyconv._kernels cimport CYC_WINOGRAD_OUT, cyc_isa
 from cyconv._plan cimport (
     ALIGNMENT,
     AUTO,
@@ -22,6 +24,7 @@ from cyconv._plan cimport (
     MAX_OFFSET,
     TILE,
     TURNED_TILE,
+    WINOGRAD,
     Plan,
     Problem,
     aligned,
@@ -38,6 +41,9 @@ cdef enum:
     # Larger images fill tiles by themselves: under one tap sooner, and where lines are halved.
     MAX_PIXELS = 100
     FEWER_MAX_PIXELS = 36
+    # Winograd's tiles of more pixels read the factors of the weights often enough: Emerald Rapids, 64 channels @16 15%
+    # slower side by side, 16 @32 20%.
+    MAX_WINOGRAD_PIXELS = 144
     MIN_IMAGES = 2
     # Inputs and outputs of a wide image, in all; with the window of a task, in the caches of a core or two.
     WIDE_BUDGET = 2 * 1024 * 1024
@@ -56,6 +62,7 @@ cdef double WIDE_START_SLOTS = 6000.0
 cdef double THREAD_START_SLOTS = 36000.0  # each
 # The least that a product of vectors may be expected to take, with taps over padding left out.
 cdef double LIKELY_PRODUCT_SLOTS = 0.8
+cdef double WINOGRAD_SAVING = 4.0  # products of the direct sum for each of Winograd's
 
 
 cdef inline Py_ssize_t inputs_of(const Problem *problem) noexcept nogil:
@@ -85,18 +92,34 @@ cdef bint images_are_contiguous(
 
 cdef double slots_of(const Plan *plan, Py_ssize_t images) noexcept nogil:
     """The estimated cost of a batch, which shares what is made once for all images."""
-    cdef double each = plan.slots - plan.once_slots + WIDE_READ_SLOTS * plan.terms * plan.problem.out_channels
-    return plan.problem.groups * (images * each + plan.once_slots)
+    cdef double once = plan.once_slots, each
+    if plan.algorithm == WINOGRAD:  # whose cost has what reading the weights takes
+        once = 0 if plan.transforms_in_task else weights_slots(plan)
+        return plan.problem.groups * (images * (plan.slots - once) + once)
+    each = plan.slots - once + WIDE_READ_SLOTS * plan.terms * plan.problem.out_channels
+    return plan.problem.groups * (images * each + once)
+
+
+cdef bint has_whole_winograd_tiles(const Plan *plan) noexcept nogil:
+    """Whether it is Winograd's, none of whose tiles are short: these round otherwise where tiles are dilated."""
+    cdef const Problem *problem = &plan.problem
+    return plan.algorithm == WINOGRAD and (
+        problem.out_size[0] % (CYC_WINOGRAD_OUT * problem.dilation[0]) == 0
+        and problem.out_size[1] % (CYC_WINOGRAD_OUT * problem.dilation[1]) == 0
+    )
 
 
 cdef inline Py_ssize_t most_image_pixels(const Plan *plan) noexcept nogil:
+    if plan.algorithm == WINOGRAD:
+        return MAX_WINOGRAD_PIXELS
     return FEWER_MAX_PIXELS if plan.one_tap or halves_lines(plan.kernels) else MAX_PIXELS
 
 
 cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexcept nogil:
     """Replace a plan by that of wide images, if that is estimated to take less time; images side by side, or 0.
 
-    The new plan's problem is one wide image. Only a sum of products that may be any of the direct ones is replaced.
+    The new plan's problem is one wide image. A sum of products that may be any of the direct ones is replaced by those
+    of tiles, Winograd's by Winograd's, whose tiles of all images are then a period of dilated ones.
     """
     cdef const Problem *problem = &plan.problem
     cdef Problem wide = problem[0]
@@ -108,22 +131,28 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
         problem.batch < MIN_IMAGES
         or problem.out_size[0] * problem.out_size[1] > most_image_pixels(plan)
         or not problem.contiguous or problem.padding_mode != ZEROS
-        or problem.stride[1] != 1 or (plan.algorithm != TURNED_TILE and plan.algorithm != TILE)
+        or problem.stride[1] != 1 or not (
+            plan.algorithm == TURNED_TILE or plan.algorithm == TILE or has_whole_winograd_tiles(plan)
+        )
     ):
         return 0
     aside = WIDE_START_SLOTS if threads == 1 else threads * THREAD_START_SLOTS
     aside += (MOVE_SLOTS if problem.batch >= 4 else MOVE_ONE_SLOTS) * elements * problem.batch
     likely = (
-        LIKELY_PRODUCT_SLOTS * plan.multiply_adds / lanes
+        LIKELY_PRODUCT_SLOTS * plan.multiply_adds / lanes / (WINOGRAD_SAVING if plan.algorithm == WINOGRAD else 1)
         + WIDE_READ_SLOTS * plan.terms * problem.out_channels * problem.groups
     )
     if likely + aside > slots_of(plan, problem.batch):
         return 0
-    images = balanced(problem.batch, max(<Py_ssize_t>1, WIDE_BUDGET // (elements * plan.kernels.item)))
+    images = WIDE_BUDGET // (elements * plan.kernels.item)
+    if plan.algorithm == WINOGRAD:
+        wanted = WINOGRAD
+        images = min(images, most_tiles(plan) // dilated_tiles(plan))  # a block has a period at least
+    images = balanced(problem.batch, max(<Py_ssize_t>1, images))
     if images < MIN_IMAGES:
         return 0
     # whole vectors of images, unless they would waste more than an eighth
-    if round_up(images, lanes) * 7 <= images * 8:
+    if wanted == DIRECT and round_up(images, lanes) * 7 <= images * 8:
         images = round_up(images, lanes)
         wanted = TILE
     # so far away there is only padding, whose size could not be multiplied; nothing bounds that before a single output
@@ -153,7 +182,7 @@ cdef int plan_batch(
     """``make_plan``, or the plan of wide images; `images` are those side by side in one, or 0."""
     cdef int status = make_plan(plan, problem, isa, wanted, threads)
     images[0] = 0
-    if status == 0 and (wanted == AUTO or wanted == DIRECT):
+    if status == 0 and (wanted == AUTO or wanted == DIRECT or wanted == WINOGRAD):
         images[0] = widen(plan, isa, threads)
     return status
 

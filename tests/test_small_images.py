@@ -132,3 +132,48 @@ def test_all_threads_share_each_wide_image():
     plan = cyconv.explain(*shapes, padding=1, algorithm="direct", held=True)
     assert plan.threads == cyconv.get_num_threads()
     assert plan.flops == 2 * 512 * 256 * 32 * 9 * 64
+
+
+# By Winograd's algorithm; the last ones, with short tiles, go image by image.
+WINOGRAD_BATCHES = [
+    (16, 70, 8, 8, 40, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
+    (5, 64, 8, 12, 33, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
+    (33, 24, 4, 4, 16, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
+    (21, 40, 10, 6, 24, (3, 3), Geometry()),
+    (4, 66, 12, 12, 60, (3, 3), Geometry((1, 1), (1, 1, 1, 1), (1, 1), 3)),
+    (18, 32, 8, 8, 24, (3, 3), Geometry((1, 1), (2, 2, 2, 2), (2, 2))),
+    (150, 9, 4, 8, 12, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
+    (16, 64, 7, 7, 40, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
+    (7, 40, 8, 6, 24, (3, 3), Geometry((1, 1), (1, 1, 1, 1), (1, 1))),
+    (9, 40, 12, 12, 24, (3, 3), Geometry((1, 1), (2, 2, 2, 2), (2, 2))),
+]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("name", ["float32", "float64"])
+@pytest.mark.parametrize("batch", WINOGRAD_BATCHES, ids=str)
+def test_bits_of_each_image_by_winograd(batch, name, threads, isa, rng):
+    cyconv.set_num_threads(threads)
+    x, w, b, geometry = operands(rng, batch, name)
+    x[1, 2, 3, 3], x[0, 1, 0, 0] = np.nan, np.inf
+    keywords = {**geometry.keywords(), "activation": "relu6", "algorithm": "winograd"}
+    alone = np.concatenate([cyconv.conv2d(x[i : i + 1], w, b, **keywords) for i in range(len(x))])
+    assert np.isfinite(alone[2:]).all()
+    assert_same_bits(cyconv.conv2d(x, w, b, **keywords), alone)
+    assert_same_bits(cyconv.conv2d(x[::-2], w, b, **keywords), alone[::-2])
+    layer = cyconv.Conv2d(x.shape[1], len(w), 3, **geometry.keywords(), dtype=name)
+    layer.weight, layer.bias = w, b
+    each = np.concatenate([layer(x[i : i + 1]) for i in range(len(x))])
+    for _ in range(2):
+        assert_same_bits(layer(x), each)
+
+
+def test_which_lie_side_by_side_by_winograd(isa, rng):
+    used = []
+    for batch in WINOGRAD_BATCHES:
+        x, w, _, geometry = operands(rng, batch, "float32")
+        plan = cyconv.explain(x.shape, w.shape, **geometry.keywords(), algorithm="winograd")
+        used.append("side by side" in plan.reason)
+    # with one lane an image fills tiles by itself
+    assert sum(used[:7]) >= (1 if isa == "scalar" else 3)
+    assert not any(used[7:])
