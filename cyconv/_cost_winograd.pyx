@@ -9,7 +9,7 @@ from cyconv._kernels cimport (
     CYC_WINOGRAD_PRODUCTS,
     CYC_WINOGRAD_TAPS,
 )
-from cyconv._plan cimport PRODUCTS_BUDGET, Plan, Problem
+from cyconv._plan cimport PLAIN, TURNED, PRODUCTS_BUDGET, Plan, Problem
 from cyconv._slots cimport (
     MANY_REGISTERS,
     TILE_START_SLOTS,
@@ -285,6 +285,8 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
             if rows != balanced(row_periods, rows):  # fewer make as many blocks
                 continue
             for turned in range(2):
+                if problem.orientation == (PLAIN if turned else TURNED):
+                    continue
                 cost = winograd_blocks_slots(plan, rows, columns, turned, &known, &tile_vectors)
                 if best < 0 or cost < best:
                     best = cost

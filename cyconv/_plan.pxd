@@ -37,6 +37,13 @@ cdef enum:
     PRODUCTS_BUDGET = 1024 * 1024
 
 
+cdef enum Orientation:
+    # Short tiles round otherwise either way, so that those of a wide image have to be as those of each image alone.
+    CHEAPER
+    PLAIN
+    TURNED
+
+
 cdef struct Problem:
     # What to compute, in real channels: complex counts twice.
     Py_ssize_t batch
@@ -52,6 +59,7 @@ cdef struct Problem:
     int padding_mode
     int dtype  # compute dtype
     int split_parts  # bfloat16 that a value of float32 is the sum of
+    int orientation  # of Winograd's products (Orientation)
     bint held  # the weights are packed already
     bint readable  # input elements are of the compute dtype, aligned, side by side in a row
     # the elements of an image of the input lie side by side, and those of the whole result, both of the compute dtype;

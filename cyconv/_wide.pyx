@@ -22,7 +22,9 @@ from cyconv._plan cimport (
     AUTO,
     DIRECT,
     MAX_OFFSET,
+    PLAIN,
     TILE,
+    TURNED,
     TURNED_TILE,
     WINOGRAD,
     Plan,
@@ -41,9 +43,9 @@ cdef enum:
     # Larger images fill tiles by themselves: under one tap sooner, and where lines are halved.
     MAX_PIXELS = 100
     FEWER_MAX_PIXELS = 36
-    # Winograd's tiles of more pixels read the factors of the weights often enough: Emerald Rapids, 64 channels @16 15%
-    # slower side by side, 16 @32 20%.
-    MAX_WINOGRAD_PIXELS = 144
+    # Of larger images Winograd's tiles use the factors of the weights often enough: Emerald Rapids, side by side 64
+    # channels @16 15% slower, 16 @32 20%.
+    MAX_WINOGRAD_PIXELS = 196
     MIN_IMAGES = 2
     # Inputs and outputs of a wide image, in all; with the window of a task, in the caches of a core or two.
     WIDE_BUDGET = 2 * 1024 * 1024
@@ -100,13 +102,13 @@ cdef double slots_of(const Plan *plan, Py_ssize_t images) noexcept nogil:
     return plan.problem.groups * (images * each + once)
 
 
-cdef bint has_whole_winograd_tiles(const Plan *plan) noexcept nogil:
-    """Whether it is Winograd's, none of whose tiles are short: these round otherwise where tiles are dilated."""
-    cdef const Problem *problem = &plan.problem
-    return plan.algorithm == WINOGRAD and (
-        problem.out_size[0] % (CYC_WINOGRAD_OUT * problem.dilation[0]) == 0
-        and problem.out_size[1] % (CYC_WINOGRAD_OUT * problem.dilation[1]) == 0
-    )
+cdef bint has_short_tiles(const Problem *problem) noexcept nogil:
+    """Whether some of Winograd's tiles have fewer than four rows or columns."""
+    cdef int axis
+    for axis in range(2):
+        if problem.out_size[axis] % (CYC_WINOGRAD_OUT * problem.dilation[axis]):
+            return True
+    return False
 
 
 cdef inline Py_ssize_t most_image_pixels(const Plan *plan) noexcept nogil:
@@ -131,9 +133,7 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
         problem.batch < MIN_IMAGES
         or problem.out_size[0] * problem.out_size[1] > most_image_pixels(plan)
         or not problem.contiguous or problem.padding_mode != ZEROS
-        or problem.stride[1] != 1 or not (
-            plan.algorithm == TURNED_TILE or plan.algorithm == TILE or has_whole_winograd_tiles(plan)
-        )
+        or problem.stride[1] != 1 or plan.algorithm not in (WINOGRAD, TURNED_TILE, TILE)
     ):
         return 0
     aside = WIDE_START_SLOTS if threads == 1 else threads * THREAD_START_SLOTS
@@ -147,6 +147,8 @@ cdef Py_ssize_t widen(Plan *plan, const cyc_isa *isa, Py_ssize_t threads) noexce
     images = WIDE_BUDGET // (elements * plan.kernels.item)
     if plan.algorithm == WINOGRAD:
         wanted = WINOGRAD
+        if has_short_tiles(problem):
+            wide.orientation = TURNED if plan.turned else PLAIN
         images = min(images, most_tiles(plan) // dilated_tiles(plan))  # a block has a period at least
     images = balanced(problem.batch, max(<Py_ssize_t>1, images))
     if images < MIN_IMAGES:

@@ -78,7 +78,7 @@ cdef void transform_channels(
         prepare_window(plan, operands, task, channel, args.channels, ahead, window)
         if plan.problem.padding_mode != ZEROS:
             clear_overhang(plan, task, args.channels, window)
-        if block.last_columns < CYC_WINOGRAD_OUT and plan.columns.dilation == 1:
+        if block.last_columns < CYC_WINOGRAD_OUT:
             plan.kernels.winograd_shorten(&args, window)
         plan.kernels.winograd_input(&args)
         channel += args.channels

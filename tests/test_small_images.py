@@ -134,7 +134,7 @@ def test_all_threads_share_each_wide_image():
     assert plan.flops == 2 * 512 * 256 * 32 * 9 * 64
 
 
-# By Winograd's algorithm; the last ones, with short tiles, go image by image.
+# By Winograd's algorithm, the last five with short tiles.
 WINOGRAD_BATCHES = [
     (16, 70, 8, 8, 40, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
     (5, 64, 8, 12, 33, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
@@ -146,6 +146,8 @@ WINOGRAD_BATCHES = [
     (16, 64, 7, 7, 40, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
     (7, 40, 8, 6, 24, (3, 3), Geometry((1, 1), (1, 1, 1, 1), (1, 1))),
     (9, 40, 12, 12, 24, (3, 3), Geometry((1, 1), (2, 2, 2, 2), (2, 2))),
+    (19, 48, 13, 14, 40, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
+    (40, 64, 5, 9, 33, (3, 3), Geometry((1, 1), (1, 1, 1, 1))),
 ]
 
 
@@ -176,4 +178,4 @@ def test_which_lie_side_by_side_by_winograd(isa, rng):
         used.append("side by side" in plan.reason)
     # with one lane an image fills tiles by itself
     assert sum(used[:7]) >= (1 if isa == "scalar" else 3)
-    assert not any(used[7:])
+    assert isa == "scalar" or any(used[7:])

@@ -35,8 +35,8 @@
  * The tiles of the last period, `short_rows` rows and `short_tiles` columns, have `last_rows` and `last_columns` outputs at
  * most. Factors for which these tiles have no use are not meant to be read; where the last columns have no use for j,
  * only tiles - short_tiles are in a row, which then lie as close: that takes the place of tiles in the address.
- * Where the last columns have fewer than 4 outputs and no dilation, winograd_shorten comes first, which changes the inputs
- * of these tiles at `windows`, the window of the arguments.
+ * Where the last columns have fewer than 4 outputs, winograd_shorten comes first, which changes the inputs of these tiles
+ * at `windows`, the window of the arguments.
  * Reads up to CYC_WINOGRAD_OUT vectors past the end of a window row. Writes up to a vector past the last tile of a
  * channel, channels in ascending order. */
 typedef struct {

@@ -12,25 +12,27 @@ CYC_INLINE int CYC_NAME(has_few_rows)(const cyc_winograd_input_args *args, ptrdi
     return args->last_rows < CYC_WINOGRAD_OUT && r >= args->rows - args->short_rows;
 }
 
-/* Shorten a row of inputs of a single tile, from p on. */
-CYC_INLINE void CYC_NAME(shorten_row)(CYC_ELEMENT *p, ptrdiff_t outputs) {
-    CYC_VECTOR in[CYC_WINOGRAD_IN];
-    CYC_ELEMENT apart[CYC_LANES];
-    for (int i = 1; i < CYC_WINOGRAD_IN; i++) in[i] = CYC_OP(broadcast)(p + i);
-    CYC_NAME(shorten_inputs)(in, outputs);
-    for (int i = CYC_WINOGRAD_TAPS; i < CYC_WINOGRAD_IN; i++) {
-        CYC_OP(store)(apart, in[i]);
-        p[i] = apart[0];
+/* Shorten a row of the inputs of some tiles of one period, whose first ones lie side by side from p on. */
+CYC_INLINE void CYC_NAME(shorten_row)(CYC_ELEMENT *p, ptrdiff_t tiles, ptrdiff_t dilation, ptrdiff_t outputs) {
+    for (ptrdiff_t t = 0; t < tiles; t += CYC_LANES) {
+        const ptrdiff_t count = tiles - t < CYC_LANES ? tiles - t : CYC_LANES;
+        CYC_VECTOR in[CYC_WINOGRAD_IN];
+        for (int i = 1; i < CYC_WINOGRAD_IN; i++) in[i] = CYC_OP(load)(p + t + i * dilation);
+        CYC_NAME(shorten_inputs)(in, outputs);
+        for (int i = CYC_WINOGRAD_TAPS; i < CYC_WINOGRAD_IN; i++)
+            CYC_OP(store_piece)(p + t + i * dilation, in[i], 0, count);
     }
 }
 
 static void CYC_NAME(winograd_shorten)(const cyc_winograd_input_args *args, void *windows) {
     const ptrdiff_t rows = CYC_NAME(window_row)(args, args->rows - 1) + (CYC_WINOGRAD_IN - 1) * args->row_dilation + 1;
-    const ptrdiff_t column = (args->tiles - 1) * CYC_WINOGRAD_OUT;
+    const ptrdiff_t column = (args->tiles - args->short_tiles) * CYC_WINOGRAD_OUT;
     for (ptrdiff_t c = 0; c < args->channels; c++) {
         CYC_ELEMENT *window = (CYC_ELEMENT *)windows + c * args->window_pitch;
-        for (ptrdiff_t r = 0; r < rows; r++)
-            CYC_NAME(shorten_row)(window + r * args->row_pitch + column, args->last_columns);
+        for (ptrdiff_t r = 0; r < rows; r++) {
+            CYC_NAME(shorten_row)(window + r * args->row_pitch + column, args->short_tiles, args->column_dilation,
+                                  args->last_columns);
+        }
     }
 }
 
@@ -160,8 +162,6 @@ CYC_INLINE void CYC_NAME(transform_dilated)(const cyc_winograd_input_args *args,
                     const CYC_ELEMENT *p = lines[i] + CYC_WINOGRAD_OUT * (first - begin) + (t - first);
                     CYC_VECTOR column[CYC_WINOGRAD_IN];
                     CYC_UNROLL for (int j = 0; j < CYC_WINOGRAD_IN; j++) column[j] = CYC_OP(load)(p + j * dilation);
-                    if (args->last_columns < CYC_WINOGRAD_OUT && t >= tiles - args->short_tiles)
-                        CYC_NAME(shorten_inputs)(column, args->last_columns);
                     CYC_NAME(store_factors)(args, column, r, 1, out + i * CYC_WINOGRAD_IN * args->plane_pitch + t);
                 }
             }
