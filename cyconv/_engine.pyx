@@ -87,6 +87,7 @@ ALGORITHM_NAMES = {
 }
 # "direct" leaves the choice among the direct ones; their own names are for tests and benchmarks.
 ALGORITHM_CODES = {"auto": AUTO, "direct": DIRECT, **{name: number for number, name in ALGORITHM_NAMES.items()}}
+
 # Of the calls whose weights no layer holds.
 cdef Plans shared_plans = Plans(MAX_PLANS)
 
