@@ -101,7 +101,7 @@ def _affinity():
         return os.cpu_count() or 1
 
 
-def initial_threads():
+def _initial_threads():
     """The most threads of a call as the environment has it: ``OMP_NUM_THREADS``, or what affinity and quotas allow."""
     try:
         # a list has a number for each level of nested regions; a runtime that was loaded before may have read another
@@ -114,7 +114,7 @@ def initial_threads():
     return min(cpus, cgroup_cpus() or cpus)
 
 
-cdef int usable = initial_threads()
+cdef int usable = _initial_threads()
 cdef int wanted = NO_LIMIT
 cdef long home_process = cyc_process_id()
 

@@ -1,15 +1,14 @@
 """Taps that read zero padding alone, for all outputs, which are taken off a kernel before it is planned for.
 
-    image           x x                 3x3 with padding 1 over 2x2, stride 2: one output, four taps of nine
-    taps      t t t                     7x7 with padding 3 over 1x1: one tap of 49
-                                        3x3 dilated by 18 over 14x14: one of nine
+    3x3 with padding 1 over 1x1             one tap of nine is left
+    7x7 with padding 3 over 2x2             nine of 49
+    3x3 dilated and padded by 18 over 14x14 one of nine
 
 Such a kernel is often that of a layer made for larger images. What is left is a kernel like any other, in most cases
 without padding. Zero times the weights of the other taps is zero unless they are infinite or NaN: then it is NaN for
 all outputs of their channel (`_weights.trim_weight`).
 """
 
-from cyconv._integers cimport ceil_div
 from cyconv._plan cimport WINOGRAD, Problem
 from cyconv._window cimport ZEROS
 
@@ -23,7 +22,7 @@ cdef struct Trim:
 
 
 cdef enum:
-    # Of so many taps less than one is left. Weights that are not held are copied, and those of a large layer come from
+    # Less than one of so many taps is left. Weights that are not held are copied, and those of a large layer come from
     # memory, where writing many again takes longer than leaving taps out tile by tile. Emerald Rapids, 512 to 512
     # channels: @1 by 3x3, one of nine left, 590 us against 700 us (held 13 us against 58 us); @2 by 3x3/2, four of nine
     # left, 1040 us against 560 us (held 160 us against 240 us), 64x1 by 3x3, one of three, 1990 us against 1500 us.
@@ -41,8 +40,8 @@ cdef inline void trim_axis(const Problem *problem, int axis, Trim *trim) noexcep
     if lead <= 0 and (taps - 1) * dilation < end:
         return
     if lead > 0:
-        first = ceil_div(lead, dilation)
-    end = min(taps, ceil_div(end, dilation))
+        first = (lead - 1) // dilation + 1
+    end = min(taps, (end - 1) // dilation + 1)
     if first < end:  # else no tap reads anything
         trim.first[axis] = first
         trim.count[axis] = end - first
@@ -58,7 +57,7 @@ cdef inline bint trim_problem(Problem *problem, int algorithm, Trim *trim) noexc
         return False
     for axis in range(2):
         trim_axis(problem, axis, trim)
-    if LEAST_TRIMMED * trim.count[0] * trim.count[1] >= trim.kernel[0] * trim.kernel[1]:
+    if <double>LEAST_TRIMMED * trim.count[0] * trim.count[1] >= <double>trim.kernel[0] * trim.kernel[1]:
         return False
     for axis in range(2):
         problem.kernel[axis] = trim.count[axis]
