@@ -221,3 +221,22 @@ def test_any_byte_of_a_mask_is_one(name, isa, rng):
     for mask in (octets.view(bool), octets.view(bool)[:, :, ::-1, ::2]):
         expected = cyconv.conv2d((mask.view(np.uint8) != 0).astype(name), w, algorithm="direct")
         assert_same_bits(cyconv.conv2d(mask, w, algorithm="direct"), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "bias"),
+    [
+        ("float16", 1e6),
+        ("float32", 1e300),
+        ("float32", -(10**39)),
+        ("float64", 10**400),
+        ("complex64", 1e300j),
+        ("uint8", 256),
+    ],
+)
+def test_a_bias_out_of_range(name, bias):
+    x, w = np.ones((2, 2), name), np.ones((1, 1), name)
+    with pytest.raises(ValueError, match=f"bias must be in the range of {name}"):
+        cyconv.conv2d(x, w, bias)
+    if name != "uint8":
+        assert np.isinf(cyconv.conv2d(x, w, float("inf"))).all()
