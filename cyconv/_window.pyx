@@ -15,7 +15,8 @@ padding mode each stretch is an equally spaced walk through the input, or zeros.
 from libc.string cimport memset
 
 from cyconv._integers cimport ceil_div, greatest_common_divisor
-from cyconv._kernels cimport CYC_MAX_SPREAD, cyc_load_args
+from cyconv._isa cimport line_kind
+from cyconv._kernels cimport CYC_LATE_LINES, CYC_MAX_SPREAD, cyc_load_args
 
 
 cdef enum:
@@ -183,6 +184,11 @@ cdef Py_ssize_t shared_row_pitch(const Axis *columns) noexcept nogil:
     return pitch
 
 
+cdef inline bint is_dealt(Py_ssize_t stride) noexcept nogil:
+    """Whether all phases of a row are picked in one pass. Of two, cores that wait for lines are no faster so."""
+    return stride == CYC_MAX_SPREAD or stride == 2 and line_kind() != CYC_LATE_LINES
+
+
 cdef bint deal_phases(
     const Axis *columns, const Source *source, Py_ssize_t column, Py_ssize_t column_count, Stretch *stretch,
     cyc_load_args *args
@@ -193,7 +199,7 @@ cdef bint deal_phases(
     cdef Py_ssize_t low = max(<Py_ssize_t>0, -first), high = min(positions * stride, columns.size - first)
     args.phases = 1
     args.lead = args.trail = 0
-    if not source.deals_phases or stride != CYC_MAX_SPREAD or columns.run_count < stride:
+    if not source.deals_phases or not is_dealt(stride) or columns.run_count < stride:
         return False
     if columns.mode != ZEROS or columns.dilation > 1 or high <= low:
         return False
@@ -213,7 +219,7 @@ cdef bint deals_out_columns(
 ) noexcept nogil:
     """Whether rows of the input are dealt out in turn to as many column runs: a wide stride without gaps, no padding.
 
-    Every second element is as fast picked from vectors, but where patches lie side by side.
+    With a stride of two, a row of a phase is as fast picked from vectors, but where patches lie side by side.
     """
     cdef Py_ssize_t first_row = row * rows.stride - rows.before, first_column = column * columns.stride - columns.before
     cdef Py_ssize_t stride = columns.stride

@@ -235,7 +235,7 @@ typedef struct {
     ptrdiff_t channels, rows, columns;
     ptrdiff_t before, after;
     int alone;
-    ptrdiff_t phases; /* 1, or CYC_MAX_SPREAD where loads deal them out */
+    ptrdiff_t phases; /* 1, or all, 2 or CYC_MAX_SPREAD, where loads deal them out */
     ptrdiff_t phase_pitch, lead, trail;
     ptrdiff_t ahead;
 } cyc_load_args;
@@ -340,7 +340,7 @@ typedef struct {
     cyc_planes_fn planes[CYC_MAX_PLANE_STRIDE][CYC_MAX_PLANE_KERNEL]; /* [stride - 1][size - 1]; NULL: none */
     ptrdiff_t row_vectors;                   /* vectors that the row kernel takes together, at most */
     int permutes; /* lanes at will (CYC_PERMUTES), for Winograd's short rows of tiles */
-    int deals_phases; /* loads take CYC_MAX_SPREAD, of elements of the compute dtype side by side */
+    int deals_phases; /* loads take all of them, of elements of the compute dtype side by side */
     ptrdiff_t winograd_chunk; /* terms of a chunk of Winograd's sums, whose errors the output transform enlarges */
     cyc_load_fn load[CYC_ARRAY_DTYPES];                        /* NULL: never asked for */
     cyc_store_fn store[CYC_ARRAY_DTYPES];                      /* NULL: never asked for */

@@ -8,8 +8,8 @@
 #define CYC_FAR_ROW_BYTES 512
 #define CYC_ROWS_AHEAD_BYTES 2048
 
-/* A vector of each `step`-th element, a power of two, of the lanes in `inside` if there are any outside. With `all`, whose
- * step is CYC_MAX_SPREAD, the other elements too, a vector for each phase. */
+/* A vector of each `step`-th element, a power of two, of the lanes in `inside` if there are any outside. With `all` the
+ * other elements too, a vector for each phase. */
 CYC_INLINE void CYC_NAME(load_spread)(CYC_VECTOR *part, const CYC_ELEMENT *p, const CYC_LANE_SET *inside,
                                       const int step, const int all) {
     CYC_VECTOR odd[CYC_MAX_SPREAD / 2];
@@ -20,6 +20,7 @@ CYC_INLINE void CYC_NAME(load_spread)(CYC_VECTOR *part, const CYC_ELEMENT *p, co
         odd[i] = CYC_OP(odd)(part[2 * i], part[2 * i + 1]);
         part[i] = CYC_OP(even)(part[2 * i], part[2 * i + 1]);
     }
+    if (all && step == 2) part[1] = odd[0];
     if (step < CYC_MAX_SPREAD) return;
     if (all) {
         part[2] = CYC_OP(odd)(part[0], part[1]);
@@ -144,8 +145,10 @@ CYC_INLINE int CYC_NAME(load_rows)(const cyc_load_args *args) {
     if (!args->alone || args->columns < 1 || args->column_bytes != step * (ptrdiff_t)sizeof(CYC_ELEMENT)) return 0;
     if (step == 1)
         CYC_NAME(load_rows_of)(args, 1, 0);
-    else if (step == 2)
+    else if (step == 2 && args->phases == 1)
         CYC_NAME(load_rows_of)(args, 2, 0);
+    else if (step == 2)
+        CYC_NAME(load_rows_of)(args, 2, 1);
     else if (step == CYC_MAX_SPREAD && args->phases == 1)
         CYC_NAME(load_rows_of)(args, CYC_MAX_SPREAD, 0);
     else if (step == CYC_MAX_SPREAD)
