@@ -1,7 +1,18 @@
 """The plan of a convolution: its geometry, algorithm, blocks and tables, and no Python object."""
 
 from cyconv._integers cimport CACHE_LINE, round_up
-from cyconv._kernels cimport CYC_F32, CYC_F64, CYC_MAX_TILE_ROWS, cyc_isa, cyc_kernels, cyc_planes_fn, cyc_tap
+from cyconv._isa cimport line_kind
+from cyconv._kernels cimport (
+    CYC_F32,
+    CYC_F64,
+    CYC_HALVED_LINES,
+    CYC_MAX_TILE_ROWS,
+    cyc_isa,
+    cyc_kernels,
+    cyc_planes_fn,
+    cyc_tap,
+)
+from cyconv._slots cimport halves_lines
 from cyconv._window cimport Axis, Window
 
 
@@ -29,6 +40,10 @@ cdef enum:
     # first level holds the lines of a tile, those of the next and a panel.
     MAX_PANELS_IN_PLACE = 10
     MAX_TERMS_IN_PLACE = 48
+    # Likewise where lines are halved, whose products take so long that more lines are found in time, but not of any
+    # number of pages.
+    MAX_HALVED_PANELS_IN_PLACE = 24
+    MAX_HALVED_TERMS_IN_PLACE = 160
     MAX_SPAN_LISTS = 32  # lists of the terms that different tiles take
     # Factors of more weights than this would come from memory, which takes longer than making them
     # again from weights a quarter of their size.
@@ -224,9 +239,19 @@ cdef inline char *aligned(char *memory) noexcept nogil:
 
 cdef inline bint stays_in_place(const Plan *plan, Py_ssize_t panels) noexcept nogil:
     """Whether so many panels read the input of plain tiles where it lies, if that is possible."""
-    return panels <= MAX_PANELS_IN_PLACE or plan.terms <= MAX_TERMS_IN_PLACE
+    if panels <= MAX_PANELS_IN_PLACE or plan.terms <= MAX_TERMS_IN_PLACE:
+        return True
+    return (
+        halves_lines(plan.kernels)
+        and panels <= MAX_HALVED_PANELS_IN_PLACE and plan.terms <= MAX_HALVED_TERMS_IN_PLACE
+    )
 
 
 cdef inline bint may_stay_in_place(Py_ssize_t terms, Py_ssize_t outputs) noexcept nogil:
     """Likewise, by the terms and outputs of a group, while there is no plan: with panels as wide as they can be."""
-    return outputs <= MAX_PANELS_IN_PLACE * CYC_MAX_TILE_ROWS or terms <= MAX_TERMS_IN_PLACE
+    if outputs <= MAX_PANELS_IN_PLACE * CYC_MAX_TILE_ROWS or terms <= MAX_TERMS_IN_PLACE:
+        return True
+    return (
+        line_kind() == CYC_HALVED_LINES
+        and outputs <= MAX_HALVED_PANELS_IN_PLACE * CYC_MAX_TILE_ROWS and terms <= MAX_HALVED_TERMS_IN_PLACE
+    )
