@@ -38,6 +38,9 @@ cdef enum:
     # Blocks in place copy nothing, and end in tiles that are not whole if rows of the result have gaps between them.
     # Cores with many registers have a second level of 1 MiB or more.
     IN_PLACE_BUDGET = 512 * 1024
+    # Likewise a block of all rows of a thread, whose tiles are fuller by so much than those of lower ones.
+    SHARE_WINDOW_BUDGET = 512 * 1024
+    FULLER_PERCENT = 98
     # The panels and the running totals share the second-level cache with the window.
     PANEL_BUDGET = 192 * 1024
     TILE_TOTALS_BUDGET = 512 * 1024
@@ -126,6 +129,20 @@ cdef Py_ssize_t fullest_rows(const Plan *plan, Py_ssize_t most) noexcept nogil:
             fewest = slots
             best = block
     return best
+
+
+cdef bint fills_share(Plan *plan, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t threads) noexcept nogil:
+    """Whether the rows of a thread, as one block, make plain tiles that are fuller than those of blocks of `rows`."""
+    cdef double slots
+    if plan.algorithm != TILE or not plan.flat or plan.kernels.registers < MANY_REGISTERS:
+        return False
+    layout_window(plan, rows, columns)
+    slots = ceil_div(plan.rows.blocks, threads) * flat_slots(plan, rows)
+    rows = ceil_div(plan.problem.out_size[0], threads)
+    layout_window(plan, rows, columns)
+    return window_bytes(plan, plan.problem.in_channels) <= SHARE_WINDOW_BUDGET and (
+        flat_slots(plan, rows) < slots * FULLER_PERCENT / 100
+    )
 
 
 cdef inline Py_ssize_t gathered_terms(const Plan *plan) noexcept nogil:
@@ -234,15 +251,18 @@ cdef void choose_tile_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         rows = balanced(problem.out_size[0], rows)
     else:
         rows = share_rows(plan, rows, least, parts, threads)
+        if parts < threads and window < SHARE_WINDOW_BUDGET and fills_share(plan, rows, columns, threads):
+            rows = ceil_div(problem.out_size[0], threads)
+            window = SHARE_WINDOW_BUDGET
     layout_window(plan, rows, columns)
     if plan.flat and parts >= threads and plan.rows.blocks > 1:
         layout_window(plan, fullest_rows(plan, most if parts % threads == 0 else rows), columns)
-    choose_term_block(plan, least_channels)
+    choose_term_block(plan, least_channels, window)
     totals = totals_of_panel(plan)
     # few channels of short rows, of which the window holds many
     if plan.term_blocks > 1 and totals > TILE_TOTALS_BUDGET:
         layout_window(plan, max(1, plan.rows.block * TILE_TOTALS_BUDGET // totals), columns)
-        choose_term_block(plan, least_channels)
+        choose_term_block(plan, least_channels, window)
     if by_panels or parts * plan.rows.blocks * plan.columns.blocks < threads:
         plan.panel_block = ceil_div(plan.panels, threads)
     choose_panel_block(plan)
@@ -312,8 +332,8 @@ cdef Py_ssize_t rows_of_near_panels(const Plan *plan, Py_ssize_t columns) noexce
     return max(ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, columns), budget // totals_of_row)
 
 
-cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogil:
-    """Terms of a pass whose panel and window stay in cache; chunks are never split."""
+cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels, Py_ssize_t window) noexcept nogil:
+    """Terms of a pass whose panel and window, of so many bytes at most, stay in cache; chunks are never split."""
     cdef Py_ssize_t taps = plan.rows.taps * plan.columns.taps, channels = plan.problem.in_channels
     cdef Py_ssize_t panel_chunks = chunks_of_panel(plan)
     cdef Py_ssize_t most = plan.terms
@@ -324,8 +344,8 @@ cdef void choose_term_block(Plan *plan, Py_ssize_t least_channels) noexcept nogi
             panel_chunks,
             pixels_budget(plan) // (plan.rows.block * plan.columns.block * plan.kernels.item * CYC_CHUNK),
         ))
-    if window_bytes(plan, channels) > window_budget(plan):
-        channels = max(least_channels, window_budget(plan) // window_bytes(plan, 1))
+    if window_bytes(plan, channels) > window:
+        channels = max(least_channels, window // window_bytes(plan, 1))
         if channels < plan.problem.in_channels:  # blocks begin anywhere in a channel
             most = max(CYC_CHUNK, (channels - 1) * taps)
     elif is_near(plan, panel_chunks):
