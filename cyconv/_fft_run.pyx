@@ -25,9 +25,9 @@ from cyconv._kernels cimport (
     plain_load,
 )
 from cyconv._nan_mask cimport put_nans, spread_mask, take_nans
-from cyconv._plan cimport ALIGNMENT, Plan, Problem, Transforms, aligned
+from cyconv._plan cimport ALIGNMENT, Plan, Problem, Transforms, aligned, result_bytes
 from cyconv._shares cimport deal_tasks, share_of_thread, take_task
-from cyconv._slots cimport has_late_lines
+from cyconv._slots cimport fetches_far
 from cyconv._spectra cimport line_count, line_elements, transform_columns, transform_kernels, transform_line
 from cyconv._task cimport Destination, Operands
 from cyconv._window cimport prepare_channels
@@ -130,7 +130,7 @@ cdef void store_pair_block(
     args.column_bytes = to.column_bytes
     args.rows = block.count[0]
     args.columns = block.count[1]
-    args.ahead = ROWS_AHEAD * to.row_bytes if has_late_lines(plan.kernels) else 0
+    args.ahead = ROWS_AHEAD * to.row_bytes if fetches_far(plan.kernels, result_bytes(plan), 0) else 0
     if plan.problem.stride[1] == 1:
         to.store(&args)
         return

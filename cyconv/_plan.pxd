@@ -158,6 +158,7 @@ cdef struct Plan:
     Py_ssize_t line_pitch  # elements from row to row of the pixels of dilated tiles, once in order
     Py_ssize_t part_channels  # channels whose factors of weights are in use at a time
     Py_ssize_t pass_panels  # panels whose products are made before any of them is transformed
+    bint fetches_results  # of the next output while those of one are stored
 
     Py_ssize_t tasks
     Py_ssize_t shared_bytes  # scratch of all threads together: Winograd's factors, if they share them
@@ -205,6 +206,24 @@ cdef inline double products(const Problem *problem) noexcept nogil:
     return (
         <double>problem.batch * problem.groups * problem.out_channels * problem.in_channels
         * problem.kernel[0] * problem.kernel[1] * problem.out_size[0] * problem.out_size[1]
+    )
+
+
+cdef inline double input_bytes(const Plan *plan) noexcept nogil:
+    """Of the elements of the whole batch, in the compute dtype."""
+    cdef const Problem *problem = &plan.problem
+    return (
+        <double>problem.batch * problem.groups * problem.in_channels
+        * problem.in_size[0] * problem.in_size[1] * plan.kernels.item
+    )
+
+
+cdef inline double result_bytes(const Plan *plan) noexcept nogil:
+    """Likewise, of the result."""
+    cdef const Problem *problem = &plan.problem
+    return (
+        <double>problem.batch * problem.groups * problem.out_channels
+        * problem.out_size[0] * problem.out_size[1] * plan.kernels.item
     )
 
 

@@ -10,8 +10,8 @@ everywhere else its sums go through scratch, from where the epilogue writes them
 
 from cyconv._integers cimport ceil_div
 from cyconv._kernels cimport CYC_ROW_BLOCK, cyc_load_args, cyc_planes_args, cyc_rows_args, cyc_store_args, plain_load
-from cyconv._plan cimport Plan
-from cyconv._slots cimport has_late_lines
+from cyconv._plan cimport Plan, input_bytes, result_bytes
+from cyconv._slots cimport HALVED_THIRD_LEVEL, fetches_far
 from cyconv._task cimport Destination, Operands, Task, clamp_bounds, output_address, prepare_window, takes_vectors
 from cyconv._window cimport Source, first_input, input_count, shared_row_step, shared_row_stride
 
@@ -191,7 +191,9 @@ cdef void run_planes(
     args.out_pitch = to.row_bytes // item if direct else task.column_count
     args.out_step = to.out_pitch if direct else task.row_count * task.column_count
     args.clamp = clamp_bounds(plan, to, clamps)
-    args.fetches = direct and has_late_lines(plan.kernels) and to.row_bytes >= FETCHED_ROW_BYTES
+    args.fetches = direct and to.row_bytes >= FETCHED_ROW_BYTES and fetches_far(
+        plan.kernels, input_bytes(plan) + result_bytes(plan), HALVED_THIRD_LEVEL
+    )
     args.outputs = outputs if direct else 1
     while task.group < end:
         task.group_count = min(together, end - task.group)

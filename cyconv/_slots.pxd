@@ -52,6 +52,10 @@ cdef enum:
     # The second level of cores with whole vectors of 64 bytes, and the percentage of it that is filled without losses.
     SECOND_LEVEL = 2 * 1024 * 1024
     KEPT_PERCENT = 25
+    # Cores that halve lines have a second level of 1 MiB, and a part of a third one of 32 MiB, in which others have
+    # theirs: arrays beyond these are far.
+    HALVED_SECOND_LEVEL = 1024 * 1024
+    HALVED_THIRD_LEVEL = 20 * 1024 * 1024
 
 
 cdef struct Terms:
@@ -89,6 +93,13 @@ cdef inline bint waits_with_few_registers(const cyc_kernels *kernels) noexcept n
 cdef inline bint halves_lines(const cyc_kernels *kernels) noexcept nogil:
     """Whether vectors are of a cache line, which the core takes in halves."""
     return lines_of(kernels) == CYC_HALVED_LINES
+
+
+cdef inline bint fetches_far(const cyc_kernels *kernels, double bytes, double near) noexcept nogil:
+    """Whether kernels fetch what no prefetcher of the hardware follows: where lines come late, or are halved and the
+    arrays of so many bytes do not stay in a level of `near`.
+    """
+    return has_late_lines(kernels) or halves_lines(kernels) and bytes > near
 
 
 cdef inline double far_share(Py_ssize_t in_use) noexcept nogil:

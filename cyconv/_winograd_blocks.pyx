@@ -18,8 +18,8 @@ from cyconv._kernels cimport (
     cyc_tap,
     most_tile_rows,
 )
-from cyconv._plan cimport ALIGNMENT, PRODUCTS_BUDGET, Plan, Problem, block_pixels, layout_window
-from cyconv._slots cimport has_late_lines
+from cyconv._plan cimport ALIGNMENT, PRODUCTS_BUDGET, Plan, Problem, block_pixels, layout_window, result_bytes
+from cyconv._slots cimport HALVED_SECOND_LEVEL, fetches_far, has_late_lines
 from cyconv._winograd_products cimport transforms_weights
 
 
@@ -133,6 +133,7 @@ cdef void choose_winograd_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     plan.channel_block = max(1, min(
         plan.problem.in_channels, WINOGRAD_WINDOW_BUDGET // (plan.window.channel_pitch * plan.kernels.item)
     ))
+    plan.fetches_results = fetches_far(plan.kernels, result_bytes(plan), HALVED_SECOND_LEVEL)
 
 
 cdef void size_winograd_scratch(Plan *plan) noexcept nogil:

@@ -18,8 +18,8 @@ from cyconv._kernels cimport (
     cyc_gather_args,
     cyc_winograd_input_args,
 )
-from cyconv._plan cimport Plan
-from cyconv._slots cimport has_late_lines
+from cyconv._plan cimport Plan, input_bytes
+from cyconv._slots cimport HALVED_SECOND_LEVEL, fetches_far
 from cyconv._task cimport Operands, Task, prepare_window
 from cyconv._tile_block cimport TileBlock, tiles_of_factor
 from cyconv._window cimport ZEROS
@@ -54,7 +54,9 @@ cdef void transform_channels(
     `window` has room for those of a few channels.
     """
     cdef Py_ssize_t channel = first, ahead
-    cdef bint fetches = has_late_lines(plan.kernels) and operands.source.parts == 1
+    cdef bint fetches = operands.source.parts == 1 and fetches_far(
+        plan.kernels, input_bytes(plan), HALVED_SECOND_LEVEL
+    )
     cdef TileBlock block = tile_block(plan, task)
     cdef cyc_winograd_input_args args
     args.window = window

@@ -19,7 +19,6 @@ from cyconv._kernels cimport (
     most_tile_rows,
 )
 from cyconv._plan cimport Plan, block_pixels
-from cyconv._slots cimport has_late_lines
 from cyconv._task cimport Operands, Task, output_address, prepare_window
 from cyconv._tiles cimport plain_tile
 from cyconv._tile_block cimport TileBlock, first_of_tile
@@ -48,7 +47,7 @@ cdef void store_tiles(
     args.columns = min(columns, ceil_div(plan.problem.out_size[1] - pixel.column, step))
     # a few rows of an output, and then of the next one far away: no prefetcher of the hardware follows
     args.ahead = 0
-    if has_late_lines(plan.kernels) and operands.destination.parts == 1 and output + 1 < plan.problem.out_channels:
+    if plan.fetches_results and operands.destination.parts == 1 and output + 1 < plan.problem.out_channels:
         args.ahead = operands.destination.channel_bytes
     operands.destination.store(&args)
 
