@@ -202,8 +202,9 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
         }
         CYC_UNROLL for (int j = 0; j < vectors; j++) {
             do {
+                const cyc_piece p = *piece; /* the compiler would read it again after each store */
                 CYC_UNROLL for (int i = 0; i < rows; i++)
-                    CYC_OP(store_piece)(out + i * out_pitch + piece->offset, sum[i][j], piece->first, piece->count);
+                    CYC_OP(store_piece)(out + i * out_pitch + p.offset, sum[i][j], p.first, p.count);
             } while (!piece++->last);
         }
     }
