@@ -33,7 +33,6 @@ from cyconv._kernels cimport (
 )
 from cyconv._panels cimport split_panel, split_ranges
 from cyconv._plan cimport Plan
-from cyconv._run_tiles cimport store_tile
 from cyconv._split cimport (
     DIRECT_OUTPUTS,
     DIRECT_TERMS,
@@ -45,6 +44,7 @@ from cyconv._split cimport (
     split_bytes,
 )
 from cyconv._task cimport Operands, Task, channel_address, prepare_window, window_in_input
+from cyconv._tile_store cimport store_tile
 from cyconv._tiles cimport Spot, SpanList, fill_offsets, fill_tap_offsets, place_spots, plain_tile
 from cyconv._winograd_outputs cimport fill_chunks
 

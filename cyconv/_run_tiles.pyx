@@ -7,7 +7,7 @@ everywhere else its sums go through scratch, from where the epilogue writes them
 from libc.stdint cimport int32_t
 
 from cyconv._gather cimport gather_block
-from cyconv._integers cimport ceil_div, round_up
+from cyconv._integers cimport ceil_div
 from cyconv._input_ahead cimport channel_ahead, fetches_windows, look_ahead_window
 from cyconv._kernels cimport (
     CYC_CHUNK,
@@ -15,7 +15,6 @@ from cyconv._kernels cimport (
     cyc_edge,
     cyc_piece,
     cyc_span,
-    cyc_store_args,
     cyc_tap,
     cyc_tile_args,
     cyc_turned_args,
@@ -44,11 +43,12 @@ from cyconv._tiles cimport (
     fill_offsets,
     fill_spans,
     fill_taps,
-    is_whole,
     place_pieces,
     place_spots,
     placed_bytes,
+    plain_tile,
 )
+from cyconv._tile_store cimport finish_tile
 from cyconv._turned_run cimport add_to_run, store_run
 
 
@@ -70,61 +70,18 @@ cdef struct Scratch:
     SpanList *lists
 
 
-cdef void store_tile(
-    const Plan *plan, const Operands *operands, const Task *task, const char *totals, Py_ssize_t output,
-    Py_ssize_t outputs, const Spot *spot, Py_ssize_t output_pitch
-) noexcept nogil:
-    """The epilogue of one tile: write the pixels that are valid columns of a row, row by row.
-
-    `totals` has a row of pixels for each output, `output_pitch` elements apart. Columns beyond the
-    block's are gaps between window rows.
-    """
-    cdef const Destination *to = &operands.destination
-    cdef cyc_store_args args
-    cdef Py_ssize_t pitch = tile_pitch(plan, task.column_count), item = plan.kernels.item
-    cdef Py_ssize_t row = spot.row, column = spot.column, done = 0, run
-    cdef Py_ssize_t part, parts = to.parts
-    args.activation = to.activation
-    args.bias_step = parts
-    args.row_step = output_pitch * parts
-    args.row_bytes = to.channel_bytes
-    args.column_bytes = to.column_bytes
-    args.ahead = 0
-    # rows without gaps, in the window and in the result, are one long row
-    cdef bint gapless = pitch == task.column_count and to.row_bytes == task.column_count * to.column_bytes
-    while done < spot.pixels and row < task.row_count:
-        run = spot.pixels - done
-        if not gapless:
-            run = min(run, task.column_count - column)
-        if run > 0:
-            args.columns = run
-            # an output is a row of the store; of a complex result, every other one
-            for part in range(min(parts, outputs)):
-                args.src = totals + (done + part * output_pitch) * item
-                args.bias = operands.bias + (task.group * plan.problem.out_channels + output + part) * item
-                args.rows = ceil_div(outputs - part, parts)
-                args.dst = (
-                    output_address(plan, to, task, output + part) + row * to.row_bytes + column * to.column_bytes
-                )
-                to.store(&args)
-        if gapless:
-            return
-        done += pitch - column
-        column = 0
-        row += 1
-
-
-cdef inline void finish_tile(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const char *totals,
-    Py_ssize_t vectors, Py_ssize_t output, Py_ssize_t outputs, const Spot *spot
-) noexcept nogil:
-    """The epilogue of one tile of so many vectors, which the kernel has left in `totals`."""
-    cdef Py_ssize_t pitch = vectors * plan.kernels.lanes
-    if plan.algorithm == TURNED_TILE:  # to rows of pixels; packing weights is the same transposition
-        pitch = round_up(spot.pixels, 4)
-        plan.kernels.pack(totals, vectors * plan.kernels.lanes, pitch, pitch, outputs, scratch.turned)
-        totals = scratch.turned
-    store_tile(plan, operands, task, totals, output, outputs, spot, pitch)
+cdef struct Panel:
+    # What the tiles of a panel and a block of terms have in common.
+    Py_ssize_t output  # the first one
+    Py_ssize_t outputs
+    const char *packed
+    bint finite
+    bint last  # of the blocks of terms
+    Py_ssize_t terms
+    char *totals  # of the first tile
+    char *out  # the first output, where the kernel stores it; else NULL
+    cyc_ahead *weights_ahead
+    cyc_ahead *input_ahead
 
 
 cdef inline void point_at_terms(
@@ -140,95 +97,132 @@ cdef inline void point_at_terms(
     args.span_count = terms.count
 
 
-cdef void run_panel(
-    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, Py_ssize_t panel,
-    const char *packed, bint finite, Py_ssize_t term_count, bint first, bint last, cyc_ahead *weights_ahead,
-    cyc_ahead *input_ahead
+cdef inline const char *pixels_of(
+    const Plan *plan, const Scratch *scratch, const Panel *panel, Py_ssize_t index
 ) noexcept nogil:
-    """All tiles of a block for one panel and one block of terms; they fetch weights, then input."""
-    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes, index, vectors, rows
-    cdef Py_ssize_t output = panel * plan.panel_width
-    cdef Py_ssize_t outputs = min(plan.panel_width, plan.problem.out_channels - output)
-    cdef Py_ssize_t out_vectors = ceil_div(outputs, lanes)
-    cdef Py_ssize_t tile_bytes = plan.tile_rows * plan.tile_vectors * lanes * item
-    cdef bint turned = plan.algorithm == TURNED_TILE
-    cdef const Destination *to = &operands.destination
+    """The pixels of a spot, in the window or gathered from it."""
+    if plan.gathers:
+        return scratch.pixels + index * panel.terms * plan.pixel_tile * plan.kernels.item
+    return scratch.window + scratch.spots[index].position * plan.kernels.item
+
+
+cdef inline cyc_ahead *ahead_of(const Panel *panel) noexcept nogil:
+    """What a tile fetches: weights, then input."""
+    return panel.weights_ahead if panel.weights_ahead.rows else panel.input_ahead
+
+
+cdef void run_plain_tiles(
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const Panel *panel,
+    cyc_tile_args *args
+) noexcept nogil:
+    """The tiles of a panel with pixels in the lanes. Few terms leave little time for what is beside them."""
+    cdef Py_ssize_t index, list_index = -1, edges = -1
+    cdef Py_ssize_t totals_bytes = 0
+    cdef bint in_place = scratch.in_place
+    cdef const Spot *spot = scratch.spots
+    args.broadcast = panel.packed
+    args.totals = panel.totals
+    if plan.term_blocks > 1:
+        totals_bytes = plan.tile_rows * plan.tile_vectors * plan.kernels.lanes * plan.kernels.item
+    for index in range(scratch.placed.spots):
+        if spot.list != list_index or spot.edges != edges:
+            list_index = spot.list
+            edges = spot.edges
+            point_at_terms(plan, scratch, spot, panel.finite, args)
+        args.vector = pixels_of(plan, scratch, panel, index)
+        args.ahead = ahead_of(panel)
+        if in_place:
+            args.next_vector = 0
+            if args.taps == NULL and index + 1 < scratch.placed.spots:
+                args.next_vector = (spot + 1).position - spot.position
+        if panel.out != NULL:
+            args.out = panel.out + spot.out
+            args.pieces = spot.pieces
+        plan.kernels.tile[spot.vectors - 1][panel.outputs - 1](args)
+        if panel.out == NULL and panel.last:
+            finish_tile(
+                plan, operands, task, <const char *>args.totals, spot.vectors, panel.output, panel.outputs, spot,
+                scratch.turned,
+            )
+        args.totals = <char *>args.totals + totals_bytes
+        spot += 1
+
+
+cdef void run_turned_tiles(
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, const Panel *panel,
+    cyc_tile_args *args
+) noexcept nogil:
+    """The tiles of a panel with outputs in the lanes, which are transposed on the way out, some together."""
+    cdef Py_ssize_t index, out_vectors = ceil_div(panel.outputs, plan.kernels.lanes)
+    cdef Py_ssize_t width = out_vectors * plan.kernels.lanes * plan.kernels.item, done = 0
     cdef const Spot *spot
-    cdef const char *pixels
-    cdef double clamps[2]
-    cdef cyc_tile_args args
     cdef cyc_turned_args run
-    cdef Py_ssize_t width = out_vectors * lanes * item, done = 0
+    run.pixels = 0
+    run.pitch = out_vectors * plan.kernels.lanes
+    run.channels = panel.outputs
+    run.bias = args.bias
+    run.clamp = args.clamp
+    run.out_pitch = args.out_pitch
+    run.fetches = has_late_lines(plan.kernels)
+    args.vector = panel.packed
+    for index in range(scratch.placed.spots):
+        spot = scratch.spots + index
+        point_at_terms(plan, scratch, spot, panel.finite, args)
+        args.broadcast = pixels_of(plan, scratch, panel, index)
+        args.ahead = ahead_of(panel)
+        if plan.term_blocks == 1 and (done + spot.pixels) * width > TURNED_RUN:
+            store_run(plan, &run)
+            done = 0
+        args.totals = panel.totals + done * width
+        done += spot.pixels
+        if plan.takes_weights:
+            args.totals = sum_pixel(
+                plan, operands, task.group * plan.problem.out_channels + panel.output, panel.outputs,
+                <const char *>args.broadcast, scratch.totals,
+            )
+        else:
+            plan.kernels.tile[out_vectors - 1][spot.pixels - 1](args)
+        if panel.out != NULL and spot.in_line:
+            add_to_run(plan, &run, <const char *>args.totals, spot.pixels, panel.out + spot.out)
+        elif panel.last:
+            finish_tile(
+                plan, operands, task, <const char *>args.totals, out_vectors, panel.output, panel.outputs, spot,
+                scratch.turned,
+            )
+    store_run(plan, &run)
+
+
+cdef void run_panel(
+    const Plan *plan, const Operands *operands, const Task *task, const Scratch *scratch, Py_ssize_t index, bint first,
+    Panel *panel
+) noexcept nogil:
+    """All tiles of a block for one panel of one block of terms, whose packed weights `panel` has."""
+    cdef Py_ssize_t item = plan.kernels.item, lanes = plan.kernels.lanes
+    cdef bint turned = plan.algorithm == TURNED_TILE
     cdef Py_ssize_t pixel_step = plan.pixel_tile if plan.gathers else scratch.channel_pitch
+    cdef const Destination *to = &operands.destination
+    cdef double clamps[2]
+    cdef cyc_tile_args args = plain_tile()
+    panel.output = index * plan.panel_width
+    panel.outputs = min(plan.panel_width, plan.problem.out_channels - panel.output)
+    panel.totals = scratch.totals
+    if plan.term_blocks > 1:
+        panel.totals += (
+            (index - task.panel) * scratch.placed.spots * plan.tile_rows * plan.tile_vectors * lanes * item
+        )
+    panel.out = NULL
+    if panel.last and takes_vectors(plan, to):
+        panel.out = output_address(plan, to, task, panel.output)
     args.broadcast_step = pixel_step if turned else plan.panel_width
     args.vector_step = plan.panel_width if turned else pixel_step
     args.carry = not first
-    args.bias = operands.bias + (task.group * plan.problem.out_channels + output) * item
+    args.bias = operands.bias + (task.group * plan.problem.out_channels + panel.output) * item
     args.clamp = clamp_bounds(plan, to, clamps)
     args.out_pitch = to.out_pitch
-    args.totals = scratch.totals
-    cdef char *panel_totals = scratch.totals
-    if plan.term_blocks > 1:
-        panel_totals += (panel - task.panel) * scratch.placed.spots * tile_bytes
-    cdef bint direct = last and takes_vectors(plan, to)
-    cdef char *out = output_address(plan, to, task, output)
-    args.out = NULL
-    run.pixels = 0
-    run.pitch = out_vectors * lanes
-    run.channels = outputs
-    run.bias = args.bias
-    run.clamp = args.clamp
-    run.out_pitch = to.out_pitch
-    run.fetches = has_late_lines(plan.kernels)
-    for index in range(scratch.placed.spots):
-        spot = scratch.spots + index
-        point_at_terms(plan, scratch, spot, finite, &args)
-        args.next_vector = 0
-        args.ahead = weights_ahead if weights_ahead.rows else input_ahead
-        if turned:
-            if plan.term_blocks == 1 and (done + spot.pixels) * width > TURNED_RUN:
-                store_run(plan, &run)
-                done = 0
-            args.totals = panel_totals + done * width
-            done += spot.pixels
-        elif plan.term_blocks > 1:
-            args.totals = panel_totals + index * tile_bytes
-        pixels = scratch.window + spot.position * item
-        if plan.gathers:
-            pixels = scratch.pixels + index * term_count * plan.pixel_tile * item
-        if turned:
-            args.broadcast = pixels
-            args.vector = packed
-            rows = spot.pixels
-            vectors = out_vectors
-        else:
-            args.broadcast = packed
-            args.vector = pixels
-            rows = outputs
-            vectors = spot.vectors
-            if scratch.in_place and args.taps == NULL and index + 1 < scratch.placed.spots:
-                args.next_vector = (spot + 1).position - spot.position
-        if direct and not turned:
-            args.out = out
-            args.pieces = scratch.pieces + spot.piece
-            if is_whole(spot, lanes):
-                args.out = out + spot.row * to.row_bytes + spot.column * to.column_bytes
-                args.pieces = NULL
-        if plan.takes_weights:
-            args.totals = sum_pixel(
-                plan, operands, task.group * plan.problem.out_channels + output, outputs, pixels, scratch.totals
-            )
-        else:
-            plan.kernels.tile[vectors - 1][rows - 1](&args)
-        if direct and turned and spot.in_line:
-            add_to_run(
-                plan, &run, <const char *>args.totals, spot.pixels, out + spot.row * to.row_bytes + spot.column * item
-            )
-        elif last and args.out == NULL:
-            finish_tile(
-                plan, operands, task, scratch, <const char *>args.totals, vectors, output, outputs, spot
-            )
-    store_run(plan, &run)
+    if turned:
+        run_turned_tiles(plan, operands, task, scratch, panel, &args)
+    else:
+        run_plain_tiles(plan, operands, task, scratch, panel, &args)
 
 
 cdef void place_block(
@@ -260,6 +254,8 @@ cdef void place_block(
         spot = scratch.spots + index
         spot.vectors = ceil_div(spot.pixels, lanes)
         spot.in_line = gapless or spot.column + spot.pixels <= task.column_count
+        spot.out = spot.row * operands.destination.row_bytes + spot.column * plan.kernels.item
+        spot.pieces = NULL
     if plan.algorithm != TURNED_TILE and takes_vectors(plan, &operands.destination):
         place_pieces(
             plan, task.row_count, task.column_count, operands.destination.row_bytes // plan.kernels.item,
@@ -271,17 +267,18 @@ cdef void run_tiles(
     const Plan *plan, const Operands *operands, const Task *task, Scratch *scratch
 ) noexcept nogil:
     cdef Py_ssize_t item = plan.kernels.item, taps = plan.rows.taps * plan.columns.taps
-    cdef Py_ssize_t block, term, terms, channel, channels, panel, index, bursts, fetching
+    cdef Py_ssize_t block, term, terms, channel, channels, index, bursts, fetching
     cdef Py_ssize_t loaded = -1, loaded_channels = 0
     cdef Py_ssize_t channel_pitch = plan.window.channel_pitch
     cdef bint in_place = window_in_input(plan, operands, task)
     cdef bint plain_in_place = in_place and plan.algorithm == TILE and not plan.gathers
-    cdef const char *packed
+    cdef Panel panel
     cdef cyc_ahead weights_ahead
     cdef cyc_ahead input_ahead
-    cdef bint finite
     cdef Task run
     cdef const Task *covered = task  # the pixels, in rows or as one
+    panel.weights_ahead = &weights_ahead
+    panel.input_ahead = &input_ahead
     if plain_in_place and makes_runs(plan, operands):
         run = run_of_pixels(plan, operands, task)
         covered = &run
@@ -334,20 +331,19 @@ cdef void run_tiles(
         if fetches_windows(plan, plain_in_place):
             look_ahead_window(plan, operands, task, block, fetching * task.panel_count * bursts, &input_ahead)
         bursts *= scratch.placed.spots - fetching if input_ahead.rows else scratch.placed.spots
-        for panel in range(task.panel, task.panel + task.panel_count):
-            packed = panel_weights(
-                plan, operands, task.group * plan.panels + panel, term, terms, scratch.panel, &finite
+        panel.terms = terms
+        panel.last = block == plan.term_blocks - 1
+        for index in range(task.panel, task.panel + task.panel_count):
+            panel.packed = panel_weights(
+                plan, operands, task.group * plan.panels + index, term, terms, scratch.panel, &panel.finite
             )
             weights_ahead.rows = 0
             # a single tile hides nothing, and the hardware follows a panel by itself
             if bursts > 0 and scratch.placed.spots > 1:
-                look_ahead_panel(plan, operands, task, panel, block, bursts, &weights_ahead)
+                look_ahead_panel(plan, operands, task, index, block, bursts, &weights_ahead)
             if plain_in_place:  # terms fetch input, of which there is more
                 weights_ahead.step = 0
-            run_panel(
-                plan, operands, covered, scratch, panel, packed, finite, terms,
-                block == 0, block == plan.term_blocks - 1, &weights_ahead, &input_ahead
-            )
+            run_panel(plan, operands, covered, scratch, index, block == 0, &panel)
 
 
 cdef void run_tile_task(const Plan *plan, const Operands *operands, const Task *task, char *memory) noexcept nogil:

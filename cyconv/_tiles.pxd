@@ -17,7 +17,8 @@ cdef struct Spot:
     Py_ssize_t column
     Py_ssize_t list  # its terms, where the weights are finite
     Py_ssize_t edges  # the table of the pixels that they leave out, likewise
-    Py_ssize_t piece  # first piece
+    Py_ssize_t out  # bytes from the block's first pixel in the result; 0 with pieces, which count from there
+    const cyc_piece *pieces  # NULL: its vectors are whole and lie side by side there
     Py_ssize_t vectors  # that its pixels take
     bint in_line  # whether its pixels lie side by side in the result
 

@@ -193,9 +193,10 @@ cdef void place_pieces(
         columns *= rows
         pitch = columns
     for index in range(spot_count):
-        spots[index].piece = count
         if is_whole(spots + index, lanes):
             continue
+        spots[index].out = 0
+        spots[index].pieces = pieces + count
         row = 0 if gapless else spots[index].row
         column = spots[index].row * gapless + spots[index].column
         for vector in range(ceil_div(spots[index].pixels, lanes)):
