@@ -36,25 +36,38 @@ cdef void multiply(
     const Plan *plan, cyc_tile_args *args, const char *factors, const char *weights, char *products,
     Py_ssize_t outputs, Py_ssize_t tiles
 ) noexcept nogil:
-    """One product of a panel: [tile of the kernel][output][position], or turned [position][output]."""
-    cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.kernels.item, step, first, count, vectors
+    """One product of a panel: [tile of the kernel][output][position], or turned [position][output].
+
+    Few channels leave little time for what is beside them.
+    """
+    cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.kernels.item
     cdef Py_ssize_t width = kernel_tile(plan, tiles), pitch = plan.problem.in_channels if plan.gathers else 1
-    outputs = padded_outputs(plan, outputs)
-    if plan.gathers and plan.turned:
+    cdef Py_ssize_t rows, vectors, padded = padded_outputs(plan, outputs)
+    cdef Py_ssize_t step_bytes = width * pitch * item, totals_bytes = width * padded * item
+    cdef bint turned = plan.turned
+    if plan.gathers and turned:
         args.broadcast_step = width
-    for step in range(ceil_div(tiles, width)):
-        first = step * width
-        count = min(width, tiles - first)
-        args.totals = products + first * outputs * item
-        if plan.turned:
-            args.broadcast = factors + first * pitch * item
-            args.vector = weights
-            plan.kernels.tile[outputs // lanes - 1][count - 1](args)
+    args.totals = products
+    if turned:
+        args.vector = weights
+        vectors = padded // lanes
+        rows = width
+    else:
+        args.broadcast = weights
+        vectors = width // lanes
+        rows = padded
+    while tiles > 0:
+        if turned:
+            args.broadcast = factors
+            rows = min(rows, tiles)
         else:
-            args.broadcast = weights
-            args.vector = factors + first * pitch * item
-            vectors = ceil_div(count, lanes)
-            plan.kernels.tile[vectors - 1][outputs - 1](args)
+            args.vector = factors
+            if tiles < width:
+                vectors = ceil_div(tiles, lanes)
+        plan.kernels.tile[vectors - 1][rows - 1](args)
+        tiles -= width
+        factors += step_bytes
+        args.totals = <char *>args.totals + totals_bytes
 
 
 cdef const char *weight_factors(
