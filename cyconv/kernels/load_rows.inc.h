@@ -8,6 +8,9 @@
 #define CYC_FAR_ROW_BYTES 512
 #define CYC_ROWS_AHEAD_BYTES 2048
 
+/* Vectors of a row, zeros and all, that have masks of their own. */
+#define CYC_SHORT_ROW_VECTORS 4
+
 /* A vector of each `step`-th element, a power of two, of the lanes in `inside` if there are any outside. With `all` the
  * other elements too, a vector for each phase. */
 CYC_INLINE void CYC_NAME(load_spread)(CYC_VECTOR *part, const CYC_ELEMENT *p, const CYC_LANE_SET *inside,
@@ -60,6 +63,33 @@ CYC_INLINE void CYC_NAME(load_row_end)(CYC_VECTOR *part, const CYC_ELEMENT *p, c
     CYC_NAME(load_spread)(part, p, end->parts, step, all);
 }
 
+/* Rows of a few vectors, of contiguous elements that lie near: each vector under a mask, which takes no longer than the
+ * choice of those that need one. `exact` rows of a channel are not to be written beyond their end. */
+CYC_INLINE void CYC_NAME(load_short_rows)(const cyc_load_args *args, ptrdiff_t exact, const char *low, const char *high,
+                                          const int vectors) {
+    const ptrdiff_t before = args->before, columns = args->columns;
+    const ptrdiff_t last_lanes = before + columns + args->after - (vectors - 1) * CYC_LANES;
+    CYC_NAME(row_end) ends[CYC_SHORT_ROW_VECTORS];
+    CYC_UNROLL for (int v = 0; v < vectors; v++)
+        CYC_NAME(find_row_end)(&ends[v], v * CYC_LANES - before, 0, columns, 1);
+    for (ptrdiff_t c = 0; c < args->channels; c++) {
+        const char *row = args->src + c * args->channel_bytes;
+        CYC_ELEMENT *dst = (CYC_ELEMENT *)args->dst + c * args->channel_pitch;
+        for (ptrdiff_t r = 0; r < args->rows; r++, row += args->row_bytes, dst += args->row_pitch) {
+            const CYC_ELEMENT *src = (const CYC_ELEMENT *)row - before;
+            const int around = (const char *)src >= low && (const char *)(src + vectors * CYC_LANES) <= high;
+            CYC_VECTOR part[CYC_MAX_SPREAD];
+            CYC_UNROLL for (int v = 0; v < vectors; v++) {
+                CYC_NAME(load_row_end)(part, src + v * CYC_LANES, &ends[v], around, 1, 0);
+                if (v < vectors - 1 || r < args->rows - exact)
+                    CYC_OP(store)(dst + v * CYC_LANES, part[0]);
+                else
+                    CYC_OP(store_first)(dst + v * CYC_LANES, part[0], last_lanes);
+            }
+        }
+    }
+}
+
 /* Whole rows of a window, zeros and all, a vector at a time: what one writes beyond the end of its row the next rows
  * overwrite, but for the last of a channel. Short rows take a few cycles so, twenty with their ends apart. */
 CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step, const int all) {
@@ -71,13 +101,6 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
     const ptrdiff_t exact = (beyond + args->row_pitch - 1) / args->row_pitch; /* rows that must not write there */
     /* elements, counted from the first column */
     const ptrdiff_t lead = all ? args->lead : 0, inputs = step * columns - (all ? args->trail : step - 1);
-    /* vectors without masks: all that they read lies between elements of the row */
-    const ptrdiff_t whole = before > 0 || lead > 0, whole_end = (before + columns - (step > 1)) / CYC_LANES;
-    const ptrdiff_t tail = whole_end > whole ? whole_end : whole; /* the vector that the columns end in */
-    const ptrdiff_t inner_end = vectors > whole ? whole_end : 0;
-    CYC_NAME(row_end) head_end, tail_end;
-    CYC_NAME(find_row_end)(&head_end, -before, lead, inputs, step);
-    CYC_NAME(find_row_end)(&tail_end, tail * CYC_LANES - before, lead, inputs, step);
     const ptrdiff_t row_size = (inputs - lead) * (ptrdiff_t)sizeof(CYC_ELEMENT);
     /* what lies between these bytes may be read */
     const int forward = CYC_CLEARS_LANES && args->channel_bytes >= 0 && args->row_bytes >= 0;
@@ -86,6 +109,21 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
     const char *const high = last_row + row_size;
     const ptrdiff_t later = args->ahead; /* for longer than the first level keeps it */
     const ptrdiff_t fetched = all || (later == 0 && row_size < CYC_FAR_ROW_BYTES) ? 0 : row_size;
+    if (step == 1 && fetched == 0 && vectors <= CYC_SHORT_ROW_VECTORS && zeros == 0) {
+        const char *const from = forward ? low : high, *const to = forward ? high : low;
+        if (vectors == 1) CYC_NAME(load_short_rows)(args, exact, from, to, 1);
+        if (vectors == 2) CYC_NAME(load_short_rows)(args, exact, from, to, 2);
+        if (vectors == 3) CYC_NAME(load_short_rows)(args, exact, from, to, 3);
+        if (vectors == 4) CYC_NAME(load_short_rows)(args, exact, from, to, 4);
+        return;
+    }
+    /* vectors without masks: all that they read lies between elements of the row */
+    const ptrdiff_t whole = before > 0 || lead > 0, whole_end = (before + columns - (step > 1)) / CYC_LANES;
+    const ptrdiff_t tail = whole_end > whole ? whole_end : whole; /* the vector that the columns end in */
+    const ptrdiff_t inner_end = vectors > whole ? whole_end : 0;
+    CYC_NAME(row_end) head_end, tail_end;
+    CYC_NAME(find_row_end)(&head_end, -before, lead, inputs, step);
+    CYC_NAME(find_row_end)(&tail_end, tail * CYC_LANES - before, lead, inputs, step);
     /* of a single row, whose pitch says nothing and may be huge, the product wraps */
     const size_t rows_ahead = (CYC_ROWS_AHEAD_BYTES + row_size - 1) / row_size;
     const ptrdiff_t ahead = (ptrdiff_t)(rows_ahead * (size_t)args->row_bytes);
