@@ -202,9 +202,14 @@ CYC_INLINE void CYC_NAME(tile)(const cyc_tile_args *args, const int rows, const 
         }
         CYC_UNROLL for (int j = 0; j < vectors; j++) {
             do {
-                const cyc_piece p = *piece; /* the compiler would read it again after each store */
+#ifdef CYC_MASKS
+                const cyc_piece copy = *piece; /* the compiler would make the mask again after each store */
+                const cyc_piece *const p = &copy;
+#else
+                const cyc_piece *const p = piece; /* of a copy it would store whole vectors in a branch of their own */
+#endif
                 CYC_UNROLL for (int i = 0; i < rows; i++)
-                    CYC_OP(store_piece)(out + i * out_pitch + p.offset, sum[i][j], p.first, p.count);
+                    CYC_OP(store_piece)(out + i * out_pitch + p->offset, sum[i][j], p->first, p->count);
             } while (!piece++->last);
         }
     }
