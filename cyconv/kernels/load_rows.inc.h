@@ -8,8 +8,14 @@
 #define CYC_FAR_ROW_BYTES 512
 #define CYC_ROWS_AHEAD_BYTES 2048
 
-/* Vectors of a row, zeros and all, that have masks of their own. */
+/* Vectors of a row, zeros and all, that have masks of their own, each number of them in a loop of its own. With a stride
+ * of two that pays where masks are registers: AVX2 was measured to be no faster. */
 #define CYC_SHORT_ROW_VECTORS 4
+#ifdef CYC_MASKS
+#define CYC_SHORT_SPREAD_VECTORS 2
+#else
+#define CYC_SHORT_SPREAD_VECTORS 0
+#endif
 
 /* A vector of each `step`-th element, a power of two, of the lanes in `inside` if there are any outside. With `all` the
  * other elements too, a vector for each phase. */
@@ -63,28 +69,32 @@ CYC_INLINE void CYC_NAME(load_row_end)(CYC_VECTOR *part, const CYC_ELEMENT *p, c
     CYC_NAME(load_spread)(part, p, end->parts, step, all);
 }
 
-/* Rows of a few vectors, of contiguous elements that lie near: each vector under a mask, which takes no longer than the
- * choice of those that need one. `exact` rows of a channel are not to be written beyond their end. */
-CYC_INLINE void CYC_NAME(load_short_rows)(const cyc_load_args *args, ptrdiff_t exact, const char *low, const char *high,
-                                          const int vectors) {
-    const ptrdiff_t before = args->before, columns = args->columns;
-    const ptrdiff_t last_lanes = before + columns + args->after - (vectors - 1) * CYC_LANES;
+/* Rows of a few vectors that lie near: each vector under masks, which takes no longer than the choice of those that need
+ * them. `exact` rows of a channel are not to be written beyond their end; `inputs` counts from the first column. */
+CYC_INLINE void CYC_NAME(load_short_rows)(const cyc_load_args *args, ptrdiff_t lead, ptrdiff_t inputs, ptrdiff_t exact,
+                                          const char *low, const char *high, const int vectors, const int step,
+                                          const int all) {
+    const ptrdiff_t before = args->before;
+    const ptrdiff_t last_lanes = before + args->columns + args->after - (vectors - 1) * CYC_LANES;
     CYC_NAME(row_end) ends[CYC_SHORT_ROW_VECTORS];
     CYC_UNROLL for (int v = 0; v < vectors; v++)
-        CYC_NAME(find_row_end)(&ends[v], v * CYC_LANES - before, 0, columns, 1);
+        CYC_NAME(find_row_end)(&ends[v], v * CYC_LANES - before, lead, inputs, step);
     for (ptrdiff_t c = 0; c < args->channels; c++) {
         const char *row = args->src + c * args->channel_bytes;
         CYC_ELEMENT *dst = (CYC_ELEMENT *)args->dst + c * args->channel_pitch;
         for (ptrdiff_t r = 0; r < args->rows; r++, row += args->row_bytes, dst += args->row_pitch) {
-            const CYC_ELEMENT *src = (const CYC_ELEMENT *)row - before;
-            const int around = (const char *)src >= low && (const char *)(src + vectors * CYC_LANES) <= high;
-            CYC_VECTOR part[CYC_MAX_SPREAD];
+            const CYC_ELEMENT *src = (const CYC_ELEMENT *)row - lead - step * before;
+            const int around = (const char *)src >= low && (const char *)(src + step * vectors * CYC_LANES) <= high;
             CYC_UNROLL for (int v = 0; v < vectors; v++) {
-                CYC_NAME(load_row_end)(part, src + v * CYC_LANES, &ends[v], around, 1, 0);
-                if (v < vectors - 1 || r < args->rows - exact)
-                    CYC_OP(store)(dst + v * CYC_LANES, part[0]);
-                else
-                    CYC_OP(store_first)(dst + v * CYC_LANES, part[0], last_lanes);
+                CYC_VECTOR part[CYC_MAX_SPREAD];
+                CYC_NAME(load_row_end)(part, src + step * v * CYC_LANES, &ends[v], around, step, all);
+                CYC_UNROLL for (int i = 0; i < (all ? step : 1); i++) {
+                    CYC_ELEMENT *const to = dst + i * args->phase_pitch + v * CYC_LANES;
+                    if (v < vectors - 1 || r < args->rows - exact)
+                        CYC_OP(store)(to, part[i]);
+                    else
+                        CYC_OP(store_first)(to, part[i], last_lanes);
+                }
             }
         }
     }
@@ -109,12 +119,13 @@ CYC_INLINE void CYC_NAME(load_rows_of)(const cyc_load_args *args, const int step
     const char *const high = last_row + row_size;
     const ptrdiff_t later = args->ahead; /* for longer than the first level keeps it */
     const ptrdiff_t fetched = all || (later == 0 && row_size < CYC_FAR_ROW_BYTES) ? 0 : row_size;
-    if (step == 1 && fetched == 0 && vectors <= CYC_SHORT_ROW_VECTORS && zeros == 0) {
+    const ptrdiff_t most = step == 1 ? CYC_SHORT_ROW_VECTORS : step == 2 ? CYC_SHORT_SPREAD_VECTORS : 0;
+    if (fetched == 0 && zeros == 0 && vectors <= most) {
         const char *const from = forward ? low : high, *const to = forward ? high : low;
-        if (vectors == 1) CYC_NAME(load_short_rows)(args, exact, from, to, 1);
-        if (vectors == 2) CYC_NAME(load_short_rows)(args, exact, from, to, 2);
-        if (vectors == 3) CYC_NAME(load_short_rows)(args, exact, from, to, 3);
-        if (vectors == 4) CYC_NAME(load_short_rows)(args, exact, from, to, 4);
+        if (vectors == 1) CYC_NAME(load_short_rows)(args, lead, inputs, exact, from, to, 1, step, all);
+        if (vectors == 2) CYC_NAME(load_short_rows)(args, lead, inputs, exact, from, to, 2, step, all);
+        if (step == 1 && vectors == 3) CYC_NAME(load_short_rows)(args, lead, inputs, exact, from, to, 3, 1, 0);
+        if (step == 1 && vectors == 4) CYC_NAME(load_short_rows)(args, lead, inputs, exact, from, to, 4, 1, 0);
         return;
     }
     /* vectors without masks: all that they read lies between elements of the row */
