@@ -131,6 +131,22 @@ def test_threads_and_out(layer: str, name: str, isa: str, rng):
         assert_same_bits(out, serial, f"{count} threads, out=")
 
 
+@pytest.mark.parametrize("size", [(65, 65), (47, 30)])
+@pytest.mark.parametrize(("channels", "outputs"), [(192, 64), (330, 40)])
+def test_blocks_of_all_rows_of_a_thread(channels: int, outputs: int, size, isa: str, rng):
+    """Where they fill tiles better than lower blocks, whose window is smaller."""
+    x = data(rng, (1, channels, *size), "float32")
+    w = data(rng, (outputs, channels, 1, 1), "float32")
+    results = []
+    for count in (1, 2, 3, 4):
+        cyconv.set_num_threads(count)
+        results.append(cyconv.conv2d(x, w, stride=2, **DIRECT))
+    for other in results[1:]:
+        assert_same_bits(other, results[0])
+    reference = np.einsum("oc,chw->ohw", w[:, :, 0, 0], x[0, :, ::2, ::2], dtype=np.float64)
+    assert np.allclose(results[0][0], reference, rtol=0, atol=1e-4 * np.abs(reference).max())
+
+
 @pytest.mark.parametrize("size", [(9, 9), (14, 14), (28, 28), (21, 37)])
 @pytest.mark.parametrize(("channels", "outputs"), [(20, 64), (70, 33)])
 def test_tiles_of_other_cores(channels: int, outputs: int, size, isa: str, rng):

@@ -224,7 +224,7 @@ def test_large_results_begin_with_a_cache_line(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("outputs", [4, 300])  # read in place; too many for that
+@pytest.mark.parametrize("outputs", [4, 400])  # read in place; too many for that on any core
 def test_large_results_of_one_tap_begin_where_their_input_does_in_a_line(dtype, outputs):
     weight = np.ones((outputs, 50, 1, 1), dtype)
     room = np.ones(50 * 47 * 47 + 128, dtype)

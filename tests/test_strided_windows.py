@@ -18,8 +18,12 @@ WIDTHS = (*range(1, 38), 63, 64, 65, 129, 260)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint32"])
-@pytest.mark.parametrize("stride", [2, 3, 4, 5])
-def test_all_widths(stride: int, dtype: str, isas, rng):
+@pytest.mark.parametrize(
+    ("stride", "lines"),
+    [(2, "halved"), (2, "late"), (3, "halved"), (4, "halved"), (5, "halved")],
+    indirect=["lines"],
+)
+def test_all_widths(stride: int, lines: str, dtype: str, isas, rng):
     """From fewer columns than a stride on, as many taps as that and more, padding of every phase.
 
     Nothing beyond the input is read.

@@ -74,6 +74,7 @@ CYC_INLINE void CYC_NAME(load_row_end)(CYC_VECTOR *part, const CYC_ELEMENT *p, c
 CYC_INLINE void CYC_NAME(load_short_rows)(const cyc_load_args *args, ptrdiff_t lead, ptrdiff_t inputs, ptrdiff_t exact,
                                           const char *low, const char *high, const int vectors, const int step,
                                           const int all) {
+    const int phases = all ? step : 1;
     const ptrdiff_t before = args->before;
     const ptrdiff_t last_lanes = before + args->columns + args->after - (vectors - 1) * CYC_LANES;
     CYC_NAME(row_end) ends[CYC_SHORT_ROW_VECTORS];
@@ -88,7 +89,7 @@ CYC_INLINE void CYC_NAME(load_short_rows)(const cyc_load_args *args, ptrdiff_t l
             CYC_UNROLL for (int v = 0; v < vectors; v++) {
                 CYC_VECTOR part[CYC_MAX_SPREAD];
                 CYC_NAME(load_row_end)(part, src + step * v * CYC_LANES, &ends[v], around, step, all);
-                CYC_UNROLL for (int i = 0; i < (all ? step : 1); i++) {
+                CYC_UNROLL for (int i = 0; i < phases; i++) {
                     CYC_ELEMENT *const to = dst + i * args->phase_pitch + v * CYC_LANES;
                     if (v < vectors - 1 || r < args->rows - exact)
                         CYC_OP(store)(to, part[i]);

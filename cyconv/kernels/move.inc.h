@@ -225,6 +225,15 @@ CYC_STORE_FUNCTION(uint64, uint64_t)
 /* bfloat16 and float16: whole vectors, where the instruction set has them, and the rest through a buffer. */
 #if CYC_FLOATING
 #if CYC_DTYPE == CYC_DTYPE_F32 && defined(CYC_HALVES)
+#ifdef CYC_HALF_MASKS
+#define CYC_FIRST_OF(NAME)                                                            \
+    CYC_INLINE void load_first_##NAME(float *dst, const char *src, ptrdiff_t count) { \
+        vec_store_first_f32(dst, vec_load_first_##NAME(src, count), count);           \
+    }                                                                                 \
+    CYC_INLINE void store_first_##NAME(uint16_t *dst, vec_f32 v, ptrdiff_t count) {   \
+        vec_store_first_##NAME(dst, v, count);                                        \
+    }
+#else
 #define CYC_FIRST_OF(NAME)                                                            \
     CYC_INLINE void load_first_##NAME(float *dst, const char *src, ptrdiff_t count) { \
         uint16_t buffer[sizeof(vec_f32) / sizeof(float)] = {0};                       \
@@ -236,6 +245,7 @@ CYC_STORE_FUNCTION(uint64, uint64_t)
         vec_store_##NAME(buffer, v);                                                  \
         memcpy(dst, buffer, (size_t)count * sizeof *buffer);                          \
     }
+#endif
 CYC_FIRST_OF(bfloats)
 CYC_FIRST_OF(halves)
 #undef CYC_FIRST_OF

@@ -172,19 +172,16 @@ CYC_INLINE void vec_copy_first_f64(double *dst, const char *src, ptrdiff_t count
 }
 
 #define CYC_HALVES 1
-CYC_INLINE vec_f32 vec_load_halves(const uint16_t *p) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
-}
-CYC_INLINE void vec_store_halves(uint16_t *p, vec_f32 v) {
-    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
-}
-CYC_INLINE vec_f32 vec_load_bfloats(const uint16_t *p) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
+#define CYC_HALF_MASKS 1
+CYC_INLINE vec_f32 vec_from_halves(__m256i halves) { return _mm512_cvtph_ps(halves); }
+CYC_INLINE __m256i vec_to_halves(vec_f32 v) { return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT); }
+CYC_INLINE vec_f32 vec_from_bfloats(__m256i bfloats) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bfloats), 16));
 }
 CYC_INLINE vec_f32 vec_load_even_bfloats(const uint16_t *p) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
 }
-CYC_INLINE void vec_store_bfloats(uint16_t *p, vec_f32 v) {
+CYC_INLINE __m256i vec_to_bfloats(vec_f32 v) {
     const __m512i bits = _mm512_castps_si512(v), down = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
     const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
     const __m512i rounded = _mm512_mask_add_epi32(down, odd, down, _mm512_set1_epi32(1));
@@ -192,5 +189,20 @@ CYC_INLINE void vec_store_bfloats(uint16_t *p, vec_f32 v) {
                                                _mm512_set1_epi32(0x400000)); /* NaN must not round to infinity */
     const __m512i odd_words = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 31, 29, 27, 25, 23, 21,
                                                19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
-    _mm256_storeu_si256((__m256i *)p, _mm512_castsi512_si256(_mm512_permutexvar_epi16(odd_words, upper)));
+    return _mm512_castsi512_si256(_mm512_permutexvar_epi16(odd_words, upper));
 }
+
+#define CYC_MASKED_HALVES(NAME)                                                                                       \
+    CYC_INLINE vec_f32 vec_load_##NAME(const uint16_t *p) {                                                           \
+        return vec_from_##NAME(_mm256_loadu_si256((const __m256i *)p));                                               \
+    }                                                                                                                 \
+    CYC_INLINE void vec_store_##NAME(uint16_t *p, vec_f32 v) { _mm256_storeu_si256((__m256i *)p, vec_to_##NAME(v)); } \
+    CYC_INLINE vec_f32 vec_load_first_##NAME(const char *p, ptrdiff_t count) {                                        \
+        return vec_from_##NAME(_mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), p));                          \
+    }                                                                                                                 \
+    CYC_INLINE void vec_store_first_##NAME(uint16_t *p, vec_f32 v, ptrdiff_t count) {                                 \
+        _mm256_mask_storeu_epi16(p, (__mmask16)((1u << count) - 1), vec_to_##NAME(v));                                \
+    }
+CYC_MASKED_HALVES(halves)
+CYC_MASKED_HALVES(bfloats)
+#undef CYC_MASKED_HALVES
