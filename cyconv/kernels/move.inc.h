@@ -222,7 +222,7 @@ CYC_STORE_FUNCTION(uint64, uint64_t)
 #undef CYC_FROM
 #undef CYC_TO
 
-/* bfloat16 and float16: whole vectors, where the instruction set has them, and the rest through a buffer. */
+/* bfloat16 and float16: whole vectors, where the instruction set has them, and the rest under a mask or through a buffer. */
 #if CYC_FLOATING
 #if CYC_DTYPE == CYC_DTYPE_F32 && defined(CYC_HALVES)
 #ifdef CYC_HALF_MASKS
