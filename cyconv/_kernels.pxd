@@ -118,6 +118,9 @@ cdef extern from "kernels/kernels.h" nogil:
         const void *bias
         const void *clamp
         int fetches
+        const char *next
+        Py_ssize_t next_bytes
+        Py_ssize_t out_ahead
 
     ctypedef struct cyc_planes_args:
         const void *input

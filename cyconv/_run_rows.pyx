@@ -8,18 +8,38 @@ A kernel stores by itself where the columns of the result are contiguous and of 
 everywhere else its sums go through scratch, from where the epilogue writes them.
 """
 
-from cyconv._integers cimport ceil_div
-from cyconv._kernels cimport CYC_ROW_BLOCK, cyc_load_args, cyc_planes_args, cyc_rows_args, cyc_store_args, plain_load
+from cyconv._integers cimport ceil_div, greatest_common_divisor
+from cyconv._isa cimport line_kind
+from cyconv._kernels cimport (
+    CYC_LATE_LINES,
+    CYC_ROW_BLOCK,
+    cyc_load_args,
+    cyc_planes_args,
+    cyc_rows_args,
+    cyc_store_args,
+    plain_load,
+)
 from cyconv._plan cimport Plan, input_bytes, result_bytes
-from cyconv._slots cimport HALVED_THIRD_LEVEL, fetches_far
-from cyconv._task cimport Destination, Operands, Task, clamp_bounds, output_address, prepare_window, takes_vectors
+from cyconv._slots cimport HALVED_THIRD_LEVEL, has_late_lines
+from cyconv._task cimport (
+    Destination,
+    Operands,
+    Task,
+    channel_address,
+    clamp_bounds,
+    output_address,
+    prepare_window,
+    takes_vectors,
+)
 from cyconv._window cimport Source, first_input, input_count, shared_row_step, shared_row_stride
 
 
 cdef enum:
-    # From this length of rows on the plane kernel fetches the next ones: shorter ones lie side by side in a page, along
-    # which the hardware fetches by itself.
-    FETCHED_ROW_BYTES = 2048
+    # Columns of a plane, in vectors that a strip takes together, beyond which no prefetcher follows its strips: Zen 4,
+    # with three of them layers take half the time by one thread and by two, with two 0.8 to 1.4 of it.
+    FOLLOWED_STRIPS = 2
+    # Where lines come late, the length of rows from which on fetching pays.
+    LATE_ROW_BYTES = 2048
 
 
 cdef struct Scratch:
@@ -74,12 +94,54 @@ cdef void point_at_input(
     )
 
 
+cdef inline bint is_far(const Plan *plan) noexcept nogil:
+    """Whether input and result come from memory, and kernels fetch what no prefetcher of the hardware follows. Where lines
+    come late, other rules were measured.
+    """
+    return line_kind() != CYC_LATE_LINES and input_bytes(plan) + result_bytes(plan) > HALVED_THIRD_LEVEL
+
+
+cdef void look_ahead(
+    const Plan *plan, const Operands *operands, const Task *task, cyc_rows_args *args
+) noexcept nogil:
+    """Let the row kernel fetch what the next window is made of, and where its results go: of the groups that follow, or
+    of the rows that do, if an image is cut into blocks of them.
+    """
+    cdef const Source *source = &operands.source
+    cdef const Destination *to = &operands.destination
+    cdef Py_ssize_t channel_bytes = plan.rows.size * plan.columns.size * source.column_bytes, bytes, steps, blocks
+    args.next_bytes = args.out_ahead = 0
+    if task.in_place or not is_far(plan):
+        return
+    if greatest_common_divisor(plan.rows.stride, plan.rows.dilation) > 1:  # of whose rows only some are read
+        return
+    if source.parts > 1 or source.row_bytes != plan.columns.size * source.column_bytes or source.column_bytes < 0:
+        return
+    if source.channel_bytes != channel_bytes:
+        return
+    args.next = channel_address(plan, operands, task, 0)
+    if plan.rows.blocks * plan.columns.blocks == 1:
+        args.next += task.group_count * args.channels * channel_bytes
+        bytes = args.channels * channel_bytes
+        args.out_ahead = to.channel_bytes
+    elif args.channels == 1:
+        args.next += first_input(&plan.rows, task.row + task.row_count) * source.row_bytes
+        bytes = task.row_count * plan.rows.stride * source.row_bytes // plan.columns.blocks
+        args.next += task.column // plan.columns.block * bytes
+        args.out_ahead = task.row_count * to.row_bytes
+    else:
+        return
+    steps = min(shared_row_step(&plan.rows), task.row_count)
+    blocks = steps * ceil_div(ceil_div(task.row_count, steps), CYC_ROW_BLOCK)
+    args.next_bytes = ceil_div(bytes, blocks)
+
+
 cdef void run_rows(
     const Plan *plan, const Operands *operands, const Task *tasks, const Scratch *scratch
 ) noexcept nogil:
     """The row kernel, for all groups of a task, one output channel after the other."""
     cdef Py_ssize_t item = plan.kernels.item, step = shared_row_step(&plan.rows), group, panel, first, index
-    cdef Py_ssize_t group_pitch, row_pitch
+    cdef Py_ssize_t group_pitch, row_pitch, next_bytes
     cdef const Destination *to = &operands.destination
     cdef bint direct = takes_vectors(plan, to)
     cdef Task task = tasks[0]
@@ -93,6 +155,10 @@ cdef void run_rows(
     args.columns = task.column_count
     args.clamp = clamp_bounds(plan, to, clamps)
     args.out_pitch = step * (to.row_bytes // item if direct else task.column_count)
+    look_ahead(plan, operands, &task, &args)
+    next_bytes = args.next_bytes
+    if not direct:
+        next_bytes = args.out_ahead = 0
     if task.in_place:
         point_at_input(plan, &operands.source, &task, scratch.offsets, &args)
     else:
@@ -112,6 +178,7 @@ cdef void run_rows(
             args.weight = operands.weight + index * plan.terms * item
             args.bias = operands.bias + index * item
             args.fetches = task.in_place and panel == task.panel
+            args.next_bytes = next_bytes if panel == task.panel else 0
             for first in range(min(step, task.row_count)):
                 args.rows = ceil_div(task.row_count - first, step)
                 args.window = window + group * group_pitch + first * row_pitch
@@ -120,6 +187,7 @@ cdef void run_rows(
                 else:
                     args.out = scratch.totals + first * task.column_count * item
                 plan.kernels.rows(&args)
+                args.next += ceil_div(args.rows, CYC_ROW_BLOCK) * args.next_bytes
             if not direct:
                 store_block(plan, operands, &task, panel, scratch.totals)
 
@@ -170,6 +238,20 @@ cdef void convert_planes(
         source.load(&args)
 
 
+cdef bint fetches_bands(const Plan *plan) noexcept nogil:
+    """Whether the plane kernel fetches bands of rows: planes that are far, and of several strips. Where lines come late,
+    near ones too, but not those whose loads leave no time.
+    """
+    if line_kind() == CYC_LATE_LINES:
+        return (
+            has_late_lines(plan.kernels) and plan.problem.kernel[0] > 3 and plan.problem.stride[0] == 1
+            and plan.problem.out_size[1] * plan.kernels.item >= LATE_ROW_BYTES
+        )
+    return (
+        is_far(plan) and plan.problem.out_size[1] > FOLLOWED_STRIPS * plan.kernels.row_vectors * plan.kernels.lanes
+    )
+
+
 cdef void run_planes(
     const Plan *plan, const Operands *operands, const Task *tasks, const Scratch *scratch
 ) noexcept nogil:
@@ -191,9 +273,7 @@ cdef void run_planes(
     args.out_pitch = to.row_bytes // item if direct else task.column_count
     args.out_step = to.out_pitch if direct else task.row_count * task.column_count
     args.clamp = clamp_bounds(plan, to, clamps)
-    args.fetches = direct and to.row_bytes >= FETCHED_ROW_BYTES and fetches_far(
-        plan.kernels, input_bytes(plan) + result_bytes(plan), HALVED_THIRD_LEVEL
-    )
+    args.fetches = direct and fetches_bands(plan)
     args.outputs = outputs if direct else 1
     while task.group < end:
         task.group_count = min(together, end - task.group)

@@ -55,7 +55,7 @@ cdef enum:
     # Cores that halve lines have a second level of 1 MiB, and a part of a third one of 32 MiB, in which others have
     # theirs: arrays beyond these are far.
     HALVED_SECOND_LEVEL = 1024 * 1024
-    HALVED_THIRD_LEVEL = 20 * 1024 * 1024
+    HALVED_THIRD_LEVEL = 16 * 1024 * 1024
 
 
 cdef struct Terms:

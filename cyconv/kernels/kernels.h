@@ -29,6 +29,8 @@
  * of networks have 7, 14, 28 rows; of more vectors these and the weights want more registers than there are. */
 #define CYC_MOST_PLANE_ROWS 7
 #define CYC_PLANE_ROWS(V) ((V) > 1 ? CYC_ROW_BLOCK : CYC_MOST_PLANE_ROWS)
+/* Rows of a band, which is computed while the next one is fetched: whole blocks of both kinds. */
+#define CYC_BAND_ROWS (CYC_ROW_BLOCK * CYC_MOST_PLANE_ROWS)
 /* Kernel heights and strides whose rows the row kernel has unrolled, and for which there is a plane kernel. */
 #define CYC_UNROLLED_ROWS(X) X(3, 1) X(3, 2) X(5, 1) X(5, 2) X(7, 1)
 #define CYC_IS_UNROLLED(HEIGHT, STRIDE) || (height == HEIGHT && stride == STRIDE)
@@ -175,6 +177,8 @@ typedef struct {
  * row_offsets[r * stride + kh] is row_offsets[kh] + r * window_pitch. An input row is loaded once for
  * all output rows that use it. `clamp` may be NULL. Reads up to a multiple of the lanes, writes no more
  * than columns. With `fetches`, the window is far from the core, and the input rows of the next output rows are fetched.
+ * With every CYC_ROW_BLOCK rows, next_bytes from `next` on are fetched, and what lies out_ahead bytes after these rows
+ * of the result, if not 0: both may be anywhere.
  */
 typedef struct {
     const void *window;
@@ -191,6 +195,9 @@ typedef struct {
     const void *bias;
     const void *clamp;
     int fetches;
+    const char *next;
+    ptrdiff_t next_bytes;
+    ptrdiff_t out_ahead;
 } cyc_rows_args;
 
 /* Plane kernel: the row kernel for one channel, zero padding and a square kernel, read where it lies,
@@ -201,8 +208,8 @@ typedef struct {
  * for `planes` planes of the result, `outputs` of each of the input. The input has input_rows by input_columns, beyond
  * which it counts as zero. What lies between the first element of all and the last may be read, whatever it is; nothing
  * else. Planes lie input_step and out_step apart, rows input_pitch and out_pitch; weights and bias are contiguous, `clamp`
- * may be NULL. The kernel's size and the stride are those of the function. With `fetches`, what the rows that follow read
- * and write is fetched.
+ * may be NULL. The kernel's size and the stride are those of the function. With `fetches`, bands of CYC_BAND_ROWS
+ * rows are computed while what the next one reads and writes is fetched, beyond the arrays too.
  */
 typedef struct {
     const void *input;

@@ -32,6 +32,8 @@ CYC_INLINE ptrdiff_t CYC_NAME(place_strip)(const cyc_planes_args *args, const CY
     strip->first = first;
     strip->last = left < columns ? left - (columns - CYC_LANES) : CYC_LANES;
     strip->repeats = 1;
+    strip->columns = columns;
+    strip->rows = CYC_PLANE_ROWS(vectors);
     strip->run = functions[vectors - 1].inner;
     strip->run_pair = CYC_PAIRS(size, vectors) ? functions[vectors - 1].inner_pair : NULL;
     if (inner) {
@@ -53,6 +55,42 @@ CYC_INLINE ptrdiff_t CYC_NAME(place_strip)(const cyc_planes_args *args, const CY
         }
     }
     return vectors;
+}
+
+/* The rows of a strip that stay in registers, while what those of the next band read and write is fetched. */
+CYC_INLINE void CYC_NAME(plane_block)(const cyc_planes_args *args, CYC_NAME(plane) * plane,
+                                      const CYC_NAME(strip) * strip, const CYC_ELEMENT *input, CYC_ELEMENT *out,
+                                      ptrdiff_t reach, ptrdiff_t stride, int pair) {
+    const ptrdiff_t item = sizeof(CYC_ELEMENT), columns = strip->columns;
+    const ptrdiff_t later = CYC_BAND_ROWS * stride + reach; /* input rows that the band does not read */
+    for (ptrdiff_t repeat = 0; repeat < strip->repeats; repeat++) {
+        plane->input = input + repeat * columns * stride;
+        plane->out = out + repeat * columns;
+        cyc_fetch_rows(plane->out + CYC_BAND_ROWS * args->out_pitch + strip->x, args->rows, args->out_pitch * item,
+                       columns * item);
+        cyc_fetch_rows(plane->input + (args->top + later) * args->input_pitch + strip->first, args->rows * stride,
+                       args->input_pitch * item, columns * stride * item);
+        (pair ? strip->run_pair : strip->run)(args, plane, strip);
+    }
+}
+
+/* The strips of a plane, or of two, band by band. Planes that are far leave the time for a call of each block. */
+CYC_RARE void CYC_NAME(plane_bands)(const cyc_planes_args *args, CYC_NAME(plane) * plane,
+                                    const CYC_NAME(strip) * strips, ptrdiff_t count, ptrdiff_t reach, ptrdiff_t stride,
+                                    int pair) {
+    const CYC_ELEMENT *const input = plane->input;
+    CYC_ELEMENT *const out = plane->out;
+    cyc_planes_args block = *args;
+    for (ptrdiff_t band = 0; band < args->rows; band += CYC_BAND_ROWS) {
+        const ptrdiff_t end = args->rows - band < CYC_BAND_ROWS ? args->rows : band + CYC_BAND_ROWS;
+        for (const CYC_NAME(strip) *strip = strips; strip < strips + count; strip++) {
+            for (ptrdiff_t row = band; row < end; row += block.rows) {
+                block.rows = end - row < strip->rows ? end - row : strip->rows;
+                block.top = args->top + row * stride;
+                CYC_NAME(plane_block)(&block, plane, strip, input, out + row * args->out_pitch, reach, stride, pair);
+            }
+        }
+    }
 }
 
 /* All planes, strip by strip. */
@@ -83,7 +121,11 @@ CYC_INLINE void CYC_NAME(planes)(const cyc_planes_args *args, const CYC_NAME(str
             plane.weight = (const CYC_ELEMENT *)args->weight + p * size * size;
             plane.out = (CYC_ELEMENT *)args->out + p * args->out_step;
             plane.bias = (const CYC_ELEMENT *)args->bias + p;
-            for (ptrdiff_t i = 0; i < count; i++) (pair ? strips[i].run_pair : strips[i].run)(args, &plane, strips + i);
+            if (args->fetches)
+                CYC_NAME(plane_bands)(args, &plane, strips, count, size - stride, stride, pair);
+            else
+                for (ptrdiff_t i = 0; i < count; i++)
+                    (pair ? strips[i].run_pair : strips[i].run)(args, &plane, strips + i);
             p += 1 + pair;
         }
     }

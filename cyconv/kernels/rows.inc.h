@@ -204,8 +204,8 @@ static void CYC_NAME(rows_line)(const cyc_rows_args *args) { CYC_NAME(rows)(args
 CYC_UNROLLED_ROWS(CYC_ROWS_FUNCTION)
 #undef CYC_ROWS_FUNCTION
 
-/* Entry point: the fastest of the above for these sizes. */
-static void CYC_NAME(rows_kernel)(const cyc_rows_args *args) {
+/* The fastest of the above for these sizes. */
+static void CYC_NAME(rows_block)(const cyc_rows_args *args) {
     const ptrdiff_t terms = args->channels * args->kernel_h * args->kernel_w;
     const int simple = args->channels == 1 && terms <= CYC_CHUNK && args->rows >= CYC_ROWS;
 #define CYC_ROWS_CALL(HEIGHT, STRIDE)                                         \
@@ -222,5 +222,27 @@ static void CYC_NAME(rows_kernel)(const cyc_rows_args *args) {
     }
 #endif
     CYC_NAME(rows_any)(args);
+}
+
+/* So many rows at a time as stay in registers, after what is fetched meanwhile. */
+CYC_RARE void CYC_NAME(rows_ahead)(const cyc_rows_args *args) {
+    const ptrdiff_t item = sizeof(CYC_ELEMENT);
+    cyc_rows_args block = *args;
+    for (ptrdiff_t y = 0; y < args->rows; y += CYC_ROWS, block.next += args->next_bytes) {
+        block.rows = args->rows - y < CYC_ROWS ? args->rows - y : CYC_ROWS;
+        block.window = (const CYC_ELEMENT *)args->window + y * args->window_pitch;
+        block.out = (CYC_ELEMENT *)args->out + y * args->out_pitch;
+        cyc_fetch_rows((const char *)block.out + args->out_ahead, block.rows, args->out_pitch * item, args->columns * item);
+        cyc_fetch_rows(block.next, 1, 0, args->next_bytes);
+        CYC_NAME(rows_block)(&block);
+    }
+}
+
+/* Entry point. */
+static void CYC_NAME(rows_kernel)(const cyc_rows_args *args) {
+    if (args->out_ahead)
+        CYC_NAME(rows_ahead)(args);
+    else
+        CYC_NAME(rows_block)(args);
 }
 #undef CYC_ROWS

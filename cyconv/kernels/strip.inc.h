@@ -37,6 +37,8 @@ typedef struct CYC_NAME(strip) {
     ptrdiff_t first;   /* input column under the first tap */
     ptrdiff_t last;    /* columns of the last vector */
     ptrdiff_t repeats;
+    ptrdiff_t columns; /* of one repeat: its vectors */
+    ptrdiff_t rows;    /* that it keeps in registers */
     int copies; /* all its rows: too much padding for the masks */
     CYC_LANE_SET inside[CYC_MAX_PLANE_KERNEL][CYC_PLANE_MASKS]; /* the lanes that lie in the input */
 } CYC_NAME(strip);
@@ -227,18 +229,6 @@ CYC_INLINE const CYC_ELEMENT *CYC_NAME(plane_row)(const cyc_planes_args *args, c
     return copy;
 }
 
-/* Fetches what the next rows of a strip of stride 1 read and write, from `input` and `out` on. */
-CYC_INLINE void CYC_NAME(plane_fetch)(const cyc_planes_args *args, const CYC_ELEMENT *input, const CYC_ELEMENT *out,
-                                      const int vectors) {
-    const int line = CYC_LINE_BYTES / sizeof(CYC_ELEMENT), rows = CYC_PLANE_ROWS(vectors);
-    for (int r = 0; r < rows; r++) {
-        for (int x = 0; x < vectors * CYC_LANES; x += line) {
-            CYC_PREFETCH_FAR(out + r * args->out_pitch + x);
-            CYC_PREFETCH_FAR(input + r * args->input_pitch + x);
-        }
-    }
-}
-
 CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAME(plane) *plane,
                                       const CYC_NAME(strip) *strip, const CYC_NAME(shape) shape) {
     const int size = shape.size, stride = shape.stride, vectors = shape.vectors, rows = CYC_PLANE_ROWS(vectors);
@@ -249,18 +239,17 @@ CYC_INLINE void CYC_NAME(plane_strip)(const cyc_planes_args *args, const CYC_NAM
     const CYC_VECTOR bias = CYC_OP(broadcast)(plane->bias);
     const int chunks = (size * size + CYC_CHUNK - 1) / CYC_CHUNK; /* of more than one, stride and vectors are 1 */
     const int skips = CYC_SKIPS_ROWS(size, stride, vectors);
-    const int fetches = size > 3 && stride == 1 && args->fetches; /* others have no time to spare beside their loads */
     /* the last block overlaps the one before, so as to be whole if the result has as many rows */
     const ptrdiff_t whole = args->rows > rows ? args->rows - rows : 0;
+    const ptrdiff_t repeats = args->fetches ? 1 : strip->repeats; /* one at a time, if each is fetched for */
     for (ptrdiff_t next = 0; next < args->rows; next += rows) {
         const ptrdiff_t row = next < whole ? next : whole, top = row * stride + args->top;
-        for (ptrdiff_t repeat = 0; repeat < strip->repeats; repeat++) {
+        for (ptrdiff_t repeat = 0; repeat < repeats; repeat++) {
             const ptrdiff_t x = repeat * vectors * CYC_LANES;
             const CYC_ELEMENT *from = plane->input + top * args->input_pitch + strip->first + x * stride;
             CYC_ELEMENT *out = plane->out + row * args->out_pitch + strip->x + x;
             CYC_NAME(row) sum[CYC_MOST_PLANE_ROWS], other[CYC_MOST_PLANE_ROWS];
             CYC_NAME(row) total[CYC_MOST_PLANE_ROWS], other_total[CYC_MOST_PLANE_ROWS]; /* of earlier chunks */
-            if (fetches) CYC_NAME(plane_fetch)(args, from + inputs * pitch, out + rows * args->out_pitch, vectors);
             CYC_NAME(plane_start)(sum, shape);
             if (shape.pair) CYC_NAME(plane_start)(other, shape);
             if (chunks > 1) CYC_NAME(plane_start)(total, shape);

@@ -10,6 +10,8 @@
 #ifndef CYC_TARGET_H
 #define CYC_TARGET_H
 
+#include <stddef.h>
+
 #if defined(__x86_64__) || defined(_M_X64)
 #define CYC_X86_64 1
 #else
@@ -67,6 +69,10 @@
 #define CYC_PREFETCH(p) __builtin_prefetch(p)
 #define CYC_PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
 #endif
+
+/* The latter for so many bytes of each of some rows, `pitch` bytes apart, wherever they are. A function that is called:
+ * where kernels are unrolled, they would have many copies of its loops. */
+void cyc_fetch_rows(const void *first, ptrdiff_t rows, ptrdiff_t pitch, ptrdiff_t bytes);
 
 /* CYC_RARE: a function that is seldom called, from many places. */
 #if defined(_MSC_VER) && !defined(__clang__)
