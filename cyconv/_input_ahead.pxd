@@ -1,11 +1,11 @@
-"""What tiles fetch of the input while they multiply: what the next window is made of."""
+"""What kernels fetch while they multiply: whether arrays are far, and what the next window of tiles is made of."""
 
 from cyconv._blocks cimport TILE_WINDOW_BUDGET
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._isa cimport line_kind
 from cyconv._kernels cimport CYC_CHUNK, CYC_HALVED_LINES, CYC_LATE_LINES, cyc_ahead
-from cyconv._plan cimport Plan, Problem
-from cyconv._slots cimport SECOND_LEVEL
+from cyconv._plan cimport Plan, Problem, input_bytes, result_bytes
+from cyconv._slots cimport HALVED_THIRD_LEVEL, SECOND_LEVEL
 from cyconv._task cimport Operands, Task, channel_address, find_task
 from cyconv._window cimport Axis, Source, first_input, input_count
 
@@ -15,21 +15,30 @@ cdef enum:
     # one chunk, whose tiles fetch all of the next tile long before.
     MIN_FETCHING_OUTPUTS = 24
     MIN_FETCHING_OUTPUTS_OF_CHUNK = 48
+    # More channels than prefetchers follow. Zen 4, 24 to 256 of them 1.0 to 1.5 times as fast, three and eight 0.85.
+    MIN_FAR_CHANNELS = 24
+
+
+cdef inline bint is_far(const Plan *plan) noexcept nogil:
+    """Whether input and result come from memory, and kernels fetch what no prefetcher of the hardware follows. Where lines
+    come late, other rules were measured.
+    """
+    return line_kind() != CYC_LATE_LINES and input_bytes(plan) + result_bytes(plan) > HALVED_THIRD_LEVEL
 
 
 cdef inline bint fetches_windows(const Plan *plan, bint plain_in_place) noexcept nogil:
     """Whether tiles fetch what the next window is made of: where the products of a line take two cycles, or lines come
     late. Others have no time to spare beside them.
 
-    Images of a window's size are near already. Plain tiles in place fetch the pixels that they are about to read, and
-    only where lines come late the next block as well, a little in each term.
+    Images of a window's size are near already. Plain tiles in place fetch the pixels that they are about to read; the
+    next block as well where lines come late, a little in each term, and of many channels that are far.
     """
     cdef const Problem *problem = &plan.problem
     cdef Py_ssize_t channels = problem.groups * problem.in_channels
     cdef Py_ssize_t image = channels * problem.in_size[0] * problem.in_size[1] * plan.kernels.item
     cdef int lines = line_kind()
     if lines == CYC_HALVED_LINES:
-        return not plain_in_place
+        return not plain_in_place or problem.in_channels >= MIN_FAR_CHANNELS and is_far(plan)
     if lines != CYC_LATE_LINES:
         return False
     if plain_in_place:

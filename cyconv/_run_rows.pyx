@@ -8,6 +8,7 @@ A kernel stores by itself where the columns of the result are contiguous and of 
 everywhere else its sums go through scratch, from where the epilogue writes them.
 """
 
+from cyconv._input_ahead cimport is_far
 from cyconv._integers cimport ceil_div, greatest_common_divisor
 from cyconv._isa cimport line_kind
 from cyconv._kernels cimport (
@@ -19,8 +20,8 @@ from cyconv._kernels cimport (
     cyc_store_args,
     plain_load,
 )
-from cyconv._plan cimport Plan, input_bytes, result_bytes
-from cyconv._slots cimport HALVED_THIRD_LEVEL, has_late_lines
+from cyconv._plan cimport Plan
+from cyconv._slots cimport has_late_lines
 from cyconv._task cimport (
     Destination,
     Operands,
@@ -92,13 +93,6 @@ cdef void point_at_input(
         + (task.row * plan.rows.stride - plan.rows.before) * source.row_bytes
         + (task.column - plan.columns.before) * item
     )
-
-
-cdef inline bint is_far(const Plan *plan) noexcept nogil:
-    """Whether input and result come from memory, and kernels fetch what no prefetcher of the hardware follows. Where lines
-    come late, other rules were measured.
-    """
-    return line_kind() != CYC_LATE_LINES and input_bytes(plan) + result_bytes(plan) > HALVED_THIRD_LEVEL
 
 
 cdef void look_ahead(

@@ -8,7 +8,7 @@ from libc.stdint cimport int32_t
 
 from cyconv._gather cimport gather_block
 from cyconv._integers cimport ceil_div
-from cyconv._input_ahead cimport channel_ahead, fetches_windows, look_ahead_window
+from cyconv._input_ahead cimport channel_ahead, fetches_windows, is_far, look_ahead_window
 from cyconv._kernels cimport (
     CYC_CHUNK,
     cyc_ahead,
@@ -324,9 +324,11 @@ cdef void run_tiles(
                 plan, task, scratch.spots, scratch.placed.spots, scratch.window, in_place, scratch.offsets, terms,
                 scratch.pixels,
             )
-        # a burst of each chunk: half of the tiles of all panels fetch input, in place all of them
+        # a burst of each chunk: half of the tiles of all panels fetch input, in place all of them, turned ones of far input
         bursts = ceil_div(terms, CYC_CHUNK)
-        fetching = scratch.placed.spots if plain_in_place else scratch.placed.spots // 2
+        fetching = scratch.placed.spots
+        if not plain_in_place and not (in_place and is_far(plan)):
+            fetching //= 2
         input_ahead.rows = 0
         if fetches_windows(plan, plain_in_place):
             look_ahead_window(plan, operands, task, block, fetching * task.panel_count * bursts, &input_ahead)
