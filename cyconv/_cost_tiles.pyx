@@ -57,6 +57,7 @@ cdef double TERM_SLOTS = 4.0
 cdef double TURNED_TERM_SLOTS = 8.0
 cdef double SPAN_SLOTS = 8.0
 cdef double PACK_SLOTS = 1.0  # of an element of the weight
+cdef double HALVED_PACK_SLOTS = 0.4  # where lines are halved: Zen 4, 64 to 1024 channels
 # Of a row of the result, which cuts flat tiles in pieces, and of its store for each output channel.
 cdef double PIECES_SLOTS = 10.0
 cdef double PIECE_STORE_SLOTS = 5.0
@@ -108,7 +109,9 @@ cdef double start_slots(const Plan *plan, double table_slots) noexcept nogil:
         slots += SPAN_SLOTS * lists * plan.problem.in_channels * plan.problem.kernel[0]
     if plan.problem.held:
         return slots
-    return slots + PACK_SLOTS * plan.terms * plan.problem.out_channels
+    return slots + (
+        (HALVED_PACK_SLOTS if halves_lines(plan.kernels) else PACK_SLOTS) * plan.terms * plan.problem.out_channels
+    )
 
 
 cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:

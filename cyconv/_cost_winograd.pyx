@@ -56,9 +56,12 @@ cdef double OUTPUT_TRANSFORM_SLOTS = 360
 cdef double TURNED_OUTPUT_SLOTS = 420
 cdef double STORE_ROW_SLOTS = 110  # a further row in it
 cdef double ORDER_SLOTS = 65  # dilated ones put in order
-# The nine weights of an input and an output channel.
+# The nine weights of an input and an output channel; packed already, where lines come late. Where they are halved, of
+# Zen 4, 512 channels.
 cdef double WEIGHT_TRANSFORM_SLOTS = 24
-cdef double PACKED_TRANSFORM_SLOTS = 12  # packed already, where lines come late
+cdef double PACKED_TRANSFORM_SLOTS = 12
+cdef double HALVED_TRANSFORM_SLOTS = 13.5
+cdef double HALVED_PACKED_TRANSFORM_SLOTS = 8.7
 cdef double FACTOR_READ_SLOTS = 0.1  # a factor of them, from afar
 # How much longer transforms take whose thirty-six values do not stay in the registers: measured on AVX2, of Zen and
 # where lines come late.
@@ -244,14 +247,17 @@ cdef double winograd_rows_slots(const Plan *plan, Py_ssize_t rows, double *input
     )
 
 
+cdef inline double weight_transform_slots(const Plan *plan) noexcept nogil:
+    if halves_lines(plan.kernels):
+        return HALVED_PACKED_TRANSFORM_SLOTS if plan.problem.held else HALVED_TRANSFORM_SLOTS
+    return PACKED_TRANSFORM_SLOTS if plan.problem.held and has_late_lines(plan.kernels) else WEIGHT_TRANSFORM_SLOTS
+
+
 cdef double weights_slots(const Plan *plan) noexcept nogil:
     """The factors of all weights, where a call makes them."""
-    cdef const Problem *problem = &plan.problem
     if not transforms_weights(plan):
         return 0
-    return problem.in_channels * problem.out_channels * (
-        PACKED_TRANSFORM_SLOTS if problem.held and has_late_lines(plan.kernels) else WEIGHT_TRANSFORM_SLOTS
-    )
+    return weight_transform_slots(plan) * plan.problem.in_channels * plan.problem.out_channels
 
 
 cdef double winograd_cost(Plan *plan) noexcept nogil:

@@ -16,6 +16,8 @@ from cyconv._tile_block cimport TileBlock, tiles_over
 # or two of them, of more.
 cdef double STREAM_SLOTS = 8
 cdef double WIDE_STREAM_SLOTS = 14
+# How much longer panels may take that two threads share more evenly, as a share of what that spares the busier one.
+cdef double EVEN_PANELS_SHARE = 0.25
 # What it takes more in any case in terms of four of them: the lower tiles are, the more often they read it.
 cdef double LOW_TILE_SLOTS = 2
 
@@ -72,12 +74,16 @@ cdef bint transforms_weights(const Plan *plan) noexcept nogil:
     )
 
 
-cdef bint makes_factors_near(const Plan *plan, const TileBlock *block) noexcept nogil:
-    """Whether it makes them where they are used, as the image is one block."""
-    return transforms_weights(plan) and (
+cdef bint is_image(const Plan *plan, const TileBlock *block) noexcept nogil:
+    return (
         block.rows == tiles_over(plan.problem.out_size[0], plan.rows.dilation)
         and block.columns == tiles_over(plan.problem.out_size[1], plan.columns.dilation)
     )
+
+
+cdef bint makes_factors_near(const Plan *plan, const TileBlock *block) noexcept nogil:
+    """Whether it makes them where they are used, as the image is one block."""
+    return transforms_weights(plan) and is_image(plan, block)
 
 
 cdef double far_weights_share(const Plan *plan, const TileBlock *block) noexcept nogil:
@@ -120,21 +126,32 @@ cdef double products_slots(
     return slots[0]
 
 
+cdef inline double uneven_share(Py_ssize_t vectors, Py_ssize_t most) noexcept nogil:
+    """How much more than half of some vectors the busier of two threads has, in panels of up to `most`."""
+    return 2 * min(vectors, ceil_div(ceil_div(vectors, most), <Py_ssize_t>2) * most) / <double>vectors - 1
+
+
 cdef double best_products_slots(
     const Plan *plan, const TileBlock *block, bint turned, Products *known, Py_ssize_t *tile_vectors
 ) noexcept nogil:
-    """Those of the best tile, whose vectors `tile_vectors` become."""
+    """Those of the best tile, whose vectors `tile_vectors` become.
+
+    The outputs of an only block are what threads share: as evenly as panels allow, as long as one thread loses less.
+    """
     cdef Py_ssize_t lanes = plan.kernels.lanes, most
     cdef Py_ssize_t vectors = ceil_div(plan.problem.out_channels if turned else block.rows * block.columns, lanes)
-    cdef double cost, best = -1
+    cdef double cost, weighed, slots = -1, best = -1
     for most in range(1, min(vectors, <Py_ssize_t>CYC_MAX_TILE_VECTORS) + 1):
         if candidate_rows(plan.kernels, most, False) == 0:
             continue
-        cost = products_slots(plan, block, turned, most, known)
-        if best < 0 or cost < best:
-            best = cost
+        cost = weighed = products_slots(plan, block, turned, most, known)
+        if turned and is_image(plan, block):
+            weighed *= 1 + EVEN_PANELS_SHARE * uneven_share(vectors, most)
+        if best < 0 or weighed < best:
+            best = weighed
+            slots = cost
             tile_vectors[0] = most
-    return best
+    return slots
 
 
 cdef void set_winograd_tile(Plan *plan, const TileBlock *block) noexcept nogil:
