@@ -16,8 +16,8 @@ from cyconv._window cimport Axis
 # Of an element of the input that is copied, and of a row in each run of columns.
 cdef double WINDOW_SLOTS = 0.45
 cdef double WINDOW_ROW_SLOTS = 10.0
-# Likewise, for tiles, with a stride for which there is no load that spreads a row over its phases: Emerald Rapids,
-# fitted to 40 shapes.
+# Of an element besides, with a stride for which there is no load that spreads a row over its phases: Emerald Rapids,
+# fitted to 40 shapes of tiles. Zen 4, depthwise 3x3/3 by the row kernel, float32 0.47, float64 0.66.
 cdef double UNSPREAD_WINDOW_SLOTS = 0.5
 # How much longer that takes where lines come late: fitted to 1,900 shapes on Granite Rapids.
 cdef double LATE_WINDOW_FACTOR = 1.5
@@ -30,6 +30,11 @@ cdef double WHOLE_GATHER_VECTOR_SLOTS = 3.5
 cdef Py_ssize_t MIN_GATHERED_OUTPUTS = 32
 
 
+cdef inline bint is_spread(Py_ssize_t stride) noexcept nogil:
+    """Whether loads of whole vectors pick every `stride`-th element of a row."""
+    return stride <= CYC_MAX_SPREAD and stride & (stride - 1) == 0
+
+
 cdef double copy_slots(const Plan *plan, double elements, double rows) noexcept nogil:
     """To copy the input of a group into windows, so many elements of each channel, in so many rows."""
     cdef double slots = plan.problem.in_channels * (
@@ -37,7 +42,11 @@ cdef double copy_slots(const Plan *plan, double elements, double rows) noexcept 
     )
     if halves_lines(plan.kernels):
         slots += plan.problem.in_channels * WINDOW_SLOTS * elements * (plan.kernels.item / 4.0 - 1)
-    return LATE_WINDOW_FACTOR * slots if has_late_lines(plan.kernels) else slots
+    if has_late_lines(plan.kernels):
+        slots *= LATE_WINDOW_FACTOR
+    if plan.columns.run_count > 1 and not is_spread(plan.columns.stride):
+        slots += UNSPREAD_WINDOW_SLOTS * plan.problem.in_channels * elements
+    return slots
 
 
 cdef double window_slots(const Plan *plan) noexcept nogil:
@@ -47,11 +56,6 @@ cdef double window_slots(const Plan *plan) noexcept nogil:
     return copy_slots(
         plan, <double>problem.in_size[0] * problem.in_size[1], 0 if plan.one_tap else plan.rows.length
     )
-
-
-cdef inline bint is_spread(Py_ssize_t stride) noexcept nogil:
-    """Whether loads of whole vectors pick every `stride`-th element of a row."""
-    return stride <= CYC_MAX_SPREAD and stride & (stride - 1) == 0
 
 
 cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil:
@@ -86,8 +90,6 @@ cdef double tile_window_slots(const Plan *plan) noexcept nogil:
     rows = min(most, (TILE_WINDOW_BUDGET // max(<Py_ssize_t>1, row_bytes) - extent) // stride + 1)
     if rows < least:  # a part of the channels at a time
         rows = ceil_div(MIN_BLOCK_PIXELS_OF_PASSES, problem.out_size[1])
-    if plan.columns.run_count > 1 and not is_spread(plan.columns.stride):
-        slots += UNSPREAD_WINDOW_SLOTS * problem.in_channels * problem.in_size[0] * problem.in_size[1]
     return times_read(&plan.rows, rows) * slots
 
 
