@@ -20,8 +20,8 @@ cdef enum:
 
 
 cdef inline bint is_far(const Plan *plan) noexcept nogil:
-    """Whether input and result come from memory, and kernels fetch what no prefetcher of the hardware follows. Where lines
-    come late, other rules were measured.
+    """Whether input and result come from memory, so that kernels fetch what no prefetcher of the hardware follows.
+    Where lines come late, other rules were measured.
     """
     return line_kind() != CYC_LATE_LINES and input_bytes(plan) + result_bytes(plan) > HALVED_THIRD_LEVEL
 

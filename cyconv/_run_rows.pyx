@@ -104,6 +104,7 @@ cdef void look_ahead(
     cdef const Source *source = &operands.source
     cdef const Destination *to = &operands.destination
     cdef Py_ssize_t channel_bytes = plan.rows.size * plan.columns.size * source.column_bytes, bytes, steps, blocks
+    args.next = NULL
     args.next_bytes = args.out_ahead = 0
     if task.in_place or not is_far(plan):
         return
@@ -233,8 +234,8 @@ cdef void convert_planes(
 
 
 cdef bint fetches_bands(const Plan *plan) noexcept nogil:
-    """Whether the plane kernel fetches bands of rows: planes that are far, and of several strips. Where lines come late,
-    near ones too, but not those whose loads leave no time.
+    """Whether the plane kernel fetches bands of rows: planes that are far, and of several strips. Where lines come
+    late, near ones too, but not those whose loads leave no time.
     """
     if line_kind() == CYC_LATE_LINES:
         return (

@@ -324,7 +324,8 @@ cdef void run_tiles(
                 plan, task, scratch.spots, scratch.placed.spots, scratch.window, in_place, scratch.offsets, terms,
                 scratch.pixels,
             )
-        # a burst of each chunk: half of the tiles of all panels fetch input, in place all of them, turned ones of far input
+        # a burst of each chunk: half of the tiles of all panels fetch input; in place all of them, turned ones if it is
+        # far
         bursts = ceil_div(terms, CYC_CHUNK)
         fetching = scratch.placed.spots
         if not plain_in_place and not (in_place and is_far(plan)):
