@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from .batches import BATCHES
 from .case import Case
 from .dtypes import TYPED
 from .filters import FILTERS
@@ -71,6 +72,12 @@ SMALL = (
     Case("8 channels 8x8 by 3x3", (1, 8, 8, 8), (8, 8, 3, 3), padding=(1, 1)),
 )
 
+LAYER_COMPARISONS = (
+    Comparison("conv2d / torch", FUNCTION, ("torch",)),
+    Comparison("Conv2d / best", HELD, SESSIONS),
+    Comparison("direct / best direct", DIRECT, SESSIONS, _direct),
+)
+
 SECTIONS = {
     section.name: section
     for section in (
@@ -79,12 +86,15 @@ SECTIONS = {
             "The public list of layers, float32",
             LAYERS,
             (*SESSIONS, FUNCTION, HELD, DIRECT),
-            (
-                Comparison("conv2d / torch", FUNCTION, ("torch",)),
-                Comparison("Conv2d / best", HELD, SESSIONS),
-                Comparison("direct / best direct", DIRECT, SESSIONS, _direct),
-            ),
+            LAYER_COMPARISONS,
             (Subset("3x3 stride 1, 16 channels or more", _winograd),),
+        ),
+        Section(
+            "batches",
+            "Batches and large depthwise layers, float32",
+            BATCHES,
+            (*SESSIONS, FUNCTION, HELD, DIRECT),
+            LAYER_COMPARISONS,
         ),
         Section(
             "images",
