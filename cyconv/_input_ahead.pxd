@@ -5,7 +5,7 @@ from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._isa cimport line_kind
 from cyconv._kernels cimport CYC_CHUNK, CYC_HALVED_LINES, CYC_LATE_LINES, cyc_ahead
 from cyconv._plan cimport Plan, Problem, input_bytes, result_bytes
-from cyconv._slots cimport HALVED_THIRD_LEVEL, SECOND_LEVEL
+from cyconv._slots cimport FAR_ARRAYS, SECOND_LEVEL
 from cyconv._task cimport Operands, Task, channel_address, find_task
 from cyconv._window cimport Axis, Source, first_input, input_count
 
@@ -23,7 +23,7 @@ cdef inline bint is_far(const Plan *plan) noexcept nogil:
     """Whether input and result come from memory, so that kernels fetch what no prefetcher of the hardware follows.
     Where lines come late, other rules were measured.
     """
-    return line_kind() != CYC_LATE_LINES and input_bytes(plan) + result_bytes(plan) > HALVED_THIRD_LEVEL
+    return line_kind() != CYC_LATE_LINES and input_bytes(plan) + result_bytes(plan) > FAR_ARRAYS
 
 
 cdef inline bint fetches_windows(const Plan *plan, bint plain_in_place) noexcept nogil:

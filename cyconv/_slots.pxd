@@ -52,10 +52,10 @@ cdef enum:
     # The second level of cores with whole vectors of 64 bytes, and the percentage of it that is filled without losses.
     SECOND_LEVEL = 2 * 1024 * 1024
     KEPT_PERCENT = 25
-    # Cores that halve lines have a second level of 1 MiB, and a part of a third one of 32 MiB, in which others have
-    # theirs: arrays beyond these are far.
+    # Cores that halve lines have a second level of 1 MiB. Arrays beyond it are fetched ahead.
     HALVED_SECOND_LEVEL = 1024 * 1024
-    HALVED_THIRD_LEVEL = 16 * 1024 * 1024
+    # Arrays of more bytes come from memory: half of a third level of 32 MiB, in which others on the host have theirs.
+    FAR_ARRAYS = 16 * 1024 * 1024
 
 
 cdef struct Terms:
