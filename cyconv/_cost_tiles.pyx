@@ -101,17 +101,13 @@ cdef double least_tile_slots(const Plan *plan) noexcept nogil:
 cdef double start_slots(const Plan *plan, double table_slots) noexcept nogil:
     """Of a tile algorithm whose tiles are chosen: its tables, and the weights if it has to pack them."""
     cdef Py_ssize_t lists
-    cdef double slots = group_start_slots(plan)
+    cdef double slots = group_start_slots(plan), pack = HALVED_PACK_SLOTS if halves_lines(plan.kernels) else PACK_SLOTS
     cdef Sections sections
     slots += table_slots * plan.terms / plan.problem.groups
     if plan.skips:
         lists = min(find_sections(&plan.rows, &sections), <Py_ssize_t>MAX_SPAN_LISTS)
         slots += SPAN_SLOTS * lists * plan.problem.in_channels * plan.problem.kernel[0]
-    if plan.problem.held:
-        return slots
-    return slots + (
-        (HALVED_PACK_SLOTS if halves_lines(plan.kernels) else PACK_SLOTS) * plan.terms * plan.problem.out_channels
-    )
+    return slots if plan.problem.held else slots + pack * plan.terms * plan.problem.out_channels
 
 
 cdef double tile_cost(Plan *plan, Reading reading) noexcept nogil:

@@ -75,6 +75,7 @@ cdef bint transforms_weights(const Plan *plan) noexcept nogil:
 
 
 cdef bint is_image(const Plan *plan, const TileBlock *block) noexcept nogil:
+    """Whether a block has all tiles of an image."""
     return (
         block.rows == tiles_over(plan.problem.out_size[0], plan.rows.dilation)
         and block.columns == tiles_over(plan.problem.out_size[1], plan.columns.dilation)
@@ -140,12 +141,13 @@ cdef double best_products_slots(
     """
     cdef Py_ssize_t lanes = plan.kernels.lanes, most
     cdef Py_ssize_t vectors = ceil_div(plan.problem.out_channels if turned else block.rows * block.columns, lanes)
+    cdef bint shared = turned and is_image(plan, block)
     cdef double cost, weighed, slots = -1, best = -1
     for most in range(1, min(vectors, <Py_ssize_t>CYC_MAX_TILE_VECTORS) + 1):
         if candidate_rows(plan.kernels, most, False) == 0:
             continue
         cost = weighed = products_slots(plan, block, turned, most, known)
-        if turned and is_image(plan, block):
+        if shared:
             weighed *= 1 + EVEN_PANELS_SHARE * uneven_share(vectors, most)
         if best < 0 or weighed < best:
             best = weighed

@@ -11,13 +11,15 @@ import pytest
 import cyconv
 from cyconv import _engine
 
+from . import oracle
 from .arrays import assert_same_bits, assert_written, poisoned
+from .oracle import Geometry
 
 pytestmark = pytest.mark.core
 
 FAR_BYTES = 16 << 20
 
-# Input, weight, stride, padding (each side of rows, then of columns), dilation, groups, dtype.
+# Input, weight, stride, padding (each side), dilation, groups, dtype.
 PLANES = [
     ((1, 40, 236, 237), (40, 1, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 40, "float32"),
     ((1, 1, 1500, 1501), (1, 1, 3, 3), (1, 1), (0, 2, 1, 0), (1, 1), 1, "float32"),
@@ -42,22 +44,19 @@ WINDOWS = [
 def test_bits_are_those_of_tiles(case, threads, isas, rng):
     shape, weight_shape, stride, padding, dilation, groups, dtype = case
     x, w = (rng.standard_normal(size).astype(dtype) for size in (shape, weight_shape))
-    pads = (padding[:2], padding[2:])
-    size = [
-        (shape[i + 2] + sum(pads[i]) - dilation[i] * (weight_shape[i + 2] - 1) - 1) // stride[i] + 1
-        for i in (0, 1)
-    ]
+    geometry = Geometry(stride, padding, dilation, groups)
+    size = oracle.output_size(shape[2:], weight_shape[2:], geometry)
     expected, out = (poisoned((shape[0], weight_shape[0], *size), dtype) for _ in range(2))
     assert x.nbytes + out.nbytes > FAR_BYTES
-    geometry = (stride, padding, dilation, groups, "zeros", "relu")
     for isa in isas:
         _engine.use_isa(isa)
-        _engine.convolve(x, w, None, expected, *geometry, "tile")
+        expected[...] = poisoned(out.shape, dtype)
+        _engine.convolve(x, w, None, expected, *geometry, "relu", "tile")
         assert_written(expected)
         for kind in ("halved", "late"):
             out[...] = poisoned(out.shape, dtype)
             _engine.suppose_lines(kind)
-            _engine.convolve(x, w, None, out, *geometry, "rows")
+            _engine.convolve(x, w, None, out, *geometry, "relu", "rows")
             assert_written(out)
             assert_same_bits(out, expected, (isa, kind))
 
