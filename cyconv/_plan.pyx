@@ -23,6 +23,7 @@ from cyconv._kernels cimport (
     cyc_tap,
 )
 from cyconv._plan cimport operands_in_line, plane_elements, products
+from cyconv._slots cimport halves_lines
 from cyconv._split cimport size_split_scratch
 from cyconv._tiles cimport Spot, SpanList, fill_taps, placed_bytes
 from cyconv._window cimport (
@@ -42,6 +43,8 @@ cdef enum:
     SPANS_BUDGET = 256 * 1024
     # Tables of the terms of each list lie in the first level, beside a panel and the pixels.
     NEAR_TAPS_BUDGET = 4 * 1024
+    # Where lines are halved, products leave the time to read them from the second level.
+    HALVED_TAPS_BUDGET = 16 * 1024
 
 
 cdef void layout_window(Plan *plan, Py_ssize_t block_rows, Py_ssize_t block_columns) noexcept nogil:
@@ -120,7 +123,9 @@ cdef void size_direct_scratch(Plan *plan) noexcept nogil:
     list_bytes = plan.spans * sizeof(cyc_span)
     if plan.skips:
         plan.spans += (plan.channel_block + 1) * plan.rows.taps
-        plan.lists_have_taps = plan.term_block * <Py_ssize_t>sizeof(cyc_tap) <= NEAR_TAPS_BUDGET
+        plan.lists_have_taps = plan.term_block * <Py_ssize_t>sizeof(cyc_tap) <= (
+            HALVED_TAPS_BUDGET if halves_lines(plan.kernels) else NEAR_TAPS_BUDGET
+        )
         list_bytes = plan.spans * sizeof(cyc_span)
         if plan.lists_have_taps:
             list_bytes += plan.term_block * sizeof(cyc_tap)
