@@ -70,12 +70,14 @@ cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
     cdef double cost
     cdef Plan chosen
     cdef bint one_pixel = plan.problem.out_size[0] * plan.problem.out_size[1] == 1
+    cdef bint fills_vectors = plan.problem.out_channels >= plan.kernels.lanes
     plan.algorithm = wanted
     plan.slots = -1
     if wanted == AUTO or wanted == DIRECT:
         chosen = plan[0]
         for algorithm in range(<int>FFT if wanted == AUTO else <int>ROWS, <int>ALGORITHMS_END):
-            if one_pixel and algorithm != ROWS and algorithm != TURNED_TILE:  # the others make many at once
+            # the others make many pixels at once, most of which would be waste, as most outputs of few are
+            if one_pixel and (algorithm < ROWS or algorithm == TILE and fills_vectors):
                 continue
             if algorithm == FFT and plan.problem.kernel[0] * plan.problem.kernel[1] < MIN_FFT_TAPS:
                 continue

@@ -15,6 +15,7 @@ cdef enum Reading:
 
 cdef double copy_slots(const Plan *plan, double elements, double rows) noexcept nogil
 cdef double window_slots(const Plan *plan) noexcept nogil
+cdef double far_slots(const Plan *plan, double elements) noexcept nogil
 cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil
 cdef double tile_window_slots(const Plan *plan) noexcept nogil
 cdef double gather_slots(const Plan *plan, Py_ssize_t pixels) noexcept nogil

@@ -7,10 +7,10 @@ from cyconv._blocks cimport (
     channels_of_near_panels,
     rows_of_near_panels,
 )
-from cyconv._integers cimport ceil_div
+from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport CYC_MAX_SPREAD
 from cyconv._plan cimport Plan, Problem
-from cyconv._slots cimport MANY_REGISTERS, halves_lines, has_late_lines, has_whole_lines
+from cyconv._slots cimport FAR_ARRAYS, MANY_REGISTERS, halves_lines, has_late_lines, has_whole_lines
 from cyconv._window cimport Axis
 
 # Of an element of the input that is copied, and of a row in each run of columns.
@@ -21,6 +21,9 @@ cdef double WINDOW_ROW_SLOTS = 10.0
 cdef double UNSPREAD_WINDOW_SLOTS = 0.5
 # How much longer that takes where lines come late: fitted to 1,900 shapes on Granite Rapids.
 cdef double LATE_WINDOW_FACTOR = 1.5
+# A line of arrays that come from memory, of groups of several channels, beside what tiles would take for it: Zen 4,
+# fitted to 4,400 shapes of few outputs.
+cdef double FAR_LINE_SLOTS = 12
 # To gather a term of a tile, and each vector of it, of few registers and of whole lines. With fewer outputs than this a
 # pixel, once gathered, is not used often enough.
 cdef double GATHER_SLOTS = 2
@@ -56,6 +59,17 @@ cdef double window_slots(const Plan *plan) noexcept nogil:
     return copy_slots(
         plan, <double>problem.in_size[0] * problem.in_size[1], 0 if plan.one_tap else plan.rows.length
     )
+
+
+cdef double far_slots(const Plan *plan, double elements) noexcept nogil:
+    """What so many elements of arrays take more than by tiles, which fetch them while they multiply, where lines are
+    halved: those of a group beyond its share of what is near.
+    """
+    if not halves_lines(plan.kernels):
+        return 0
+    return FAR_LINE_SLOTS * max(
+        0.0, elements * plan.kernels.item - <double>FAR_ARRAYS / plan.problem.groups
+    ) / CACHE_LINE
 
 
 cdef double times_read(const Axis *axis, Py_ssize_t block) noexcept nogil:

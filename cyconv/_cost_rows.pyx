@@ -1,7 +1,7 @@
 """The cost of the row kernel and of the plane kernel, in slots (_slots)."""
 
 from cyconv._cost_padding cimport read_share
-from cyconv._cost_reading cimport copy_slots, times_read, window_slots
+from cyconv._cost_reading cimport copy_slots, far_slots, times_read, window_slots
 from cyconv._integers cimport CACHE_LINE, ceil_div
 from cyconv._kernels cimport CYC_CHUNK, CYC_NARROW_STRIPS, CYC_ROW_BLOCK, CYC_SKIPS_ROWS, cyc_unrolls_rows
 from cyconv._plan cimport MIN_BLOCK_COLUMNS, Plan, Problem, layout_window
@@ -15,6 +15,7 @@ from cyconv._row_blocks cimport (
 from cyconv._slots cimport (
     MANY_REGISTERS,
     cycle_slots,
+    halves_lines,
     has_late_lines,
     load_slots,
     waits_with_few_registers,
@@ -31,9 +32,11 @@ cdef enum:
     MIDDLE_PLANE_KERNEL = 9
 
 # The row kernel, unless all rows and terms are unrolled: each input row that it loads, to find the output rows
-# and the ends of chunks, and where lines come late; and its start.
+# and the ends of chunks; where lines come late; where they are halved, if rows are unrolled and channels are several,
+# fitted to 4,500 shapes of Zen 4; and its start.
 cdef double ROWS_INPUT_SLOTS = 36
 cdef double LATE_ROWS_INPUT_SLOTS = 48
+cdef double HALVED_ROWS_INPUT_SLOTS = 24
 cdef double ROWS_START_SLOTS = 1000
 # With few registers it loads its weights again for every input row, and its window comes from afar.
 cdef double FEW_REGISTERS_FACTOR = 1.5
@@ -49,6 +52,15 @@ cdef double ROWS_IN_PLACE_SLOTS = 75
 # of 185x185 take 1.5 to 2.5 ms, in tiles 1.2 ms.
 cdef double FAR_RESULT_LINE_SLOTS = 10
 cdef double THIRD_LEVEL = 8 * 1024 * 1024.0
+
+
+cdef double row_input_slots(const Plan *plan) noexcept nogil:
+    cdef bint unrolled = cyc_unrolls_rows(plan.problem.kernel[0], shared_row_stride(&plan.rows))
+    if has_late_lines(plan.kernels):
+        return LATE_ROWS_INPUT_SLOTS
+    if halves_lines(plan.kernels) and unrolled and plan.problem.in_channels > 1:
+        return HALVED_ROWS_INPUT_SLOTS
+    return ROWS_INPUT_SLOTS
 
 
 cdef Py_ssize_t groups_of_window(const Plan *plan) noexcept nogil:
@@ -126,13 +138,14 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
         problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride)
     ):
         slots += <double>ROWS_START_SLOTS / max(<Py_ssize_t>1, groups_of_window(plan)) + (
-            (LATE_ROWS_INPUT_SLOTS if has_late_lines(plan.kernels) else ROWS_INPUT_SLOTS)
-            * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
+            row_input_slots(plan) * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
             * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
         )
     result = <double>problem.out_channels * problem.out_size[0] * problem.out_size[1] * plan.kernels.item
     if problem.out_channels > 1:
         slots += FAR_RESULT_LINE_SLOTS * max(0.0, result - THIRD_LEVEL / problem.groups) / CACHE_LINE
+    if problem.in_channels > 1:
+        slots += far_slots(plan, <double>problem.in_channels * problem.in_size[0] * problem.in_size[1])
     if rows_in_place(plan):
         return slots + ROWS_IN_PLACE_SLOTS * problem.out_channels
     return slots + rows_windows_slots(plan) + ROWS_CALL_SLOTS * problem.out_channels

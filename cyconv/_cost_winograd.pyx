@@ -1,5 +1,6 @@
 """The cost of Winograd's F(4x4, 3x3), and the block and the tile that go with it."""
 
+from cyconv._cost_reading cimport far_slots
 from cyconv._integers cimport CACHE_LINE, balanced, ceil_div, round_up
 from cyconv._kernels cimport (
     CYC_WINOGRAD_BY_TWO,
@@ -79,6 +80,7 @@ cdef double FAR_WEIGHT_LINE_SLOTS = 6
 # take a tenth more, with more 4%; the choice loses 0.5% instead of 0.8%, at worst 23% instead of 39%.
 cdef Py_ssize_t MANY_OUTPUTS = 32
 cdef double FEW_OUTPUTS_FACTOR = 1.1
+cdef double HALVED_FEW_OUTPUTS_FACTOR = 1.05  # where lines are halved: Zen 4, 1,350 layers
 cdef double MEBIBYTE = 1024 * 1024
 
 
@@ -139,7 +141,7 @@ cdef double output_slots(const Plan *plan, const TileBlock *block, bint turned) 
     return transform_factor(plan) * outputs * ceil_div(tiles, lanes) * OUTPUT_TRANSFORM_SLOTS
 
 
-cdef double far_slots(const Plan *plan, const TileBlock *block) noexcept nogil:
+cdef double far_factors_slots(const Plan *plan, const TileBlock *block) noexcept nogil:
     """What factors and products of a block take longer than in the second level."""
     cdef Py_ssize_t of_tile = CYC_WINOGRAD_PRODUCTS * plan.kernels.item
     cdef Py_ssize_t channels = plan.problem.in_channels, outputs = plan.problem.out_channels
@@ -188,7 +190,8 @@ cdef double winograd_block_slots(const Plan *plan, const TileBlock *block, bint 
         + input_factor(plan) * rows_slots(plan, block.rows, block.columns)
         + channels * products + output_slots(plan, block, turned)
         + STORE_ROW_SLOTS * short_rows * plan.problem.out_channels
-        + CYC_WINOGRAD_PRODUCTS * channels * FACTOR_READ_SLOTS * plan.problem.out_channels + far_slots(plan, block)
+        + CYC_WINOGRAD_PRODUCTS * channels * FACTOR_READ_SLOTS * plan.problem.out_channels
+        + far_factors_slots(plan, block)
     )
 
 
@@ -266,6 +269,10 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t channels = problem.in_channels, outputs = problem.out_channels
     cdef Py_ssize_t row_periods, column_periods, most, rows, columns, tiles, blocks, narrowest, tile_vectors = 1
     cdef double cost, best = -1
+    cdef double elements = (
+        <double>channels * problem.in_size[0] * problem.in_size[1]
+        + <double>outputs * problem.out_size[0] * problem.out_size[1]
+    )
     cdef int which, turned
     cdef Products known
     cdef TileBlock block
@@ -315,5 +322,5 @@ cdef double winograd_cost(Plan *plan) noexcept nogil:
             plan.last_outputs[which] = outputs_of_last(problem.out_size[which], problem.dilation[which])
     best += weights_slots(plan) + TILE_START_SLOTS
     if outputs < MANY_OUTPUTS and dilated_tiles(plan) == 1:
-        best *= FEW_OUTPUTS_FACTOR
-    return best
+        best *= HALVED_FEW_OUTPUTS_FACTOR if halves_lines(plan.kernels) else FEW_OUTPUTS_FACTOR
+    return best + far_slots(plan, elements)
