@@ -76,7 +76,8 @@ cdef bint choose_algorithm(Plan *plan, int wanted) noexcept nogil:
     if wanted == AUTO or wanted == DIRECT:
         chosen = plan[0]
         for algorithm in range(<int>FFT if wanted == AUTO else <int>ROWS, <int>ALGORITHMS_END):
-            # the others make many pixels at once, most of which would be waste, as most outputs of few are
+            # Of a single pixel others waste all lanes but one, and the turned tile those beyond few outputs. A plain
+            # tile is considered where that wastes some, too.
             if one_pixel and (algorithm < ROWS or algorithm == TILE and fills_vectors):
                 continue
             if algorithm == FFT and plan.problem.kernel[0] * plan.problem.kernel[1] < MIN_FFT_TAPS:

@@ -54,8 +54,7 @@ cdef double FAR_RESULT_LINE_SLOTS = 10
 cdef double THIRD_LEVEL = 8 * 1024 * 1024.0
 
 
-cdef double row_input_slots(const Plan *plan) noexcept nogil:
-    cdef bint unrolled = cyc_unrolls_rows(plan.problem.kernel[0], shared_row_stride(&plan.rows))
+cdef inline double row_input_slots(const Plan *plan, bint unrolled) noexcept nogil:
     if has_late_lines(plan.kernels):
         return LATE_ROWS_INPUT_SLOTS
     if halves_lines(plan.kernels) and unrolled and plan.problem.in_channels > 1:
@@ -105,7 +104,7 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
     cdef Py_ssize_t height = problem.kernel[0]
     cdef Py_ssize_t stride = shared_row_stride(&plan.rows), rows = min(problem.out_size[0], CYC_ROW_BLOCK)
     cdef double loads, products, slots, result
-    cdef bint narrow, planes = planes_kernel(plan) != NULL
+    cdef bint narrow, planes = planes_kernel(plan) != NULL, unrolled = cyc_unrolls_rows(height, stride)
     if stride > height or problem.in_channels == 0:
         return -1
     if problem.in_channels * height * (problem.kernel[1] + MIN_BLOCK_COLUMNS) > MAX_ROWS_WINDOW:
@@ -134,11 +133,10 @@ cdef double rows_cost(Plan *plan) noexcept nogil:
         slots *= FEW_REGISTERS_IN_PLACE_FACTOR if rows_in_place(plan) else FEW_REGISTERS_FACTOR
     if not planes and waits_with_few_registers(plan.kernels):
         slots *= LATE_FEW_REGISTERS_FACTOR
-    if not planes and (
-        problem.in_channels > 1 or plan.terms > CYC_CHUNK or not cyc_unrolls_rows(height, stride)
-    ):
+    if not planes and (problem.in_channels > 1 or plan.terms > CYC_CHUNK or not unrolled):
         slots += <double>ROWS_START_SLOTS / max(<Py_ssize_t>1, groups_of_window(plan)) + (
-            row_input_slots(plan) * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
+            row_input_slots(plan, unrolled)
+            * ((rows - 1) * stride + height) * ceil_div(pixel_vectors, plan.kernels.row_vectors)
             * problem.in_channels * problem.out_channels * ceil_div(problem.out_size[0], CYC_ROW_BLOCK)
         )
     result = <double>problem.out_channels * problem.out_size[0] * problem.out_size[1] * plan.kernels.item

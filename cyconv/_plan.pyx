@@ -25,7 +25,7 @@ from cyconv._kernels cimport (
 from cyconv._plan cimport operands_in_line, plane_elements, products
 from cyconv._slots cimport halves_lines
 from cyconv._split cimport size_split_scratch
-from cyconv._tiles cimport Spot, SpanList, fill_taps, placed_bytes
+from cyconv._tiles cimport Spot, SpanList, count_lists, fill_taps, placed_bytes
 from cyconv._window cimport (
     Axis,
     Run,
@@ -72,7 +72,7 @@ cdef inline Py_ssize_t row_table_bytes(const Plan *plan) noexcept nogil:
 
 cdef void size_direct_scratch(Plan *plan) noexcept nogil:
     """Bytes of each part of a thread's scratch, of tiles or the row kernel."""
-    cdef Py_ssize_t item = plan.kernels.item, list_bytes, totals, pieces, width
+    cdef Py_ssize_t item = plan.kernels.item, list_bytes, table_bytes, totals, pieces, width
     cdef Py_ssize_t slack = CYC_MAX_TILE_VECTORS * plan.kernels.lanes * item  # read past the last pixel
     plan.window_bytes = round_up(
         plan.group_block * plan.channel_block * plan.window.channel_pitch * item + slack, ALIGNMENT
@@ -123,12 +123,15 @@ cdef void size_direct_scratch(Plan *plan) noexcept nogil:
     list_bytes = plan.spans * sizeof(cyc_span)
     if plan.skips:
         plan.spans += (plan.channel_block + 1) * plan.rows.taps
-        plan.lists_have_taps = plan.term_block * <Py_ssize_t>sizeof(cyc_tap) <= (
-            HALVED_TAPS_BUDGET if halves_lines(plan.kernels) else NEAR_TAPS_BUDGET
-        )
         list_bytes = plan.spans * sizeof(cyc_span)
+        table_bytes = plan.term_block * sizeof(cyc_tap)
+        # rather a table that lists share than lists too few
+        plan.lists_have_taps = table_bytes <= NEAR_TAPS_BUDGET or (
+            halves_lines(plan.kernels) and table_bytes <= HALVED_TAPS_BUDGET
+            and count_lists(plan) * (list_bytes + table_bytes) <= SPANS_BUDGET
+        )
         if plan.lists_have_taps:
-            list_bytes += plan.term_block * sizeof(cyc_tap)
+            list_bytes += table_bytes
         plan.span_lists = max(<Py_ssize_t>1, min(<Py_ssize_t>MAX_SPAN_LISTS, SPANS_BUDGET // list_bytes))
     plan.spans_bytes = round_up(plan.span_lists * (sizeof(SpanList) + list_bytes), ALIGNMENT)
     plan.scratch_bytes = (

@@ -71,6 +71,7 @@ cdef bint find_edges(
     const Axis *columns, Py_ssize_t column, Py_ssize_t pixels, cyc_edge *edges
 ) noexcept nogil
 cdef Py_ssize_t count_spots(const Plan *plan, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
+cdef Py_ssize_t count_lists(const Plan *plan) noexcept nogil
 cdef Py_ssize_t place_spots(
     const Plan *plan, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t column, Py_ssize_t columns, Py_ssize_t lead,
     Spot *spots, SpanList *lists, Py_ssize_t *list_count, cyc_edge *edges

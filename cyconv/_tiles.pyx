@@ -10,9 +10,10 @@ its bits.
 from libc.stdint cimport int32_t
 from libc.string cimport memset
 
+from cyconv._cost_padding cimport Sections, find_sections
 from cyconv._integers cimport balanced, ceil_div, round_up
 from cyconv._kernels cimport CYC_CHUNK, CYC_EDGE_ROWS, CYC_SPLIT_STEP, cyc_edge, cyc_piece, cyc_span, cyc_tap
-from cyconv._plan cimport TURNED_TILE, Plan, tile_pitch
+from cyconv._plan cimport MAX_SPAN_LISTS, TURNED_TILE, Plan, tile_pitch
 from cyconv._window cimport Axis, reading_taps
 
 
@@ -57,6 +58,13 @@ cdef Py_ssize_t count_spots(const Plan *plan, Py_ssize_t rows, Py_ssize_t column
         count += ceil_div(end - column, plan.pixel_tile)
         column = end
     return rows * count
+
+
+cdef Py_ssize_t count_lists(const Plan *plan) noexcept nogil:
+    """How many lists find work if each tile lies in a section of the rows and in one of the columns."""
+    cdef Sections sections
+    cdef Py_ssize_t row_sections = find_sections(&plan.rows, &sections)
+    return min(<Py_ssize_t>MAX_SPAN_LISTS, 1 + row_sections * find_sections(&plan.columns, &sections))
 
 
 cdef Py_ssize_t find_list(
