@@ -70,6 +70,10 @@ SMALL = (
     Case("5x5 by 3x3, padding 1", (1, 1, 5, 5), (1, 1, 3, 3), padding=(1, 1)),
     Case("5x5 by 3x3, stride 2", (1, 1, 5, 5), (1, 1, 3, 3), stride=(2, 2)),
     Case("8 channels 8x8 by 3x3", (1, 8, 8, 8), (8, 8, 3, 3), padding=(1, 1)),
+    *(
+        Case(f"4x4 by 2x3 {dtype}", (1, 1, 4, 4), (1, 1, 2, 3), dtype=dtype)
+        for dtype in ("int64", "uint8", "float16")
+    ),
 )
 
 LAYER_COMPARISONS = (

@@ -7,6 +7,13 @@ from cyconv._task cimport Destination
 from cyconv._window cimport Source
 
 
+cdef struct Format:
+    int compute  # dtype
+    int memory  # dtype of an element
+    int parts  # elements of a value
+
+
+cdef bint find_format(np.ndarray array, Format *format) except -1
 cdef np.ndarray empty_result(int dimensions, np.npy_intp *shape, np.dtype dtype, const void *like)
 cdef int memory_dtype(int dtype) noexcept nogil
 cdef int array_dtype(np.ndarray array) except -1

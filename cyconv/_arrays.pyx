@@ -2,11 +2,14 @@
 
 cimport numpy as np
 from libc.stdint cimport uintptr_t
+from libc.string cimport memset
 
 from cyconv._integers cimport CACHE_LINE
 from cyconv._kernels cimport *
 from cyconv._task cimport Destination
 from cyconv._window cimport Source
+
+import numpy as np
 
 np.import_array()
 
@@ -17,6 +20,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     LARGE_RESULT = 32 * 1024  # bytes: to compute so many takes much longer than to align them
+    KNOWN_NUMBERS = 32  # NumPy's own type numbers are smaller
 
 # The dtype of an array that needs no conversion, for each compute dtype.
 cdef int[CYC_COMPUTE_DTYPES] MEMORY_DTYPES = [CYC_FLOAT32, CYC_FLOAT64, CYC_UINT32, CYC_UINT64]
@@ -38,6 +42,32 @@ RESULT_DTYPES = {
     "int64": (CYC_U64, CYC_INT64, 1),
     "uint64": (CYC_U64, CYC_UINT64, 1),
 }
+
+# The same by type numbers of NumPy, among which bfloat16 has none of its own. Of the two or three numbers that some
+# integers have, the one that NumPy's names stand for; without parts: none of these dtypes.
+cdef Format[KNOWN_NUMBERS] FORMATS
+
+
+cdef void fill_formats() except *:
+    memset(FORMATS, 0, sizeof(FORMATS))
+    for name, (compute, memory, parts) in RESULT_DTYPES.items():
+        if name != "bfloat16":
+            FORMATS[<int>np.dtype(name).num] = Format(compute, memory, parts)
+
+
+fill_formats()
+
+
+cdef bint find_format(np.ndarray array, Format *format) except -1:
+    """How the engine sees an array's dtype, whatever its byte order; whether it has that dtype, under this number."""
+    cdef int number = np.PyArray_TYPE(array)
+    if 0 <= number < KNOWN_NUMBERS:
+        format[0] = FORMATS[number]
+        return format.parts > 0
+    if array.dtype.type.__name__ != "bfloat16":
+        return False
+    format.compute, format.memory, format.parts = RESULT_DTYPES["bfloat16"]
+    return True
 
 
 cdef np.ndarray empty_result(int dimensions, np.npy_intp *shape, np.dtype dtype, const void *like):
@@ -78,11 +108,9 @@ cdef int memory_dtype(int dtype) noexcept nogil:
 
 cdef int array_dtype(np.ndarray array) except -1:
     """The dtype of an element in memory; of a complex array, that of its parts."""
-    cdef int number = np.PyArray_TYPE(array)
-    if number == np.NPY_FLOAT32 or number == np.NPY_COMPLEX64:
-        return CYC_FLOAT32
-    if number == np.NPY_FLOAT64 or number == np.NPY_COMPLEX128:
-        return CYC_FLOAT64
+    cdef Format format
+    if find_format(array, &format):
+        return format.memory
     return RESULT_DTYPES[array.dtype.name][1]
 
 

@@ -23,8 +23,8 @@ _LARGEST_IN_FLOAT64 = 2**53
 # long as some forty multiply-adds save, so that each has to serve more of them than that.
 _NARROW_BYTES = 2
 _LEAST_PER_INPUT = 64
-# Below so many multiply-adds the calls of NumPy take as long as all of them.
-_LEAST_MULTIPLY_ADDS = 500_000
+# Below so many multiply-adds, which the calls of NumPy take as long as, integers stay integers.
+LEAST_MULTIPLY_ADDS = 500_000
 
 
 def floating_dtype(
@@ -37,7 +37,7 @@ def floating_dtype(
     """Return the dtype in which the sums of integers are exact, and worth it; or None."""
     terms = math.prod(w.shape[1:])
     multiply_adds = math.prod(output_shape) * terms
-    if multiply_adds < _LEAST_MULTIPLY_ADDS:
+    if multiply_adds < LEAST_MULTIPLY_ADDS:
         return None
     most = terms * _largest(w)
     bias = 0 if b is None else _largest(b)

@@ -11,12 +11,15 @@ from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZ
 from cpython.unicode cimport PyUnicode_CheckExact
 from libc.string cimport memset
 
-from cyconv._arrays cimport empty_result
+from cyconv._arrays cimport Format, empty_result, find_format
 from cyconv._engine cimport execute
 from cyconv._held cimport HeldWeight
 from cyconv._kernels cimport *
 from cyconv._plan cimport AUTO, DIRECT, Problem, may_stay_in_place
 from cyconv._window cimport ZEROS
+
+from cyconv._exact import LEAST_MULTIPLY_ADDS
+from cyconv._weights import widen_halves
 
 __all__ = ["convolve_plain"]
 
@@ -27,6 +30,10 @@ cdef enum:
     LARGEST = 1 << 20  # of a size or a parameter: products of two are far from overflow
 
 cdef double MOST_ELEMENTS = 2.0**40  # of a result, whose bytes then fit 64 bits
+cdef double MOST_INTEGER_PRODUCTS = LEAST_MULTIPLY_ADDS - 1  # of more, floats may serve integers better
+
+# NumPy's type numbers of weight and bias, for each compute dtype.
+cdef int[CYC_COMPUTE_DTYPES] OPERAND_NUMBERS = [np.NPY_FLOAT32, np.NPY_FLOAT64, np.NPY_UINT32, np.NPY_UINT64]
 
 
 cdef inline bint is_text(object value, str text):
@@ -89,6 +96,15 @@ cdef inline bint apart(np.ndarray a, np.ndarray b) noexcept:
     memory_extent(a, &a_begin, &a_end)
     memory_extent(b, &b_begin, &b_end)
     return a_end <= b_begin or b_end <= a_begin
+
+
+cdef inline np.ndarray operand(np.ndarray array, const Format *format):
+    """A contiguous array, of an input's dtype, as the engine takes weights and biases."""
+    if np.PyArray_ITEMSIZE(array) >= 4:  # of integers, signs make no difference
+        return array
+    if format.memory == CYC_FLOAT16:
+        return widen_halves(array)
+    return np.PyArray_Cast(array, OPERAND_NUMBERS[format.compute])
 
 
 cdef inline bint read_options(
@@ -179,9 +195,9 @@ def convolve_plain(
     Parameters
     ----------
     input : object
-        An ndarray of float32 or float64, of 4, 3 or 2 axes.
+        An ndarray of 4, 3 or 2 axes, in native byte order and not complex; of integers, for a few products.
     weight : object
-        A contiguous ndarray of the same dtype, or a HeldWeight of one.
+        A contiguous ndarray of the same dtype, or its HeldWeight.
     bias : object
         A contiguous ndarray of the same dtype, or None.
     stride, padding, dilation : object
@@ -199,6 +215,7 @@ def convolve_plain(
     cdef HeldWeight held = None
     cdef np.ndarray x, w, b = None, y
     cdef Problem problem
+    cdef Format format
     cdef np.npy_intp shape[4]
     cdef Py_ssize_t leading
     cdef int number, code, wanted
@@ -207,19 +224,25 @@ def convolve_plain(
         return None
     x = input
     number = np.PyArray_TYPE(x)
-    if (number != np.NPY_FLOAT32 and number != np.NPY_FLOAT64) or not np.PyArray_ISNOTSWAPPED(x):
+    if not np.PyArray_ISNOTSWAPPED(x) or not find_format(x, &format) or format.parts > 1:
         return None
     if type(weight) is HeldWeight:
         held = weight
-        weight = held.array
-    if not plain_array(weight, number):
+        if held.number != number:
+            return None
+        w = held.array
+    elif plain_array(weight, number):
+        w = weight
+    else:
         return None
-    w = weight
     memset(&problem, 0, sizeof(problem))  # plans are found by its bytes
     if not read_geometry(stride, padding, dilation, groups, &problem):
         return None
     if not find_shape(x, w, &problem, shape, &in_place):
         return None
+    if format.compute != CYC_F32 and format.compute != CYC_F64:
+        if <double>np.PyArray_SIZE(w) * shape[0] * shape[2] * shape[3] > MOST_INTEGER_PRODUCTS:
+            return None
     leading = 4 - np.PyArray_NDIM(x)
     if bias is not None:
         if not plain_array(bias, number) or not fits(bias, 1, shape + 1):
@@ -239,7 +262,9 @@ def convolve_plain(
         if not (apart(y, x) and apart(y, w) and (b is None or apart(y, b))):
             return None
     problem.padding_mode = ZEROS
-    problem.dtype = CYC_F32 if number == np.NPY_FLOAT32 else CYC_F64
-    number = CYC_FLOAT32 if problem.dtype == CYC_F32 else CYC_FLOAT64
-    execute(&problem, x, w, held, b, y, leading, number, number, 1, code, wanted)
+    problem.dtype = format.compute
+    execute(
+        &problem, x, w if held is not None else operand(w, &format), held, None if b is None else operand(b, &format),
+        y, leading, format.memory, format.memory, 1, code, wanted,
+    )
     return y

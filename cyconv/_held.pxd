@@ -33,6 +33,7 @@ cdef class TrimmedWeight:
 
 cdef class HeldWeight:
     cdef readonly np.ndarray array
+    cdef int number
     cdef HeldForm forms[MAX_HELD_FORMS]
     cdef int form_count
     cdef Plans plans

@@ -38,10 +38,13 @@ cdef class HeldWeight:
     array : ndarray
         C-contiguous, of the compute dtype, (out_channels, in_channels / groups, kH, kW).
         Neither copied nor to be changed afterwards.
+    number : int, optional
+        NumPy's type number of the weight of which `array` is a form; by default its own.
     """
 
-    def __cinit__(self, np.ndarray array not None):
+    def __cinit__(self, np.ndarray array not None, number=None):
         self.array = array
+        self.number = np.PyArray_TYPE(array) if number is None else number
         self.form_count = 0
         self.plans = Plans(MAX_HELD_PLANS)
         self.trimmed = []

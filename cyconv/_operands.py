@@ -63,10 +63,10 @@ class HeldArray:
         key = _compute_dtype(result), result.kind == "c"
         form = self._forms.get(key)
         if form is None:
-            form = self._forms[key] = HeldWeight(weight_operand(self.array, result))
-            # Only the dtypes that need no conversion: other forms look like plain weights, but
-            # a complex one has twice the channels.
-            if result == self.array.dtype == key[0]:
+            weight = weight_operand(self.array, result)
+            form = self._forms[key] = HeldWeight(weight, self.array.dtype.num)
+            # A complex form looks like a plain weight, but has twice the channels.
+            if result == self.array.dtype and result.kind != "c":
                 self.prepared = form
         return form
 

@@ -49,28 +49,36 @@ cdef struct Scratch:
     Py_ssize_t *offsets  # of the input's rows and columns, where it is read in place
 
 
-cdef void store_block(
-    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t output, const char *values
+cdef void store_planes(
+    const Plan *plan, const Operands *operands, const Task *task, Py_ssize_t output, Py_ssize_t planes,
+    const char *values,
 ) noexcept nogil:
-    """Write all pixels of one output channel, whose bias they have already."""
+    """Write all pixels of an output channel of `planes` groups from the task's on, whose bias they have already."""
     cdef const Destination *to = &operands.destination
+    cdef Py_ssize_t plane_bytes = plan.problem.out_channels // to.parts * to.channel_bytes, plane
+    cdef Py_ssize_t pixels = task.row_count * task.column_count
     cdef double zero = 0  # of any compute dtype
     cdef cyc_store_args args
-    args.src = values
-    args.row_step = task.column_count
     args.bias = &zero
     args.bias_step = 0
     args.activation = to.activation
-    args.dst = output_address(plan, to, task, output)
-    args.row_bytes = to.row_bytes
     args.column_bytes = to.column_bytes
-    args.rows = task.row_count
-    args.columns = task.column_count
     args.ahead = 0
+    args.row_step = args.columns = task.column_count
+    args.rows = task.row_count
+    args.row_bytes = to.row_bytes
     if args.row_bytes == args.columns * args.column_bytes:  # rows without gaps are one long row
-        args.columns *= args.rows
-        args.rows = 1
-    to.store(&args)
+        args.row_step = args.columns = pixels
+        args.rows = planes
+        args.row_bytes = plane_bytes
+        planes = 1
+        if args.row_bytes == args.columns * args.column_bytes:  # and such planes too
+            args.columns *= args.rows
+            args.rows = 1
+    for plane in range(planes):
+        args.src = values + plane * pixels * plan.kernels.item
+        args.dst = output_address(plan, to, task, output) + plane * plane_bytes
+        to.store(&args)
 
 
 cdef void point_at_input(
@@ -184,7 +192,7 @@ cdef void run_rows(
                 plan.kernels.rows(&args)
                 args.next += ceil_div(args.rows, CYC_ROW_BLOCK) * args.next_bytes
             if not direct:
-                store_block(plan, operands, &task, panel, scratch.totals)
+                store_planes(plan, operands, &task, panel, 1, scratch.totals)
 
 
 cdef void point_at_planes(
@@ -229,6 +237,9 @@ cdef void convert_planes(
     if args.row_bytes == args.columns * args.column_bytes:  # rows without gaps are one long row
         args.columns *= args.rows
         args.rows = 1
+        if args.channel_bytes == args.columns * args.column_bytes:  # and such planes too
+            args.columns *= args.channels
+            args.channels = 1
     if planes.input_step > 0:
         source.load(&args)
 
@@ -257,7 +268,6 @@ cdef void run_planes(
     cdef bint direct = takes_vectors(plan, to)
     cdef Py_ssize_t together = plan.plane_block, end = tasks.group + tasks.group_count
     cdef Task task = tasks[0]
-    cdef Task plane
     cdef double clamps[2]
     cdef cyc_planes_args args
     if together == 0:
@@ -285,10 +295,7 @@ cdef void run_planes(
             plan.planes(&args)
             if direct:  # all outputs of all groups
                 break
-            plane = task
-            for index in range(task.group_count):
-                plane.group = task.group + index
-                store_block(plan, operands, &plane, panel, scratch.totals + index * args.out_step * item)
+            store_planes(plan, operands, &task, panel, task.group_count, scratch.totals)
         task.group += task.group_count
 
 

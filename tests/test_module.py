@@ -7,7 +7,6 @@ import pytest
 
 import cyconv
 from cyconv import _engine
-from cyconv._fast import convolve_plain
 
 from .arrays import assert_same_bits, data
 
@@ -289,11 +288,3 @@ def test_a_kept_plan_serves_the_algorithm_of_the_moment(rng):
         layer.algorithm = algorithm
         expected = cyconv.conv2d(x, layer.weight, layer.bias, padding=1, algorithm=algorithm)
         assert_same_bits(layer(x), expected, algorithm)
-
-
-def test_names_need_not_be_literals():
-    """A name from a file, equal to the literal but another object, takes the short way as well."""
-    x, w = np.ones((1, 1, 4, 4), np.float32), np.ones((1, 1, 2, 2), np.float32)
-    names = ("".join(list(name)) for name in ("zeros", "relu", "auto"))
-    assert convolve_plain(x, w, None, 1, 0, 1, 1, *names, None) is not None
-    assert convolve_plain(x, w, None, 1, 0, 1, 1, "zeros", "relu7", "auto", None) is None
