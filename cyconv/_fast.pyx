@@ -36,6 +36,12 @@ cdef double MOST_INTEGER_PRODUCTS = LEAST_MULTIPLY_ADDS - 1  # of more, floats m
 cdef int[CYC_COMPUTE_DTYPES] OPERAND_NUMBERS = [np.NPY_FLOAT32, np.NPY_FLOAT64, np.NPY_UINT32, np.NPY_UINT64]
 
 
+cdef struct Padding:
+    Py_ssize_t before[2]
+    Py_ssize_t after[2]
+    bint same  # known with the kernel
+
+
 cdef inline bint is_text(object value, str text):
     """Whether `value` is this string, no subclass: mostly the same object, but not one that was read from a file."""
     return value is text or PyUnicode_CheckExact(value) and <str>value == text
@@ -61,6 +67,26 @@ cdef inline bint small_pair(object value, Py_ssize_t *pair) noexcept:
     if not small_int(value, pair):
         return False
     pair[1] = pair[0]
+    return True
+
+
+cdef inline bint read_padding(object value, Padding *padding):
+    """Whether `value` is an int, a tuple of two, of two pairs, or a name; `padding` is of zeros."""
+    if PyUnicode_CheckExact(value):
+        padding.same = is_text(value, "same")
+        return padding.same or is_text(value, "valid")
+    if small_pair(value, padding.before):
+        padding.after[0], padding.after[1] = padding.before[0], padding.before[1]
+        return True
+    if not PyTuple_CheckExact(value) or PyTuple_GET_SIZE(value) != 2:
+        return False
+    cdef Py_ssize_t sides[2]
+    cdef int which
+    for which in range(2):
+        sides_of = <object>PyTuple_GET_ITEM(value, which)
+        if not PyTuple_CheckExact(sides_of) or not small_pair(sides_of, sides):
+            return False
+        padding.before[which], padding.after[which] = sides[0], sides[1]
     return True
 
 
@@ -127,22 +153,19 @@ cdef inline bint read_options(
     return is_text(padding_mode, "zeros")
 
 
-cdef inline bint read_geometry(
-    object stride, object padding, object dilation, object groups, Problem *problem
-) noexcept:
-    """Padding is the same on both sides."""
+cdef inline bint read_geometry(object stride, object dilation, object groups, Problem *problem) noexcept:
     return (
-        small_pair(stride, problem.stride) and small_pair(padding, problem.before)
-        and small_pair(dilation, problem.dilation) and small_int(groups, &problem.groups)
+        small_pair(stride, problem.stride) and small_pair(dilation, problem.dilation)
+        and small_int(groups, &problem.groups)
         and problem.stride[0] > 0 and problem.stride[1] > 0
         and problem.dilation[0] > 0 and problem.dilation[1] > 0 and problem.groups > 0
     )
 
 
 cdef inline bint find_shape(
-    np.ndarray x, np.ndarray w, const Problem *problem, np.npy_intp *shape, bint *in_place
+    np.ndarray x, np.ndarray w, Padding *padding, Problem *problem, np.npy_intp *shape, bint *in_place
 ) noexcept:
-    """The four sizes of the result, and whether tiles may read pixels where they lie."""
+    """The four sizes of the result, the padding, and whether tiles may read pixels where they lie."""
     cdef Py_ssize_t leading = 4 - np.PyArray_NDIM(x), kernel_axis = np.PyArray_NDIM(w) - 2
     cdef Py_ssize_t channels, outputs, extent, padded, size
     cdef int which
@@ -164,9 +187,13 @@ cdef inline bint find_shape(
         extent = np.PyArray_DIM(w, kernel_axis + which)
         if not (0 < size <= LARGEST and 0 < extent <= LARGEST):
             return False
-        padded = size + 2 * problem.before[which]
         extent = problem.dilation[which] * (extent - 1) + 1
-        if extent > padded:
+        if padding.same:
+            padding.before[which] = (extent - 1) // 2
+            padding.after[which] = extent // 2
+        problem.before[which] = padding.before[which]
+        padded = padding.before[which] + size + padding.after[which]
+        if extent > padded or (padding.same and problem.stride[which] > 1):
             return False
         shape[2 + which] = (padded - extent) // problem.stride[which] + 1
         in_place[0] = in_place[0] and extent == 1 and padded == size and problem.stride[which] == 1
@@ -201,7 +228,7 @@ def convolve_plain(
     bias : object
         A contiguous ndarray of the same dtype, or None.
     stride, padding, dilation : object
-        Ints or pairs of ints.
+        Ints or pairs of ints; padding also two pairs, or a name.
     groups, padding_mode, activation, algorithm : object
         As for ``conv2d``.
     out : object
@@ -215,6 +242,7 @@ def convolve_plain(
     cdef HeldWeight held = None
     cdef np.ndarray x, w, b = None, y
     cdef Problem problem
+    cdef Padding sides
     cdef Format format
     cdef np.npy_intp shape[4]
     cdef Py_ssize_t leading
@@ -236,9 +264,10 @@ def convolve_plain(
     else:
         return None
     memset(&problem, 0, sizeof(problem))  # plans are found by its bytes
-    if not read_geometry(stride, padding, dilation, groups, &problem):
+    memset(&sides, 0, sizeof(sides))
+    if not read_geometry(stride, dilation, groups, &problem) or not read_padding(padding, &sides):
         return None
-    if not find_shape(x, w, &problem, shape, &in_place):
+    if not find_shape(x, w, &sides, &problem, shape, &in_place):
         return None
     if format.compute != CYC_F32 and format.compute != CYC_F64:
         if <double>np.PyArray_SIZE(w) * shape[0] * shape[2] * shape[3] > MOST_INTEGER_PRODUCTS:

@@ -38,6 +38,9 @@ SHAPES = {
     "1x1": ((2, 20, 6, 7), (18, 20, 1, 1), (1, 0, 1, 1)),
     "dilated": ((1, 4, 11, 12), (5, 4, 3, 3), (1, 2, 2, 1)),
     "trimmed": ((1, 8, 2, 2), (8, 8, 5, 5), (1, 2, 1, 1)),
+    "same": ((1, 2, 6, 7), (3, 2, 3, 4), (1, "same", (2, 1), 1)),
+    "valid": ((1, 2, 6, 7), (3, 2, 3, 4), (2, "valid", 1, 1)),
+    "four sides": ((1, 2, 6, 7), (3, 2, 3, 4), (1, ((0, 2), (3, 1)), 1, 1)),
 }
 
 
@@ -84,9 +87,23 @@ def test_a_layer_of_halves_given_floats_answers_floats(rng):
         assert_same_bits(layer(floats).astype("float16"), layer(halves))
 
 
-def test_what_is_not_plain(rng):
+def test_what_is_not_plain():
     x, w = np.ones((1, 1, 4, 4), np.float32), np.ones((1, 1, 2, 2), np.float32)
     assert convolve_plain(x, w, None, *PLAIN, None) is not None
+    for stride, padding in (
+        (2, "same"),
+        (1, "half"),
+        (1, [1, 1]),
+        (1, (1,)),
+        (1, (1, (1, 1))),
+        (1, ((1, 1), 1)),
+        (1, ((1, 1), (1, -1))),
+        (1, ((1, 1), (1, 1, 1))),
+        (1, 1.0),
+        (1, True),
+    ):
+        others = (stride, padding, *PLAIN[2:], None)
+        assert convolve_plain(x, w, None, *others) is None, padding
     for a, b in itertools.permutations(available(ALL), 2):
         assert (
             convolve_plain(x.astype(dtype_of(a)), w.astype(dtype_of(b)), None, *PLAIN, None) is None
