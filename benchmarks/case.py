@@ -31,6 +31,7 @@ class Case:
     input_dtype: str = ""
     nan_share: float = 0.0
     wide: bool = False
+    channels_last: bool = False
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Case:
@@ -97,6 +98,8 @@ class Case:
         x = _draw(rng, self.input, self.input_dtype or self.dtype, self.wide)
         if self.nan_share:
             x[rng.random(x.shape) < self.nan_share] = np.nan
+        if self.channels_last:
+            x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
         w = _draw(rng, self.weight, self.dtype, self.wide)
         if w.dtype.kind not in "iu":
             w = (w * np.asarray(terms**-0.5, w.real.dtype)).astype(w.dtype)

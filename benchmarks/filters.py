@@ -14,6 +14,7 @@ def _filter(
     note: str = "",
     channels: tuple[int, int, int] = (1, 1, 1),
     nan_share: float = 0.0,
+    channels_last: bool = False,
 ) -> Case:
     """A size x size filter, "same" padded; `channels` are those in, those out, and the groups."""
     inside, outside, groups = channels
@@ -26,6 +27,7 @@ def _filter(
         dtype=dtype,
         input_dtype=input_dtype,
         nan_share=nan_share,
+        channels_last=channels_last,
     )
 
 
@@ -37,6 +39,17 @@ FILTERS = (
     _filter(7, input_dtype="uint8", note="uint8 to float32"),
     _filter(3, channels=(1, 16, 1), note="bank of 16"),
     _filter(5, channels=(3, 3, 3), note="each of RGB"),
+    *(
+        _filter(
+            5,
+            channels=channels,
+            input_dtype=dtype,
+            note=f"{note}, RGB by pixel {dtype}",
+            channels_last=True,
+        )
+        for channels, note in (((3, 3, 3), "each"), ((3, 1, 1), "sum"))
+        for dtype in ("float32", "uint8")
+    ),
     _filter(3, image=(2160, 3840)),
     _filter(15, image=(2160, 3840)),
 )

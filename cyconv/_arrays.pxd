@@ -24,6 +24,7 @@ cdef void set_source(
 cdef bint is_readable(
     np.ndarray input, const Source *source, int input_dtype, int dtype, Py_ssize_t item
 ) noexcept
+cdef bint has_channels_last(np.ndarray input, const Source *source) noexcept
 cdef void set_destination(
     Destination *to, np.ndarray out, Py_ssize_t leading, const cyc_kernels *kernels, int dtype, int parts,
     int activation, bint floating_sums

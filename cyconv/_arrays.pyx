@@ -147,6 +147,11 @@ cdef bint is_readable(
     )
 
 
+cdef bint has_channels_last(np.ndarray input, const Source *source) noexcept:
+    """Whether the channels of a pixel lie side by side, and pixels behind each other."""
+    return source.channel_bytes == np.PyArray_ITEMSIZE(input) and source.column_bytes > source.channel_bytes
+
+
 cdef void set_destination(
     Destination *to, np.ndarray out, Py_ssize_t leading, const cyc_kernels *kernels, int dtype, int parts,
     int activation, bint floating_sums

@@ -13,6 +13,7 @@ from libc.string cimport memset
 from cyconv._arrays cimport (
     array_dtype,
     empty_result,
+    has_channels_last,
     is_readable,
     memory_dtype,
     set_destination,
@@ -182,6 +183,7 @@ cdef int execute(
         problem.dtype == CYC_F32 or problem.dtype == CYC_F64,
     )
     problem.readable = is_readable(input, &operands.source, input_dtype, problem.dtype, kernels.item)
+    problem.channels_last = has_channels_last(input, &operands.source)
     operands.source.turn = kernels.turn if problem.readable else NULL
     operands.source.deals_phases = problem.readable and kernels.deals_phases
     problem.contiguous = problem.readable and operands.destination.stored_by_kernel and images_are_contiguous(

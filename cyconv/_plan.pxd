@@ -77,6 +77,7 @@ cdef struct Problem:
     int orientation  # of Winograd's products (Orientation)
     bint held  # the weights are packed already
     bint readable  # input elements are of the compute dtype, aligned, side by side in a row
+    bint channels_last  # the channels of a pixel of the input lie side by side
     # the elements of an image of the input lie side by side, and those of the whole result, both of the compute dtype;
     # the last field, where `_plans.problem_bytes` ends
     bint contiguous

@@ -23,8 +23,12 @@ cdef enum:
     IN_PLACE_COLUMNS = 512
     # Beside what is read in place, the window of a block at the edges, of all channels.
     IN_PLACE_WINDOW_BUDGET = 1024 * 1024
-    # Planes that are copied, of float16 or with the channels last, and their results stay in the first level.
+    # Planes that are copied, as those of float16, and their results stay in the first level.
     PLANES_BUDGET = 16 * 1024
+    # With the channels last, those that are copied together: two lines of them, of what the second level holds beside
+    # the results. Alone, each would read all lines.
+    LAST_CHANNELS = 32
+    LAST_CHANNELS_BUDGET = 256 * 1024
 
 
 cdef void find_inner(Axis *axis) noexcept nogil:
@@ -119,6 +123,21 @@ cdef void lay_out_rows_window(Plan *plan) noexcept nogil:
     layout_window(plan, max(least, rows), columns)
 
 
+cdef void share_lines(Plan *plan, Py_ssize_t least, Py_ssize_t threads) noexcept nogil:
+    """Blocks of planes whose elements lie side by side, channel by channel: some lines of them, of fewer rows."""
+    cdef const Problem *problem = &plan.problem
+    cdef Py_ssize_t groups = min(problem.groups, <Py_ssize_t>LAST_CHANNELS)
+    cdef Py_ssize_t row_bytes = (
+        groups * plan.kernels.item * plan.columns.block * problem.stride[1] * problem.stride[0]
+    )
+    cdef Py_ssize_t rows = min(plan.rows.block, max(least, LAST_CHANNELS_BUDGET // row_bytes))
+    plan.group_block = plan.plane_block = groups
+    layout_window(
+        plan, share_rows(plan, rows, least, problem.batch * ceil_div(problem.groups, groups), threads),
+        plan.columns.block,
+    )
+
+
 cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
     """Blocks of the row kernel."""
     cdef const Problem *problem = &plan.problem
@@ -139,7 +158,9 @@ cdef void choose_row_blocks(Plan *plan, Py_ssize_t threads) noexcept nogil:
         ), min(problem.out_size[1], columns))
         if plan.rows.blocks * plan.columns.blocks == 1:
             plan.group_block = max(1, problem.groups // (TASKS_PER_THREAD * threads))
-        if not problem.readable:
+        if problem.channels_last and problem.groups > 1:
+            share_lines(plan, least, threads)
+        elif not problem.readable:
             plan.plane_block = 1
             if problem.out_channels == 1:
                 plan.plane_block = max(1, min(

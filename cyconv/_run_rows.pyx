@@ -272,6 +272,8 @@ cdef void run_planes(
     cdef cyc_planes_args args
     if together == 0:
         together = task.group_count if direct else 1
+    elif outputs > 1 and not direct:  # the kernel takes the outputs of a group one by one
+        together = 1
     point_at_planes(plan, source, &task, &args)
     args.rows = task.row_count
     args.columns = task.column_count

@@ -30,10 +30,20 @@ class Adapter:
         same = case.padding == (w.shape[2] // 2, w.shape[3] // 2) and odd
         if not (one_image and same and case.stride == case.dilation == (1, 1)):
             raise Refused("filters of odd size over one image, same padding, no stride or dilation")
-        calls = [self._filter(x[0, o * x.shape[1] // w.shape[0]], w[o, 0]) for o in range(len(w))]
-        if len(calls) == 1:
-            return Prepared(calls[0], lambda plane: np.asarray(plane)[None, None])
-        return Prepared(lambda: [call() for call in calls], lambda planes: np.stack(planes)[None])
+        sources = [o * x.shape[1] // w.shape[0] for o in range(len(w))]
+        calls = [self._filter(x[0, c], w[o, 0]) for o, c in enumerate(sources)]
+        if case.channels_last:
+            pixels, split = x[0].transpose(1, 2, 0), self._cv2.split
+
+            def filter_planes() -> list[Any]:
+                planes = split(pixels)
+                return [call(planes[c]) for call, c in zip(calls, sources, strict=True)]
+
+            return Prepared(filter_planes, lambda planes: np.stack(planes)[None])
+        bound = [partial(call, x[0, c]) for call, c in zip(calls, sources, strict=True)]
+        if len(bound) == 1:
+            return Prepared(bound[0], lambda plane: np.asarray(plane)[None, None])
+        return Prepared(lambda: [call() for call in bound], lambda planes: np.stack(planes)[None])
 
     def _filter(self, plane: Array, kernel: Array) -> Any:
         depth = {"float32": self._cv2.CV_32F, "float64": self._cv2.CV_64F}.get(kernel.dtype.name)
@@ -41,4 +51,4 @@ class Adapter:
             raise Refused("float32 and float64 only")
         given = {"dst": np.empty(plane.shape, kernel.dtype)} if self._given else {}
         border = self._cv2.BORDER_CONSTANT
-        return partial(self._cv2.filter2D, plane, depth, kernel, borderType=border, **given)
+        return partial(self._cv2.filter2D, ddepth=depth, kernel=kernel, borderType=border, **given)

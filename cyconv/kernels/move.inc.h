@@ -11,6 +11,13 @@ CYC_INLINE void CYC_NAME(clear)(CYC_ELEMENT *dst, ptrdiff_t count) {
     if (count > 0) CYC_OP(store_first)(dst, CYC_OP(zero)(), count);
 }
 
+#if CYC_FLOATING
+#include "load_turned.inc.h"
+#define CYC_LOAD_ROWS(ARGS, SOURCE, TYPE) CYC_NAME(load_pixels)(ARGS, CYC_NAME(load_##SOURCE), sizeof(TYPE))
+#else
+#define CYC_LOAD_ROWS(ARGS, SOURCE, TYPE) 0
+#endif
+
 #define CYC_LOAD_COLUMNS(STEP)                          \
     for (ptrdiff_t x = 0; x < columns; x++) {           \
         memcpy(&value, src + x * (STEP), sizeof value); \
@@ -20,7 +27,7 @@ CYC_INLINE void CYC_NAME(clear)(CYC_ELEMENT *dst, ptrdiff_t count) {
 #define CYC_LOAD_FUNCTION(SOURCE, TYPE)                                                                    \
     static void CYC_NAME(load_##SOURCE)(const cyc_load_args *args) {                                       \
         const ptrdiff_t columns = args->columns, step = args->column_bytes;                                \
-        if (CYC_LOAD_ROWS(args)) return;                                                                   \
+        if (CYC_LOAD_ROWS(args, SOURCE, TYPE)) return;                                                     \
         for (ptrdiff_t c = 0; c < args->channels; c++) {                                                   \
             const char *rows = args->src + c * args->channel_bytes;                                        \
             CYC_ELEMENT *restrict dst = (CYC_ELEMENT *)args->dst + c * args->channel_pitch + args->before; \
@@ -33,7 +40,7 @@ CYC_INLINE void CYC_NAME(clear)(CYC_ELEMENT *dst, ptrdiff_t count) {
                 else if (step == 2 * sizeof value)                                                         \
                     CYC_LOAD_STRIDE_2                                                                      \
                 else                                                                                       \
-                    CYC_LOAD_COLUMNS(step)                                                                 \
+                    CYC_LOAD_ANY_STEP                                                                      \
                 CYC_NAME(clear)(dst + columns, args->after);                                               \
             }                                                                                              \
         }                                                                                                  \
@@ -106,9 +113,15 @@ CYC_INLINE CYC_ELEMENT CYC_NAME(activate)(CYC_ELEMENT value, int activation) {
 #endif
 
 /* Dtypes that need only a cast. */
-#define CYC_LOAD_ROWS(ARGS) 0
 #define CYC_LOAD_CONTIGUOUS CYC_LOAD_COLUMNS((ptrdiff_t)sizeof value)
 #define CYC_LOAD_STRIDE_2 CYC_LOAD_COLUMNS(2 * (ptrdiff_t)sizeof value)
+/* The vectors that GCC would put together from single elements are larger, and no faster. */
+#define CYC_LOAD_ANY_STEP                                  \
+    for (ptrdiff_t x = 0; x < columns; x++, src += step) { \
+        memcpy(&value, src, sizeof value);                 \
+        CYC_FORGET(src);                                   \
+        dst[x] = CYC_FROM(value);                          \
+    }
 #define CYC_FROM(VALUE) ((CYC_ELEMENT)(VALUE))
 #define CYC_TO(TYPE, VALUE) ((TYPE)(VALUE))
 CYC_LOAD_FUNCTION(int8, int8_t)
@@ -131,6 +144,9 @@ CYC_STORE_FUNCTION(int16, int16_t)
 CYC_STORE_FUNCTION(uint16, uint16_t)
 #endif
 
+#undef CYC_LOAD_ANY_STEP
+#define CYC_LOAD_ANY_STEP CYC_LOAD_COLUMNS(step)
+
 /* Floats of the compute dtype itself are the common case: whole vectors, and masks for the rest. */
 #if CYC_FLOATING
 #undef CYC_LOAD_CONTIGUOUS
@@ -145,29 +161,12 @@ CYC_STORE_FUNCTION(uint16, uint16_t)
 CYC_INLINE void CYC_NAME(copy_last_even)(CYC_ELEMENT *dst, const char *src, ptrdiff_t count) {
     for (ptrdiff_t x = 0; x < count; x++) memcpy(dst + x, src + 2 * x * sizeof *dst, sizeof *dst);
 }
-/* Whether it loaded them: the channels of a pixel side by side, as in images whose channels come last. */
-CYC_INLINE int CYC_NAME(load_turned)(const cyc_load_args *args) {
-    const ptrdiff_t step = args->column_bytes / (ptrdiff_t)sizeof(CYC_ELEMENT);
-    const ptrdiff_t row_step = args->rows > 1 ? args->row_bytes : 0;
-    if (args->channel_bytes != sizeof(CYC_ELEMENT) || args->channels < 4 || args->phases > 1) return 0;
-    if (((uintptr_t)args->src | (uintptr_t)args->column_bytes | (uintptr_t)row_step) % sizeof(CYC_ELEMENT)) return 0;
-    for (ptrdiff_t r = 0; r < args->rows; r++) {
-        const CYC_ELEMENT *src = (const CYC_ELEMENT *)(args->src + r * args->row_bytes);
-        CYC_ELEMENT *dst = (CYC_ELEMENT *)args->dst + r * args->row_pitch;
-        for (ptrdiff_t c = 0; c < args->channels; c++) {
-            CYC_NAME(clear)(dst + c * args->channel_pitch, args->before);
-            CYC_NAME(clear)(dst + c * args->channel_pitch + args->before + args->columns, args->after);
-        }
-        CYC_NAME(turn_over)(src, step, args->columns, dst + args->before, args->channel_pitch, args->channels);
-    }
-    return 1;
-}
 #undef CYC_LOAD_ROWS
-#define CYC_LOAD_ROWS(ARGS) CYC_NAME(load_turned)(ARGS)
+#define CYC_LOAD_ROWS(ARGS, SOURCE, TYPE) CYC_NAME(load_turned)(ARGS)
 #ifdef CYC_MASKED_LOADS
 #include "load_rows.inc.h"
 #undef CYC_LOAD_ROWS
-#define CYC_LOAD_ROWS(ARGS) (CYC_NAME(load_turned)(ARGS) || CYC_NAME(load_rows)(ARGS))
+#define CYC_LOAD_ROWS(ARGS, SOURCE, TYPE) (CYC_NAME(load_turned)(ARGS) || CYC_NAME(load_rows)(ARGS))
 #endif
 #undef CYC_LOAD_STRIDE_2
 #define CYC_LOAD_STRIDE_2                                                                                       \
@@ -211,8 +210,10 @@ CYC_STORE_FUNCTION(uint32, uint32_t)
 CYC_STORE_FUNCTION(int64, int64_t)
 CYC_STORE_FUNCTION(uint64, uint64_t)
 #endif
+#if CYC_FLOATING
 #undef CYC_LOAD_ROWS
-#define CYC_LOAD_ROWS(ARGS) 0
+#define CYC_LOAD_ROWS(ARGS, SOURCE, TYPE) CYC_NAME(load_pixels)(ARGS, CYC_NAME(load_##SOURCE), sizeof(TYPE))
+#endif
 #undef CYC_LOAD_CONTIGUOUS
 #define CYC_LOAD_CONTIGUOUS CYC_LOAD_COLUMNS((ptrdiff_t)sizeof value)
 #undef CYC_LOAD_STRIDE_2
@@ -302,6 +303,7 @@ CYC_STORE_FUNCTION(float16, uint16_t)
 #undef CYC_LOAD_FUNCTION
 #undef CYC_LOAD_ROWS
 #undef CYC_LOAD_COLUMNS
+#undef CYC_LOAD_ANY_STEP
 #undef CYC_LOAD_STRIDE_2
 #undef CYC_LOAD_CONTIGUOUS
 #undef CYC_STORE_FUNCTION

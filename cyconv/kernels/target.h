@@ -74,20 +74,23 @@
  * where kernels are unrolled, they would have many copies of its loops. */
 void cyc_fetch_rows(const void *first, ptrdiff_t rows, ptrdiff_t pitch, ptrdiff_t bytes);
 
-/* CYC_RARE: a function that is seldom called, from many places. */
+/* CYC_RARE: a function that is seldom called, from many places. CYC_SHARED: one that GCC would copy for each of them. */
 #if defined(_MSC_VER) && !defined(__clang__)
 #define CYC_INLINE static __forceinline
 #define CYC_RARE static __declspec(noinline)
+#define CYC_SHARED CYC_RARE
 #define CYC_UNROLL
 #define CYC_NO_UNROLL
 #elif defined(__clang__)
 #define CYC_INLINE static inline __attribute__((always_inline, unused))
 #define CYC_RARE static __attribute__((cold, noinline, unused))
+#define CYC_SHARED static __attribute__((noinline, unused))
 #define CYC_UNROLL _Pragma("unroll")
 #define CYC_NO_UNROLL _Pragma("nounroll")
 #else
 #define CYC_INLINE static inline __attribute__((always_inline, unused))
 #define CYC_RARE static __attribute__((cold, noinline, unused))
+#define CYC_SHARED static __attribute__((noinline, noclone, unused))
 #define CYC_UNROLL _Pragma("GCC unroll 32")
 #define CYC_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
